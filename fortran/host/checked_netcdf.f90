@@ -10,7 +10,7 @@ module checked_netcdf
   use, intrinsic :: iso_fortran_env, only: real64
   use, intrinsic :: ieee_arithmetic, only: ieee_is_finite
   use netcdf
-  use host_status, only: status_success, status_bad_file, status_cannot_write, fail, succeed, integer_text, real_text
+  use host_status, only: status_success, status_bad_file, status_cannot_write, fail, integer_text, real_text
   use operating_system, only: rename_file, remove_file, process_id
   implicit none
   private
@@ -73,7 +73,7 @@ contains
     self%code = status_success
     self%writing = .true.
     self%temporary_path = path//'.'//integer_text(process_id())//'.tmp'
-    call self%check(nf90_create(self%temporary_path, nf90_netcdf4, self%id), 'cannot be created')
+    call self%check(nf90_create(self%temporary_path, nf90_netcdf4, self%id), 'cannot be created: is its folder there, and may you write to it?')
   end subroutine create
 
   !> Closes the file; one that was written gets its own name now, or vanishes if anything had failed.
@@ -131,14 +131,11 @@ contains
 
   !> Hands the state of the file to the caller's `stat` and `errmsg`.
   subroutine report(self, stat, errmsg)
-    class(netcdf_file), intent(in) :: self                             !! [file] ()
-    integer, intent(out), optional :: stat                             !! 0 or one of the `status_` constants [1] ()
-    character(len=:), allocatable, intent(inout), optional :: errmsg   !! [text] ()
-    if (self%failed()) then
-      call fail(self%code, self%message, stat, errmsg)
-    else
-      call succeed(stat)
-    end if
+    class(netcdf_file), intent(in) :: self                   !! [file] ()
+    integer, intent(out) :: stat                             !! 0 or one of the `status_` constants [1] ()
+    character(len=:), allocatable, intent(inout) :: errmsg   !! [text] ()
+    stat = status_success
+    if (self%failed()) call fail(self%code, self%message, stat, errmsg)
   end subroutine report
 
   !> Length of a dimension.
@@ -180,7 +177,7 @@ contains
 
     length = self%dimension_length(dimension_name)
     allocate (values(length))
-    call self%look_up(name, [character(len=nf90_max_name) :: dimension_name], units, variable_id)
+    call self%look_up(name, '('//dimension_name//')', units, variable_id)
     if (self%failed()) return
     call self%check(nf90_get_var(self%id, variable_id, values), 'cannot be read', name)
     if (self%failed()) return
@@ -207,7 +204,7 @@ contains
     n_first = self%dimension_length(first_dimension)
     n_second = self%dimension_length(second_dimension)
     allocate (values(n_first, n_second))
-    call self%look_up(name, [character(len=nf90_max_name) :: first_dimension, second_dimension], units, variable_id)
+    call self%look_up(name, '('//first_dimension//', '//second_dimension//')', units, variable_id)
     if (self%failed()) return
     allocate (as_stored(n_second, n_first))
     call self%check(nf90_get_var(self%id, variable_id, as_stored), 'cannot be read', name)
@@ -240,18 +237,23 @@ contains
   subroutine define_variable(self, name, dimension_names, units, standard_name, long_name)
     class(netcdf_file), intent(inout) :: self                !! [file] ()
     character(len=*), intent(in) :: name                     !! [text] ()
-    character(len=*), intent(in) :: dimension_names(:)       !! in the order in which ncdump shows them [text] (rank of the variable)
+    character(len=*), intent(in) :: dimension_names          !! as ncdump shows them, with blanks between: column layer [text] ()
     character(len=*), intent(in) :: units                    !! [text] ()
     character(len=*), intent(in), optional :: standard_name  !! of the CF table [text] ()
     character(len=*), intent(in), optional :: long_name      !! [text] ()
-    integer :: dimension_ids(size(dimension_names))
-    integer :: i, n, variable_id
+    integer, allocatable :: dimension_ids(:)
+    character(len=:), allocatable :: rest, first
+    integer :: blank, dimension_id, variable_id
     if (self%failed()) return
-    n = size(dimension_names)
-    do i = 1, n
-      call self%check(nf90_inq_dimid(self%id, trim(dimension_names(i)), dimension_ids(n + 1 - i)), &
-                      'no dimension "'//trim(dimension_names(i))//'"', name)
+    allocate (dimension_ids(0))
+    rest = trim(dimension_names)//' '
+    do while (rest /= '')
+      blank = index(rest, ' ')
+      first = rest(:blank - 1)
+      rest = rest(blank + 1:)
+      call self%check(nf90_inq_dimid(self%id, first, dimension_id), 'no dimension "'//first//'"', name)
       if (self%failed()) return
+      dimension_ids = [dimension_id, dimension_ids]
     end do
     call self%check(nf90_def_var(self%id, name, nf90_double, dimension_ids, variable_id), 'cannot be defined', name)
     call self%put_attribute('units', units, name)
@@ -339,16 +341,16 @@ contains
   end subroutine write_matrix
 
   !> Finds a variable and checks its dimensions, units and packing.
-  subroutine look_up(self, name, dimension_names, units, variable_id)
+  subroutine look_up(self, name, expected, units, variable_id)
     class(netcdf_file), intent(inout) :: self
     character(len=*), intent(in) :: name
-    character(len=*), intent(in) :: dimension_names(:)
+    character(len=*), intent(in) :: expected  ! dimensions as ncdump shows them: (column, layer)
     character(len=*), intent(in) :: units
     integer, intent(out) :: variable_id
     integer :: dimension_ids(nf90_max_var_dims)
     integer :: rank, i, length, kind_of_attribute
     character(len=nf90_max_name) :: dimension_name
-    character(len=:), allocatable :: found, expected, found_units
+    character(len=:), allocatable :: found, found_units
 
     variable_id = -1
     if (self%failed()) return
@@ -366,11 +368,6 @@ contains
       if (i > 1) found = found//', '
     end do
     found = found//')'
-    expected = '('//trim(dimension_names(1))
-    do i = 2, size(dimension_names)
-      expected = expected//', '//trim(dimension_names(i))
-    end do
-    expected = expected//')'
     if (found /= expected) then
       call self%refuse('expected dimensions '//expected//', got '//found, name)
       return

@@ -83,6 +83,8 @@ contains
 
     real(real64), parameter :: any_pressure = 2.0e5_real64
     type(netcdf_file) :: file
+    integer :: code
+    character(len=:), allocatable :: message
 
     call file%open(path)
     call levels('pressure_level', 'Pa', self%pressure_level, 0.0_real64, any_pressure)
@@ -120,7 +122,12 @@ contains
 
     if (.not. file%failed()) call check_order()
     call file%close()
-    call file%report(stat, errmsg)
+    call file%report(code, message)
+    if (present(stat)) stat = code
+    if (code /= 0) then
+      if (present(errmsg)) errmsg = message
+      if (.not. present(stat)) error stop message
+    end if
 
   contains
 
@@ -215,6 +222,8 @@ contains
     character(len=:), allocatable, intent(inout), optional :: errmsg   !! [text] ()
 
     type(netcdf_file) :: file
+    integer :: code
+    character(len=:), allocatable :: message
     logical :: defining
 
     call file%create(path)
@@ -230,7 +239,12 @@ contains
     defining = .false.
     call every_variable()
     call file%close()
-    call file%report(stat, errmsg)
+    call file%report(code, message)
+    if (present(stat)) stat = code
+    if (code /= 0) then
+      if (present(errmsg)) errmsg = message
+      if (.not. present(stat)) error stop message
+    end if
 
   contains
 
@@ -270,7 +284,7 @@ contains
       character(len=*), intent(in), optional :: long_name
       if (.not. present(values)) return
       if (defining) then
-        call define(name, [character(len=8) :: 'column', vertical], units, standard_name, long_name)
+        call define(name, 'column '//vertical, units, standard_name, long_name)
       else
         call file%write(name, values)
       end if
@@ -282,14 +296,14 @@ contains
       character(len=*), intent(in), optional :: long_name
       if (.not. present(values)) return
       if (defining) then
-        call define(name, [character(len=8) :: 'column'], units, standard_name, long_name)
+        call define(name, 'column', units, standard_name, long_name)
       else
         call file%write(name, values)
       end if
     end subroutine single
 
     subroutine define(name, dimension_names, units, standard_name, long_name)
-      character(len=*), intent(in) :: name, dimension_names(:), units, standard_name
+      character(len=*), intent(in) :: name, dimension_names, units, standard_name
       character(len=*), intent(in), optional :: long_name
       call file%define_variable(name, dimension_names, units, long_name=long_name)
       if (standard_name /= '') call file%put_attribute('standard_name', standard_name, name)

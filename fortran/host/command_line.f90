@@ -1,6 +1,6 @@
 !> The command line of a program: positional arguments, `--option value` pairs and `--help`, with messages a person can use.
 module command_line
-  use host_status, only: status_bad_configuration, fail, succeed
+  use host_status, only: status_bad_configuration, status_success, fail
   implicit none
   private
 
@@ -31,8 +31,8 @@ contains
   subroutine parse(self, known_options, stat, errmsg)
     class(argument_list), intent(out) :: self                          !! [arguments] ()
     character(len=*), intent(in) :: known_options(:)                   !! for instance --tables [text] (options)
-    integer, intent(out), optional :: stat                             !! 0, or `status_bad_configuration` [1] ()
-    character(len=:), allocatable, intent(inout), optional :: errmsg   !! [text] ()
+    integer, intent(out) :: stat                                       !! 0, or `status_bad_configuration` [1] ()
+    character(len=:), allocatable, intent(inout) :: errmsg             !! [text] ()
     integer :: i, equals
     character(len=:), allocatable :: word, name, value
 
@@ -68,7 +68,7 @@ contains
         call append(self%positional, word)
       end if
     end do
-    call succeed(stat)
+    stat = status_success
   end subroutine parse
 
   !> The number of positional arguments.
@@ -104,8 +104,8 @@ contains
     character(len=*), intent(in) :: name                               !! for instance --repeats [text] ()
     integer, intent(in) :: default                                     !! where the option was not given [1] ()
     integer, intent(out) :: value                                      !! [1] ()
-    integer, intent(out), optional :: stat                             !! 0, or `status_bad_configuration` [1] ()
-    character(len=:), allocatable, intent(inout), optional :: errmsg   !! [text] ()
+    integer, intent(out) :: stat                                       !! 0, or `status_bad_configuration` [1] ()
+    character(len=:), allocatable, intent(inout) :: errmsg             !! [text] ()
     character(len=:), allocatable :: given
     integer :: code
     value = default
@@ -118,7 +118,7 @@ contains
         return
       end if
     end if
-    call succeed(stat)
+    stat = status_success
   end subroutine positive_integer
 
   !> The command line as it was typed, nearly.

@@ -24,6 +24,8 @@ contains
     character(len=:), allocatable, intent(inout), optional :: errmsg   !! [text] ()
 
     type(netcdf_file) :: file
+    integer :: code
+    character(len=:), allocatable :: message
 
     call file%create(path)
     call file%put_attribute('Conventions', 'CF-1.11')
@@ -34,8 +36,8 @@ contains
     call file%define_dimension('column', size(heating_rate, 1))
     call file%define_dimension('layer', size(heating_rate, 2))
     call file%define_dimension('level', size(heating_rate, 2) + 1)
-    call file%define_variable('pressure_level', [character(len=6) :: 'column', 'level'], 'Pa', 'air_pressure')
-    call file%define_variable('pressure_layer', [character(len=6) :: 'column', 'layer'], 'Pa', 'air_pressure')
+    call file%define_variable('pressure_level', 'column level', 'Pa', 'air_pressure')
+    call file%define_variable('pressure_layer', 'column layer', 'Pa', 'air_pressure')
     call define_fluxes(file, 'lw')
     call file%end_definitions()
     call file%write('pressure_level', pressure_level)
@@ -44,18 +46,23 @@ contains
     call file%write('lw_down', down)
     call file%write('lw_heating_rate', heating_rate)
     call file%close()
-    call file%report(stat, errmsg)
+    call file%report(code, message)
+    if (present(stat)) stat = code
+    if (code /= 0) then
+      if (present(errmsg)) errmsg = message
+      if (.not. present(stat)) error stop message
+    end if
   end subroutine write_fluxes
 
   !> Defines `<prefix>_up`, `<prefix>_down` and `<prefix>_heating_rate`.
   subroutine define_fluxes(file, prefix)
     type(netcdf_file), intent(inout) :: file  !! being defined, with its dimensions [file] ()
     character(len=*), intent(in) :: prefix    !! for instance lw [text] ()
-    call file%define_variable(prefix//'_up', [character(len=6) :: 'column', 'level'], 'W m-2', &
+    call file%define_variable(prefix//'_up', 'column level', 'W m-2', &
                               'upwelling_longwave_flux_in_air_assuming_clear_sky')
-    call file%define_variable(prefix//'_down', [character(len=6) :: 'column', 'level'], 'W m-2', &
+    call file%define_variable(prefix//'_down', 'column level', 'W m-2', &
                               'downwelling_longwave_flux_in_air_assuming_clear_sky')
-    call file%define_variable(prefix//'_heating_rate', [character(len=6) :: 'column', 'layer'], 'K day-1', &
+    call file%define_variable(prefix//'_heating_rate', 'column layer', 'K day-1', &
                               'tendency_of_air_temperature_due_to_longwave_heating_assuming_clear_sky')
     call file%put_attribute('coordinates', 'pressure_level', prefix//'_up')
     call file%put_attribute('coordinates', 'pressure_level', prefix//'_down')

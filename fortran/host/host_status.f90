@@ -1,7 +1,9 @@
-!> What every fallible procedure of the host returns in `stat`, and the one way in which a failure is reported.
+!> What every fallible procedure of the host returns in `stat`, and how a program ends on a failure.
 !!
-!! The convention is that of `allocate(stat=, errmsg=)`: 0 is success and leaves `errmsg` alone; where the caller
-!! passed no `stat`, a failure stops the program with the whole message on standard error.
+!! Inside the host `stat` and `errmsg` are always there: 0 is success and leaves `errmsg` alone. The modules that others may
+!! use make them optional in the manner of `allocate(stat=, errmsg=)`, and stop with the whole message where `stat` is absent;
+!! they hand over the text themselves, because gfortran 12 loses the length of an optional deferred-length argument that is
+!! passed on as an optional argument.
 module host_status
   use, intrinsic :: iso_fortran_env, only: error_unit
   implicit none
@@ -14,30 +16,19 @@ module host_status
   integer, parameter, public :: status_radiation_failed = 4   !! RRTMG or the network returned an error
   integer, parameter, public :: status_cannot_write = 5       !! a result could not be written
 
-  public :: fail, succeed, stop_with_message, integer_text, real_text
+  public :: fail, stop_with_message, integer_text, real_text
 
 contains
 
-  !> Hands a failure to the caller, or stops the program where the caller gave no `stat`.
-  subroutine fail(code, message, stat, errmsg)
-    integer, intent(in) :: code                                         !! one of the `status_` constants [1] ()
-    character(len=*), intent(in) :: message                             !! one line that names the thing, what was expected and what came [text] ()
-    integer, intent(out), optional :: stat                              !! receives `code` [1] ()
-    character(len=:), allocatable, intent(inout), optional :: errmsg    !! receives `message` [text] ()
-
-    if (present(errmsg)) errmsg = message
-    if (present(stat)) then
-      stat = code
-    else
-      error stop message
-    end if
+  !> Hands a failure to the caller.
+  pure subroutine fail(code, message, stat, errmsg)
+    integer, intent(in) :: code                               !! one of the `status_` constants [1] ()
+    character(len=*), intent(in) :: message                   !! one line: the thing, what was expected and what came [text] ()
+    integer, intent(out) :: stat                              !! receives `code` [1] ()
+    character(len=:), allocatable, intent(inout) :: errmsg    !! receives `message` [text] ()
+    stat = code
+    errmsg = message
   end subroutine fail
-
-  !> Reports success.
-  subroutine succeed(stat)
-    integer, intent(out), optional :: stat  !! receives 0 [1] ()
-    if (present(stat)) stat = status_success
-  end subroutine succeed
 
   !> Ends a program after one line on standard error, without the compiler's backtrace.
   subroutine stop_with_message(program_name, message, code)

@@ -18,8 +18,8 @@ program radml_rrtmg_program
   type(column_set) :: columns
   type(progress_line) :: line
   real(real64), allocatable, dimension(:, :) :: up, down, heating_rate
-  character(len=:), allocatable :: message, block_message, comment
-  integer :: stat, block_stat, columns_per_block, n_blocks, n_done, block, first, last, n_columns, n_layers
+  character(len=:), allocatable :: message, comment
+  integer :: stat, columns_per_block, n_blocks, n_done, block, n_columns, n_layers
   real(real64) :: started
 
   call arguments%parse([character(len=20) :: '--tables', '--columns-per-block'], stat, message)
@@ -46,20 +46,9 @@ program radml_rrtmg_program
   n_done = 0
   call line%start()
   started = seconds_now()
-  !$omp parallel do schedule(dynamic) private(first, last, block_stat, block_message)
+  !$omp parallel do schedule(dynamic)
   do block = 1, n_blocks
-    first = (block - 1)*columns_per_block + 1
-    last = min(block*columns_per_block, n_columns)
-    call rrtmg_clear_sky(longwave, columns, first, last, up(first:last, :), down(first:last, :), heating_rate(first:last, :), &
-                         block_stat, block_message)
-    !$omp critical (progress_and_failure)
-    n_done = n_done + last - first + 1
-    if (block_stat /= 0 .and. stat == 0) then
-      stat = block_stat
-      message = 'columns '//integer_text(first)//' to '//integer_text(last)//': '//block_message
-    end if
-    call line%show(name//': '//integer_text(n_done)//' of '//integer_text(n_columns)//' columns')
-    !$omp end critical (progress_and_failure)
+    call compute_block((block - 1)*columns_per_block + 1, min(block*columns_per_block, n_columns))
   end do
   !$omp end parallel do
   call line%finish()
@@ -74,6 +63,22 @@ program radml_rrtmg_program
     real_text(seconds_now() - started)//' s, written to '//arguments%get(2)
 
 contains
+
+  subroutine compute_block(first, last)
+    integer, intent(in) :: first, last
+    integer :: block_stat
+    character(len=:), allocatable :: block_message
+    call rrtmg_clear_sky(longwave, columns, first, last, up(first:last, :), down(first:last, :), heating_rate(first:last, :), &
+                         block_stat, block_message)
+    !$omp critical (progress_and_failure)
+    n_done = n_done + last - first + 1
+    if (block_stat /= 0 .and. stat == 0) then
+      stat = block_stat
+      message = 'columns '//integer_text(first)//' to '//integer_text(last)//': '//block_message
+    end if
+    call line%show(name//': '//integer_text(n_done)//' of '//integer_text(n_columns)//' columns')
+    !$omp end critical (progress_and_failure)
+  end subroutine compute_block
 
   subroutine stop_on_failure()
     if (stat /= 0) call stop_with_message(name, message, stat)

@@ -38,10 +38,10 @@ contains
     real(real64), allocatable, dimension(:, :) :: cfc11, cfc12, cfc22, ccl4
 
     ! Left unallocated they are absent arguments; a section of an unallocated array would not be.
-    if (allocated(columns%cfc11)) cfc11 = columns%cfc11(first:last, :)
-    if (allocated(columns%cfc12)) cfc12 = columns%cfc12(first:last, :)
-    if (allocated(columns%cfc22)) cfc22 = columns%cfc22(first:last, :)
-    if (allocated(columns%ccl4)) ccl4 = columns%ccl4(first:last, :)
+    if (allocated(columns%cfc11)) allocate (cfc11, source=columns%cfc11(first:last, :))
+    if (allocated(columns%cfc12)) allocate (cfc12, source=columns%cfc12(first:last, :))
+    if (allocated(columns%cfc22)) allocate (cfc22, source=columns%cfc22(first:last, :))
+    if (allocated(columns%ccl4)) allocate (ccl4, source=columns%ccl4(first:last, :))
     call longwave%fluxes( &
       columns%pressure_level(first:last, :), columns%temperature_level(first:last, :), &
       columns%pressure_layer(first:last, :), columns%temperature_layer(first:last, :), &
