@@ -73,7 +73,8 @@ contains
     self%code = status_success
     self%writing = .true.
     self%temporary_path = path//'.'//integer_text(process_id())//'.tmp'
-    call self%check(nf90_create(self%temporary_path, nf90_netcdf4, self%id), 'cannot be created: is its folder there, and may you write to it?')
+    call self%check(nf90_create(self%temporary_path, nf90_netcdf4, self%id), &
+                    'cannot be created: is its folder there, and may it be written to?')
   end subroutine create
 
   !> Closes the file; one that was written gets its own name now, or vanishes if anything had failed.
