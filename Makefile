@@ -1,0 +1,41 @@
+# The targets a newcomer types: demo and test. Each installs what is missing, builds, and runs.
+PYTHON ?= python3
+TORCH ?= torch==2.13.0
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := $(shell find CMakeLists.txt pyproject.toml cmake cpp fortran python data tests/CMakeLists.txt tests/*/ -type f -not -path '*/__pycache__/*')
+
+.PHONY: demo test bench docs clean install lint
+
+install: $(VENV)/.installed
+
+$(VENV)/.packages: tools/system-packages pyproject.toml
+	PYTHON=$(PYTHON) tools/system-packages
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --upgrade 'pip>=25.1,<26.2'
+	$(BIN)/pip install -q $(TORCH)
+	$(BIN)/pip install -q --group build --group test
+	touch $@
+
+# Without build isolation: a second PyTorch would be fetched otherwise.
+$(VENV)/.installed: $(VENV)/.packages $(SOURCES)
+	$(BIN)/pip install -q --no-build-isolation -C cmake.define.RADML_BUILD_TESTS=ON .
+	touch $@
+
+demo: install
+	PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh demo
+
+test: install lint
+	RADML_BUILD_DIR=build $(BIN)/python -m pytest -q
+
+lint: $(VENV)/.packages
+	$(BIN)/ruff check -q python tests tools examples
+
+bench: demo
+	$(BIN)/ftorch-bench radiation demo/columns.nc demo/rescnn.pt --repeats 15 --json demo/bench.json --figure demo/radiation.png
+
+docs: install
+	@ls docs/*.md README.md
+
+clean:
+	rm -rf build demo $(VENV)

@@ -1,0 +1,132 @@
+"""``ftorch-train``: columns, their fluxes, the network's training and its evaluation."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from ftorch_bridge import programs
+from ftorch_bridge.cli import console, one_line_errors
+from ftorch_bridge.column_file import write
+from ftorch_bridge.columns import DEFAULT_LAYERS, generate_columns, read_ecrad
+from ftorch_bridge.networks import ResCNNConfig
+from ftorch_bridge.training import (
+    TrainingConfig,
+    TrainingError,
+    errors_of,
+    fit,
+    read_samples,
+)
+from ftorch_bridge.weights import load_network, save_weights
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
+
+
+@app.command()
+def columns(
+    output: Annotated[Path, typer.Option("--output", "-o", help="column file to write")],
+    source: Annotated[Path | None, typer.Option("--from", help="read columns from this file in ecRad's input format")] = None,
+    number: Annotated[int, typer.Option(help="how many columns to generate")] = 1000,
+    layers: Annotated[int, typer.Option(help="layers of a generated column")] = DEFAULT_LAYERS,
+    top_pressure: Annotated[float, typer.Option(help="pressure of the uppermost level [Pa]")] = 1.0,
+    seed: Annotated[int, typer.Option(help="the same seed gives the same columns")] = 0,
+) -> None:
+    """Write a column file: generated columns, or those of a file in ecRad's input format."""
+    with one_line_errors("ftorch-train columns"):
+        dataset = read_ecrad(source) if source else generate_columns(number, layers, seed=seed, top_pressure=top_pressure)
+        write(dataset, output)
+        console.print(f"{output}: {dataset.sizes['column']} columns, {dataset.sizes['layer']} layers", soft_wrap=True)
+
+
+@app.command()
+def fluxes(
+    column_file: Annotated[Path, typer.Argument(help="column file")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="flux file to write")],
+) -> None:
+    """Run RRTMG over a column file."""
+    with one_line_errors("ftorch-train fluxes"):
+        programs.run("radml-rrtmg", column_file, output, show=True)
+
+
+def _fluxes_of(column_file: Path) -> Path:
+    """The flux file beside a column file, computed with RRTMG unless it is there and newer."""
+    flux_file = column_file.with_suffix(".fluxes.nc")
+    if not column_file.is_file():
+        raise TrainingError(f"{column_file}: no such file")
+    if not flux_file.is_file() or flux_file.stat().st_mtime < column_file.stat().st_mtime:
+        programs.run("radml-rrtmg", column_file, flux_file, show=True)
+    return flux_file
+
+
+@app.command("fit")
+def fit_command(
+    training: Annotated[list[Path], typer.Argument(help="column files to train on, one vertical grid each")],
+    validation: Annotated[Path, typer.Option(help="column file that is never trained on")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="weights to write (.safetensors)")],
+    steps: Annotated[int, typer.Option(help="optimisation steps")] = TrainingConfig.steps,
+    batch: Annotated[int, typer.Option(help="columns in a step")] = TrainingConfig.batch,
+    learning_rate: Annotated[
+        float, typer.Option(help="highest learning rate of the cosine schedule")
+    ] = TrainingConfig.learning_rate,
+    channels: Annotated[int, typer.Option(help="channels of the network")] = ResCNNConfig.channels,
+    modules: Annotated[int, typer.Option(help="residual modules")] = ResCNNConfig.modules,
+    points: Annotated[int, typer.Option(help="pseudo-spectral points")] = ResCNNConfig.points,
+    seed: Annotated[int, typer.Option(help="seed of weights and shuffling")] = TrainingConfig.seed,
+    threads: Annotated[int, typer.Option(help="threads of PyTorch")] = TrainingConfig.threads,
+    resume: Annotated[bool, typer.Option("--resume", help="go on from the checkpoint of a run that was cut off")] = False,
+) -> None:
+    """Train the residual network on RRTMG's results for column files.
+
+    RRTMG is run where a file's fluxes (FILE.fluxes.nc) are missing or older than the columns.
+    """
+    with one_line_errors("ftorch-train fit"):
+        samples = [read_samples(path, _fluxes_of(path)) for path in training]
+        unseen = read_samples(validation, _fluxes_of(validation))
+        config = TrainingConfig(steps=steps, batch=batch, learning_rate=learning_rate, seed=seed, threads=threads)
+        network = fit(
+            samples,
+            unseen,
+            ResCNNConfig(channels=channels, modules=modules, points=points),
+            config,
+            checkpoint=output.with_suffix(".checkpoint.pt"),
+            resume=resume,
+        )
+        errors = errors_of(network, unseen)
+        save_weights(
+            network,
+            output,
+            {
+                "command": "ftorch-train " + shlex.join(a for a in sys.argv[1:] if a != "--resume"),
+                "validation": ", ".join(f"{name} {value:.4g}" for name, value in errors.items()),
+            },
+        )
+        _print_errors(f"{output} on {validation}", errors)
+
+
+@app.command()
+def evaluate(
+    weights: Annotated[Path, typer.Argument(help="weights (.safetensors)")],
+    column_file: Annotated[Path, typer.Argument(help="column file")],
+) -> None:
+    """Errors of trained weights against RRTMG on a column file."""
+    with one_line_errors("ftorch-train evaluate"):
+        network, _ = load_network(weights)
+        _print_errors(f"{weights} on {column_file}", errors_of(network, read_samples(column_file, _fluxes_of(column_file))))
+
+
+def _print_errors(title: str, errors: dict[str, float]) -> None:
+    table = Table(title=title)
+    table.add_column("error against RRTMG")
+    table.add_column("value", justify="right")
+    for name, value in errors.items():
+        table.add_row(name.replace("_", " "), f"{value:.4g}")
+    console.print(table)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,295 @@
+"""Export of a PyTorch module to the TorchScript file that ``radml_torch`` loads, with its contract inside.
+
+The contract is the file ``radml.json`` in the archive: names, kinds, shapes and units of all inputs and outputs. The coupling
+library checks every call against it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+import xarray as xr
+from torch import Tensor, nn
+
+from ftorch_bridge.column_file import COLUMN_VARIABLES, FLUX_VARIABLES
+from ftorch_bridge.files import whole_file
+from ftorch_bridge.weights import read_weights
+
+MANIFEST_FILE = "radml.json"
+_KINDS = {
+    "float32": torch.float32,
+    "float64": torch.float64,
+    "int8": torch.int8,
+    "int16": torch.int16,
+    "int32": torch.int32,
+    "int64": torch.int64,
+    "bool": torch.bool,
+    "complex64": torch.complex64,
+    "complex128": torch.complex128,
+}
+_SPECIFICATION = re.compile(r"^(?P<name>\w+):(?P<kind>\w+)\[(?P<shape>[\w,+ ]*)\](?::(?P<units>.+))?$")
+_EXTENT = re.compile(r"^(?:\d+|[A-Za-z_]\w*(?:\+\d+)?)$")
+
+
+class ExportError(ValueError):
+    """A model that cannot be exported as asked: the message names it, what was expected and what came."""
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One input or output: an extent of ``shape`` is a number, or a free dimension by name with an optional ``+N``."""
+
+    name: str
+    kind: str
+    shape: tuple[int | str, ...]
+    units: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Argument:
+        """From ``name:kind[extent,extent]`` with an optional ``:units``, as in ``t:float64[column,layer]:K``."""
+        match = _SPECIFICATION.match(text.strip())
+        if match is None:
+            raise ExportError(f"argument {text!r}: expected name:kind[extent,...] or name:kind[extent,...]:units")
+        extents = [part.strip() for part in match["shape"].split(",") if part.strip()]
+        for extent in extents:
+            if not _EXTENT.match(extent):
+                raise ExportError(f"argument {text!r}: extent {extent!r}: expected a number, a name or name+number")
+        if match["kind"] not in _KINDS:
+            raise ExportError(f"argument {text!r}: kind {match['kind']!r}: expected one of {', '.join(_KINDS)}")
+        shape = tuple(int(extent) if extent.isdigit() else extent for extent in extents)
+        return cls(match["name"], match["kind"], shape, match["units"] or "")
+
+    @classmethod
+    def of_column_file(cls, name: str, kind: str) -> Argument:
+        """The variable ``name`` of the column or flux file as an argument of ``kind``."""
+        for variable in (*COLUMN_VARIABLES, *FLUX_VARIABLES):
+            if variable.name == name:
+                shape = tuple("layer+1" if d == "level" else d for d in variable.dimensions)
+                return cls(name, kind, shape, variable.units)
+        raise ExportError(f"argument {name!r}: not a variable of the column file; give it as name:kind[extent,...]")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a host must know of a model."""
+
+    name: str
+    inputs: tuple[Argument, ...]
+    outputs: tuple[Argument, ...]
+    metadata: dict[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """The text of ``radml.json``."""
+        return json.dumps(
+            {
+                "radml": 1,
+                "name": self.name,
+                "torch": torch.__version__,
+                "inputs": [asdict(a) for a in self.inputs],
+                "outputs": [asdict(a) for a in self.outputs],
+                "metadata": self.metadata,
+            },
+            indent=1,
+        )
+
+
+def load_source(source: str, weights: Path | None) -> tuple[nn.Module, dict[str, str]]:
+    """The module that ``source`` names, in evaluation mode, and notes to keep beside it.
+
+    ``source`` is ``package.module:Class`` (with ``weights``: a safetensors file, or a state dictionary saved by
+    ``torch.save``) or a file: a module saved whole by ``torch.save``, or TorchScript.
+    """
+    notes: dict[str, str] = {"source": source}
+    if ":" in source and not Path(source).exists():
+        module_name, _, class_name = source.partition(":")
+        try:
+            found = getattr(importlib.import_module(module_name), class_name)
+        except (ImportError, AttributeError) as error:
+            raise ExportError(f"{source}: cannot be imported: {error}") from error
+        if weights is None:
+            return found().eval(), notes
+        if not weights.is_file():
+            raise ExportError(f"{weights}: no such file")
+        notes["weights_sha256"] = hashlib.sha256(weights.read_bytes()).hexdigest()
+        if weights.suffix == ".safetensors":
+            state, config, stored = read_weights(weights)
+            notes.update(stored)
+            module = found.from_config(config) if config and hasattr(found, "from_config") else found()
+        else:
+            state = torch.load(weights, weights_only=True)
+            module = found()
+        try:
+            module.load_state_dict(state)
+        except RuntimeError as error:
+            raise ExportError(f"{weights}: not the weights of {source}: {' '.join(str(error).split())}") from error
+        return module.eval(), notes
+
+    path = Path(source)
+    if not path.is_file():
+        raise ExportError(f"{source}: no such file, and not of the form package.module:Class")
+    if weights is not None:
+        raise ExportError(f"{source}: weights go with package.module:Class, not with a file")
+    notes["source_sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    try:
+        return torch.jit.load(path).eval(), notes
+    except RuntimeError:
+        pass  # not TorchScript: perhaps a pickled module
+    try:
+        module = torch.load(path, weights_only=False)
+    except Exception as error:  # unpickling runs what the file holds and may raise anything
+        raise ExportError(f"{source}: neither TorchScript nor a module saved by torch.save: {error}") from error
+    if not isinstance(module, nn.Module):
+        raise ExportError(f"{source}: expected a module, got {type(module).__name__}; give package.module:Class with --weights")
+    return module.eval(), notes
+
+
+def describe(
+    module: nn.Module,
+    name: str,
+    kind: str,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    metadata: Mapping[str, str],
+) -> Manifest:
+    """Manifest of ``module``: from ``inputs`` and ``outputs`` (``name:kind[extents]``) or from the module's own attributes.
+
+    A module says what it takes and gives in two attributes ``inputs`` and ``outputs``: names of the column file.
+    """
+
+    def arguments(given: Sequence[str], attribute: str) -> tuple[Argument, ...]:
+        if given:
+            return tuple(Argument.parse(text) for text in given)
+        own = getattr(module, attribute, None)
+        if not own:
+            raise ExportError(f"{name}: unknown {attribute}: give each as --{attribute[:-1]} name:kind[extent,...]:units")
+        return tuple(Argument.of_column_file(argument, kind) for argument in own)
+
+    return Manifest(name, arguments(inputs, "inputs"), arguments(outputs, "outputs"), dict(metadata))
+
+
+def example_inputs(manifest: Manifest, columns: xr.Dataset | None, number: int) -> list[Tensor]:
+    """Inputs to check with, in Fortran's order: from ``columns`` where they have them, else normal noise of the right shape."""
+    free: dict[str, int] = {}
+    generator = torch.Generator().manual_seed(0)
+
+    def extent(given: int | str) -> int:
+        if isinstance(given, int):
+            return given
+        base, _, more = given.partition("+")
+        if columns is not None and base in columns.sizes:
+            size = min(number, columns.sizes[base]) if base == "column" else columns.sizes[base]
+        else:
+            size = free.setdefault(base, number if not free else 7 + 4 * len(free))
+        return size + int(more or 0)
+
+    tensors = []
+    for argument in manifest.inputs:
+        kind = _KINDS[argument.kind]
+        if columns is not None and argument.name in columns:
+            values = torch.from_numpy(columns[argument.name].to_numpy()[:number])
+        else:
+            values = torch.randn([extent(e) for e in argument.shape], generator=generator, dtype=torch.float64)
+        reverse = list(range(values.dim()))[::-1]
+        tensors.append(values.to(kind).permute(reverse).contiguous().permute(reverse))
+    return tensors
+
+
+def _outputs_of(module: nn.Module, inputs: list[Tensor], manifest: Manifest) -> list[Tensor]:
+    with torch.inference_mode():
+        result = module(*inputs)
+    tensors = [result] if isinstance(result, Tensor) else list(result)
+    if len(tensors) != len(manifest.outputs):
+        raise ExportError(f"{manifest.name}: expected {len(manifest.outputs)} outputs, the module gives {len(tensors)}")
+    for tensor, argument in zip(tensors, manifest.outputs, strict=True):
+        if tensor.dtype != _KINDS[argument.kind] or tensor.dim() != len(argument.shape):
+            shape = ",".join(str(e) for e in argument.shape)
+            raise ExportError(
+                f"{manifest.name}: output {argument.name!r}: expected ({shape}) {argument.kind}, the module gives "
+                f"{tuple(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}"
+            )
+    return tensors
+
+
+@dataclass(frozen=True)
+class Check:
+    """Result of comparing an exported file with its source on one batch."""
+
+    batch: int
+    largest_difference: dict[str, float]
+    """By output: the largest difference in units of the output's largest magnitude."""
+
+
+def _difference(model: str, output: str, source: Tensor, exported: Tensor, tolerance: float) -> float:
+    """Largest difference of one output in units of its largest magnitude; raises where it is above ``tolerance``."""
+    if source.numel() == 0:
+        return 0.0
+    if not (source.isfinite().all() and exported.isfinite().all()):
+        raise ExportError(f"{model}: output {output!r} is not finite on the inputs of the check")
+    difference = float((source - exported).abs().max()) / max(float(source.abs().max()), 1e-30)
+    if difference > tolerance:
+        raise ExportError(
+            f"{model}: output {output!r}: the exported file differs from its source by {difference:.2g} of the largest value, "
+            f"expected at most {tolerance:.2g}"
+        )
+    return difference
+
+
+def export(
+    module: nn.Module,
+    manifest: Manifest,
+    path: Path,
+    *,
+    columns: xr.Dataset | None,
+    tolerance: float = 1e-5,
+) -> list[Check]:
+    """Write ``module`` as TorchScript with ``manifest`` inside, after the file has given the module's own results.
+
+    The file is loaded back and compared with the module on ``columns`` (or noise) at several batch sizes; outputs may differ
+    by ``tolerance`` of their largest magnitude. Only then is it renamed to ``path``. Raises :class:`ExportError`.
+    """
+    try:
+        script = module if isinstance(module, torch.jit.ScriptModule) else torch.jit.script(module)
+    except Exception as error:  # the compiler raises what it likes
+        raise ExportError(f"{manifest.name}: TorchScript cannot compile it: {error}") from error
+    if script.training:
+        raise ExportError(f"{manifest.name}: in training mode; call eval() before exporting")
+    if hasattr(script, "training"):  # a frozen module has lost the attribute
+        script = torch.jit.freeze(script)
+    checks = []
+    with whole_file(path) as temporary:
+        script.save(str(temporary), _extra_files={MANIFEST_FILE: manifest.to_json()})
+        loaded = torch.jit.load(temporary)
+        for batch in (64, 1, 17):
+            inputs = example_inputs(manifest, columns, batch)
+            expected, found = (_outputs_of(m, inputs, manifest) for m in (module, loaded))
+            checks.append(
+                Check(
+                    batch,
+                    {
+                        argument.name: _difference(manifest.name, argument.name, a, b, tolerance)
+                        for argument, a, b in zip(manifest.outputs, expected, found, strict=True)
+                    },
+                )
+            )
+    return checks
+
+
+def read_manifest(path: Path) -> dict[str, object]:
+    """The manifest inside an exported file. Raises :class:`ExportError` where there is none."""
+    if not path.is_file():
+        raise ExportError(f"{path}: no such file")
+    extra = {MANIFEST_FILE: ""}
+    try:
+        torch.jit.load(path, _extra_files=extra)
+    except (RuntimeError, ValueError) as error:
+        raise ExportError(f"{path}: not a TorchScript file: {error}") from error
+    if not extra[MANIFEST_FILE]:
+        raise ExportError(f"{path}: TorchScript without a manifest; export it with ftorch-export")
+    return json.loads(extra[MANIFEST_FILE])

@@ -1,0 +1,261 @@
+"""Training of a radiation network on columns and the fluxes that RRTMG gave for them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import xarray as xr
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
+
+from ftorch_bridge.column_file import read_columns, read_fluxes
+from ftorch_bridge.evaluation import compare
+from ftorch_bridge.files import whole_file
+from ftorch_bridge.networks import INPUTS, OUTPUTS, ResCNN, ResCNNConfig
+
+
+class TrainingError(ValueError):
+    """Data or weights that cannot be used: the message names the file, what was expected and what came."""
+
+
+@dataclass
+class Samples:
+    """Columns of one vertical grid with their labels, each variable (column, ...) in double precision."""
+
+    inputs: dict[str, Tensor]
+    outputs: dict[str, Tensor]
+
+    @property
+    def columns(self) -> int:
+        """Number of columns."""
+        return self.inputs["surface_temperature"].shape[0]
+
+    @property
+    def layers(self) -> int:
+        """Number of layers."""
+        return self.inputs["pressure_layer"].shape[1]
+
+    def pick(self, columns: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Inputs and outputs, in the network's order, of some columns."""
+        return [self.inputs[name][columns] for name in INPUTS], [self.outputs[name][columns] for name in OUTPUTS]
+
+
+def to_samples(columns: xr.Dataset, fluxes: xr.Dataset) -> Samples:
+    """Tensors of a column dataset and its flux dataset, which must have the same sizes."""
+    for dimension in ("column", "layer"):
+        if columns.sizes[dimension] != fluxes.sizes[dimension]:
+            raise TrainingError(
+                f"fluxes do not belong to the columns: {dimension} is {columns.sizes[dimension]} in the columns, "
+                f"{fluxes.sizes[dimension]} in the fluxes"
+            )
+    take = {name: torch.from_numpy(columns[name].to_numpy().astype(np.float64)) for name in INPUTS}
+    give = {name: torch.from_numpy(fluxes[name].to_numpy().astype(np.float64)) for name in OUTPUTS}
+    return Samples(take, give)
+
+
+def read_samples(columns: Path, fluxes: Path) -> Samples:
+    """:func:`to_samples` of two files."""
+    return to_samples(read_columns(columns), read_fluxes(fluxes))
+
+
+class HeatingScale:
+    """Spread of the heating rate at a pressure: what one unit of heating error is worth there.
+
+    Heating in thin layers near the top varies by tens of K day-1 and by one in the troposphere; scaled, both count alike.
+    """
+
+    def __init__(self, samples: list[Samples], bins: int = 30) -> None:
+        pressure = torch.cat([s.inputs["pressure_layer"].flatten() for s in samples]).log()
+        heating = torch.cat([s.outputs["lw_heating_rate"].flatten() for s in samples])
+        edges = torch.linspace(float(pressure.min()), float(pressure.max()) + 1e-6, bins + 1, dtype=torch.float64)
+        which = torch.bucketize(pressure, edges, right=True).clamp(1, bins) - 1
+        count = torch.bincount(which, minlength=bins).clamp_min(1)
+        mean = torch.bincount(which, heating, bins) / count
+        spread = (torch.bincount(which, (heating - mean[which]) ** 2, bins) / count).sqrt().clamp_min(0.3)
+        self._centres = (0.5 * (edges[1:] + edges[:-1])).numpy()
+        self._spread = spread.numpy()
+
+    def at(self, pressure_layer: Tensor) -> Tensor:
+        """Spread [K day-1] at ``pressure_layer`` [Pa], any shape."""
+        return torch.from_numpy(np.interp(pressure_layer.log().numpy(), self._centres, self._spread))
+
+
+def scale_features(network: ResCNN, samples: list[Samples]) -> None:
+    """Set the network's input scaling to zero mean and unit variance over ``samples``."""
+    sums = torch.zeros(2, network.features, dtype=torch.float64)
+    count = 0
+    for part in samples:
+        inputs, _ = part.pick(torch.arange(min(part.columns, 2000)))
+        named = dict(zip(INPUTS, inputs, strict=True))
+        thickness = (named["pressure_level"][:, 1:] - named["pressure_level"][:, :-1]).t().float()
+        state = [named[name].t().float() for name in ("pressure_layer", "temperature_layer", *INPUTS[4:9])]
+        features = network.describe_layers(thickness, *state).double().flatten(1)
+        sums += torch.stack([features.sum(1), (features**2).sum(1)])
+        count += features.shape[1]
+    mean = sums[0] / count
+    deviation = (sums[1] / count - mean**2).sqrt()
+    network.set_scaling(mean.float(), (1.0 / deviation).float())
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Settings of :func:`fit`."""
+
+    steps: int = 20000
+    batch: int = 128
+    learning_rate: float = 4e-3
+    heating_weight: float = 100.0
+    """Weight of the squared heating error, in units of its spread, against a squared flux error in W m-2."""
+    boundary_weight: float = 2.0
+    """Extra weight of the fluxes that leave at the top and reach the surface."""
+    seed: int = 1
+    threads: int = 1
+
+
+def loss_of(outputs: list[Tensor], truth: list[Tensor], spread: Tensor, config: TrainingConfig) -> Tensor:
+    """Squared flux error [W2 m-4] plus weighted squared heating error in units of its spread."""
+    up, down, heating = (a - b for a, b in zip(outputs, truth, strict=True))
+    boundary = (up[:, 0] ** 2).mean() + (down[:, -1] ** 2).mean()
+    return (
+        (up**2).mean()
+        + (down**2).mean()
+        + config.boundary_weight * boundary
+        + config.heating_weight * ((heating / spread) ** 2).mean()
+    )
+
+
+def errors_of(network: torch.nn.Module, samples: Samples, block: int = 512) -> dict[str, float]:
+    """Errors of ``network`` on ``samples``: see :func:`ftorch_bridge.evaluation.compare`."""
+    found: list[list[Tensor]] = [[], [], []]
+    with torch.inference_mode():
+        for chunk in torch.arange(samples.columns).split(block):
+            for place, tensor in zip(found, network(*samples.pick(chunk)[0]), strict=True):
+                place.append(tensor)
+    arrays = [torch.cat(parts).numpy() for parts in found]
+    truth = [samples.outputs[name].numpy() for name in OUTPUTS]
+    return compare(dict(zip(OUTPUTS, arrays, strict=True)), dict(zip(OUTPUTS, truth, strict=True)))
+
+
+def _batches(samples: list[Samples], batch: int, generator: torch.Generator) -> Iterator[tuple[Samples, Tensor]]:
+    """Endless shuffled batches, each from one file, files in proportion to their columns."""
+    while True:
+        parts = [
+            (part, chunk)
+            for part in samples
+            for chunk in torch.randperm(part.columns, generator=generator).split(batch)
+            if chunk.numel() == batch
+        ]
+        if not parts:
+            raise TrainingError(f"batch of {batch} columns: larger than every column file")
+        for index in torch.randperm(len(parts), generator=generator).tolist():
+            yield parts[index]
+
+
+def fit(
+    training: list[Samples],
+    validation: Samples,
+    network_config: ResCNNConfig,
+    config: TrainingConfig,
+    *,
+    checkpoint: Path | None = None,
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> ResCNN:
+    """Train a :class:`ResCNN` with Adam and a cosine schedule; returns it in evaluation mode.
+
+    With ``checkpoint`` the state is saved about once a minute, and ``resume`` goes on from it.
+    """
+    torch.set_num_threads(config.threads)
+    torch.manual_seed(config.seed)
+    generator = torch.Generator().manual_seed(config.seed)
+    network = ResCNN(network_config)
+    scale_features(network, training)
+    heating_scale = HeatingScale(training)
+    optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate, betas=(0.9, 0.99))
+    warm_up = max(1, min(500, config.steps // 10))
+    schedule = torch.optim.lr_scheduler.SequentialLR(
+        optimizer,
+        [
+            torch.optim.lr_scheduler.LinearLR(optimizer, 0.05, 1.0, warm_up),
+            torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, config.steps - warm_up)),
+        ],
+        [warm_up],
+    )
+    start = 0
+    settings = {**asdict(config), **asdict(network_config)}
+    if resume and checkpoint is not None and checkpoint.is_file():
+        state = torch.load(checkpoint, weights_only=True)
+        if state["settings"] != settings:
+            raise TrainingError(f"{checkpoint}: made with other settings: expected {settings}, got {state['settings']}")
+        network.load_state_dict(state["network"])
+        optimizer.load_state_dict(state["optimizer"])
+        schedule.load_state_dict(state["schedule"])
+        generator.set_state(state["generator"])
+        start = state["step"]
+
+    own = progress is None
+    progress = progress or Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with progress if own else nullcontext():
+        task = progress.add_task("training", total=config.steps, completed=start, note="")
+        batches = _batches(training, config.batch, generator)
+        saved = shown = time.monotonic()
+        running = 0.0
+        for step in range(start, config.steps):
+            samples, chosen = next(batches)
+            inputs, truth = samples.pick(chosen)
+            spread = heating_scale.at(samples.inputs["pressure_layer"][chosen])
+            optimizer.zero_grad(set_to_none=True)
+            loss = loss_of(list(network(*inputs)), truth, spread, config)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 10.0)
+            optimizer.step()
+            schedule.step()
+            value = float(loss.detach())
+            if not np.isfinite(value):
+                raise TrainingError(f"loss is {value} at step {step}: lower the learning rate")
+            running = value if step == start else 0.99 * running + 0.01 * value
+            now = time.monotonic()
+            if now - shown > 20 or step + 1 == config.steps:
+                errors = errors_of(network, validation)
+                note = (
+                    f"loss {running:.3g}, validation: flux {errors['flux_rmse']:.3f} W m-2, "
+                    f"heating {errors['heating_rmse']:.3f} K day-1"
+                )
+                progress.update(task, note=note)
+                if not progress.console.is_terminal:
+                    progress.console.print(f"step {step + 1}/{config.steps}: {note}")
+                shown = time.monotonic()
+            progress.update(task, completed=step + 1)
+            if checkpoint is not None and now - saved > 60:
+                _save_checkpoint(
+                    checkpoint,
+                    {
+                        "settings": settings,
+                        "network": network.state_dict(),
+                        "optimizer": optimizer.state_dict(),
+                        "schedule": schedule.state_dict(),
+                        "generator": generator.get_state(),
+                        "step": step + 1,
+                    },
+                )
+                saved = now
+    if checkpoint is not None:
+        checkpoint.unlink(missing_ok=True)
+    return network.eval()
+
+
+def _save_checkpoint(path: Path, state: dict[str, object]) -> None:
+    with whole_file(path) as temporary:
+        torch.save(state, temporary)

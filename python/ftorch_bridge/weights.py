@@ -1,0 +1,47 @@
+"""Weights of networks as safetensors files, with the network's configuration and notes in the file's metadata."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+from torch import Tensor
+
+from ftorch_bridge.files import whole_file
+from ftorch_bridge.networks import ResCNN
+
+
+class WeightsError(ValueError):
+    """Weights that cannot be used: the message names the file, what was expected and what came."""
+
+
+def save_weights(network: ResCNN, path: Path, notes: dict[str, str] | None = None) -> None:
+    """Write weights, configuration and ``notes``."""
+    state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+    with whole_file(path) as temporary:
+        safetensors.torch.save_file(state, temporary, {"config": json.dumps(network.config), **(notes or {})})
+
+
+def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, int], dict[str, str]]:
+    """State dictionary, configuration (empty where the file has none) and notes of a safetensors file."""
+    if not path.is_file():
+        raise WeightsError(f"{path}: no such file")
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            notes = dict(file.metadata() or {})
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (the handle is not a mapping)
+    except safetensors.SafetensorError as error:
+        raise WeightsError(f"{path}: not a safetensors file: {error}") from error
+    return state, json.loads(notes.pop("config", "{}")), notes
+
+
+def load_network(path: Path) -> tuple[ResCNN, dict[str, str]]:
+    """The network stored by :func:`save_weights`, in evaluation mode, and the notes beside it."""
+    state, config, notes = read_weights(path)
+    if not config:
+        raise WeightsError(f"{path}: expected the network's configuration in its metadata, found none")
+    network = ResCNN.from_config(config)
+    network.load_state_dict(state)
+    return network.eval(), notes
