@@ -1,0 +1,101 @@
+#include "call_guard.hpp"
+
+#include <ATen/Parallel.h>
+
+#include <atomic>
+#include <optional>
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+namespace radml {
+namespace {
+
+// 0: never set, LibTorch's own default.
+std::atomic<int> chosen_threads{0};
+
+bool traps_are_set() {
+#ifdef __GLIBC__
+  return fegetexcept() != 0;
+#else
+  return true;  // cannot be told in a portable way
+#endif
+}
+
+int host_thread_count() {
+#ifdef _OPENMP
+  return omp_get_max_threads();
+#else
+  return 0;
+#endif
+}
+
+void restore_host_thread_count([[maybe_unused]] int n) {
+#ifdef _OPENMP
+  if (omp_get_max_threads() != n) omp_set_num_threads(n);
+#endif
+}
+
+void choose_torch_threads() {
+  // First LibTorch's own initialisation in this thread, which would otherwise overrule what is set here.
+  [[maybe_unused]] const int automatic = at::get_num_threads();
+#ifdef _OPENMP
+  if (const int n = chosen_threads.load(); n > 0 && n != automatic) omp_set_num_threads(n);
+#endif
+}
+
+#ifdef _OPENMP
+// Empty in a worker that started between the two: it never had the host's environment.
+thread_local std::optional<std::fenv_t> worker_environment;
+
+void quieten_workers(int n) {
+#pragma omp parallel num_threads(n)
+  if (omp_get_thread_num() != 0) {
+    std::fegetenv(&worker_environment.emplace());
+    std::fesetenv(FE_DFL_ENV);
+  }
+}
+
+void restore_workers(int n) {
+#pragma omp parallel num_threads(n)
+  if (omp_get_thread_num() != 0 && worker_environment) {
+    std::fesetenv(&*worker_environment);
+    worker_environment.reset();
+  }
+}
+#endif
+
+}  // namespace
+
+CallGuard::CallGuard() {
+  const bool traps = traps_are_set();
+  std::fegetenv(&environment_);
+  std::fesetenv(FE_DFL_ENV);
+  host_threads_ = host_thread_count();
+  choose_torch_threads();
+#ifdef _OPENMP
+  // Only a team that already exists can hold trapping threads: those started from here on inherit this environment.
+  if (const int n = omp_get_max_threads(); traps && n > 1 && !omp_in_parallel()) {
+    quieten_workers(n);
+    quiet_workers_ = n;
+  }
+#endif
+}
+
+CallGuard::~CallGuard() {
+#ifdef _OPENMP
+  if (quiet_workers_ > 0) restore_workers(quiet_workers_);
+#endif
+  if (host_threads_ > 0) restore_host_thread_count(host_threads_);
+  std::fesetenv(&environment_);
+}
+
+void set_torch_threads(int n) {
+  at::set_num_threads(n);
+  chosen_threads.store(n);
+}
+
+int torch_threads() { return at::get_num_threads(); }
+
+}  // namespace radml

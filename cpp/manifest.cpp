@@ -1,0 +1,205 @@
+#include "manifest.hpp"
+
+#include <charconv>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+
+#include "error.hpp"
+#include "kind.hpp"
+
+namespace radml {
+namespace {
+
+using nlohmann::json;
+
+[[noreturn]] void invalid(const std::string& what) { throw Error(RADML_INVALID_FILE, "manifest radml.json: " + what); }
+
+const json& member(const json& object, const char* key, const std::string& where) {
+  const auto found = object.find(key);
+  if (found == object.end()) invalid(where + " has no \"" + key + "\"");
+  return *found;
+}
+
+std::string text_member(const json& object, const char* key, const std::string& where) {
+  const json& value = member(object, key, where);
+  if (!value.is_string()) invalid(where + ": \"" + key + "\" is not a text: " + value.dump());
+  return value.get<std::string>();
+}
+
+Extent parse_extent(const json& entry, const std::string& where) {
+  const auto refuse = [&]() {
+    invalid(where + ": shape entry " + entry.dump() + " is neither a number from 0 nor \"name\" nor \"name+N\"");
+  };
+  Extent extent;
+  if (entry.is_number_integer()) {
+    extent.number = entry.get<int64_t>();
+    if (extent.number < 0) refuse();
+    return extent;
+  }
+  if (!entry.is_string()) refuse();
+  const std::string text = entry.get<std::string>();
+  const size_t plus = text.find('+');
+  extent.name = text.substr(0, plus);
+  if (extent.name.empty() || extent.name.find_first_of(" -*/") != std::string::npos) refuse();
+  if (plus != std::string::npos) {
+    const char* const first = text.data() + plus + 1;
+    const char* const last = text.data() + text.size();
+    const auto [end, error] = std::from_chars(first, last, extent.number);
+    if (error != std::errc() || end != last || extent.number < 0) refuse();
+  }
+  return extent;
+}
+
+std::vector<Argument> parse_arguments(const json& root, const char* key) {
+  const json& list = member(root, key, "it");
+  if (!list.is_array()) invalid(std::string("\"") + key + "\" is not a list");
+  std::vector<Argument> arguments;
+  std::set<std::string> names;
+  for (const json& item : list) {
+    const std::string where = std::string(key) + " " + std::to_string(arguments.size() + 1);
+    if (!item.is_object()) invalid(where + " is not an object");
+    Argument argument;
+    argument.name = text_member(item, "name", where);
+    if (!names.insert(argument.name).second) invalid(where + ": the name \"" + argument.name + "\" is there twice");
+    const std::string kind = text_member(item, "kind", where);
+    argument.kind = kind_of_name(kind);
+    if (argument.kind == RADML_UNSUPPORTED) invalid(where + " \"" + argument.name + "\": no Fortran kind fits \"" + kind + "\"");
+    const json& shape = member(item, "shape", where);
+    if (!shape.is_array()) invalid(where + ": \"shape\" is not a list");
+    if (shape.size() > RADML_MAX_RANK) invalid(where + " \"" + argument.name + "\" has more than 15 dimensions");
+    for (const json& entry : shape) argument.shape.push_back(parse_extent(entry, where));
+    arguments.push_back(std::move(argument));
+  }
+  return arguments;
+}
+
+// What the named dimensions are in one call, and which argument said so.
+struct Known {
+  int64_t value;
+  std::string from;
+};
+using KnownExtents = std::map<std::string, Known>;
+
+std::string expected_text(const Argument& argument, const KnownExtents& known) {
+  std::vector<std::string> extents;
+  for (const Extent& extent : argument.shape) {
+    if (extent.name.empty()) {
+      extents.push_back(std::to_string(extent.number));
+      continue;
+    }
+    std::string text = extent.name;
+    if (extent.number > 0) text += "+" + std::to_string(extent.number);
+    if (const auto found = known.find(extent.name); found != known.end())
+      text += "=" + std::to_string(found->second.value + extent.number);
+    extents.push_back(std::move(text));
+  }
+  return shape_text(extents) + " " + kind_name(argument.kind);
+}
+
+void check_argument(const std::string& model, const std::string& label, const Argument& argument, const radml_array& array,
+                    KnownExtents& known) {
+  std::string origin;  // where the extent in question was learnt
+  const auto refuse = [&](radml_status status) {
+    throw Error(status,
+                model + ": " + label + ": expected " + expected_text(argument, known) + ", got " + array_text(array) + origin);
+  };
+  if (static_cast<size_t>(array.rank) != argument.shape.size()) refuse(RADML_WRONG_RANK);
+  for (size_t i = 0; i < argument.shape.size(); ++i) {
+    const Extent& extent = argument.shape[i];
+    if (extent.name.empty()) {
+      if (array.shape[i] != extent.number) refuse(RADML_WRONG_SHAPE);
+      continue;
+    }
+    const int64_t value = array.shape[i] - extent.number;
+    const auto [found, is_new] = known.try_emplace(extent.name, Known{value, label});
+    if (is_new && value < 0) {
+      known.erase(found);
+      refuse(RADML_WRONG_SHAPE);
+    }
+    if (found->second.value != value) {
+      origin = " (" + extent.name + "=" + std::to_string(found->second.value) + " from " + found->second.from + ")";
+      refuse(RADML_WRONG_SHAPE);
+    }
+  }
+  if (array.kind != argument.kind) refuse(RADML_WRONG_KIND);
+}
+
+}  // namespace
+
+std::string argument_label(bool is_output, size_t number, const std::string& name) {
+  std::string label = (is_output ? "output " : "input ") + std::to_string(number);
+  if (!name.empty()) label += " \"" + name + "\"";
+  return label;
+}
+
+std::string shape_text(const std::vector<std::string>& extents) {
+  if (extents.empty()) return "scalar";
+  std::string text = "(";
+  for (size_t i = 0; i < extents.size(); ++i) text += (i > 0 ? "," : "") + extents[i];
+  return text + ")";
+}
+
+std::string array_text(const radml_array& array) {
+  std::vector<std::string> extents;
+  for (int32_t i = 0; i < array.rank; ++i) extents.push_back(std::to_string(array.shape[i]));
+  return shape_text(extents) + " " + kind_name(array.kind);
+}
+
+void check_array(const std::string& model, const std::string& label, const radml_array& array, bool is_output) {
+  const auto refuse = [&](radml_status status, const std::string& what) {
+    throw Error(status, model + ": " + label + ": " + what);
+  };
+  if (array.flags & RADML_FOREIGN_DESCRIPTOR)
+    refuse(RADML_INVALID_ARRAY,
+           "its descriptor is not of the compiler whose ISO_Fortran_binding.h radml_descriptor.c was compiled with");
+  if (array.rank < 0 || array.rank > RADML_MAX_RANK)
+    refuse(RADML_INVALID_ARRAY, "expected a rank of 0 to 15, got " + std::to_string(array.rank));
+  if (array.flags & RADML_ASSUMED_SIZE)
+    refuse(RADML_INVALID_ARRAY, "the last extent of an assumed-size array is not known; pass a section such as a(:,1:n)");
+  if (array.address == nullptr) refuse(RADML_INVALID_ARRAY, "the array is not allocated or not associated");
+  if (is_output && (array.flags & RADML_READ_ONLY))
+    refuse(RADML_INVALID_ARRAY, "made with torch_in, which is for inputs; make it with torch_out");
+  for (int32_t i = 0; i < array.rank; ++i)
+    if (array.shape[i] < 0)
+      refuse(RADML_INVALID_ARRAY, "extent " + std::to_string(i + 1) + " is " + std::to_string(array.shape[i]));
+  if (kind_of_name(kind_name(array.kind)) == RADML_UNSUPPORTED)
+    refuse(RADML_WRONG_KIND, "elements of " + std::to_string(array.element_size) +
+                                 " bytes of a type no tensor has; expected real32, real64, int8 to int64, complex of "
+                                 "real32 or real64, or logical(c_bool)");
+}
+
+Manifest Manifest::parse(const std::string& text) {
+  json root;
+  try {
+    root = json::parse(text);
+  } catch (const json::parse_error& error) {
+    invalid(std::string("not JSON: ") + error.what());
+  }
+  if (!root.is_object()) invalid("not a JSON object");
+  const json& version = member(root, "radml", "it");
+  if (version != 1) invalid("version " + version.dump() + "; this radml reads version 1");
+  Manifest manifest;
+  manifest.inputs = parse_arguments(root, "inputs");
+  manifest.outputs = parse_arguments(root, "outputs");
+  for (const char* key : {"name", "torch"})
+    if (const auto found = root.find(key); found != root.end()) manifest.metadata[key] = text_member(root, key, "it");
+  if (const auto found = root.find("metadata"); found != root.end()) {
+    if (!found->is_object()) invalid("\"metadata\" is not an object");
+    for (const auto& [key, value] : found->items()) {
+      if (!value.is_string()) invalid("metadata \"" + key + "\" is not a text: " + value.dump());
+      manifest.metadata[key] = value.get<std::string>();
+    }
+  }
+  return manifest;
+}
+
+void Manifest::check(const std::string& model, const radml_array* in, const radml_array* out) const {
+  KnownExtents known;
+  for (size_t i = 0; i < inputs.size(); ++i)
+    check_argument(model, argument_label(false, i + 1, inputs[i].name), inputs[i], in[i], known);
+  for (size_t i = 0; i < outputs.size(); ++i)
+    check_argument(model, argument_label(true, i + 1, outputs[i].name), outputs[i], out[i], known);
+}
+
+}  // namespace radml

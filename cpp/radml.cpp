@@ -1,0 +1,157 @@
+// The C interface: no exception leaves it.
+#include "radml.h"
+
+#include <torch/version.h>
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <new>
+#include <string>
+#include <string_view>
+
+#include "call_guard.hpp"
+#include "error.hpp"
+#include "exception_text.hpp"
+#include "model.hpp"
+#include "registry.hpp"
+
+namespace {
+
+using radml::Error;
+using radml::Model;
+using radml::Registry;
+
+void copy_text(std::string_view text, char* buffer, int64_t size) noexcept {
+  if (buffer == nullptr || size <= 0) return;
+  const size_t n = std::min(text.size(), static_cast<size_t>(size - 1));
+  std::memcpy(buffer, text.data(), n);
+  buffer[n] = '\0';
+}
+
+// Runs the work and turns whatever it throws into a status and a message.
+template <typename Work>
+int32_t guarded(char* message, int64_t message_size, Work&& work) noexcept {
+  copy_text("", message, message_size);
+  try {
+    work();
+    return RADML_SUCCESS;
+  } catch (const Error& error) {
+    copy_text(error.what(), message, message_size);
+    return error.status();
+  } catch (const std::bad_alloc&) {
+    copy_text("out of memory", message, message_size);
+    return RADML_OUT_OF_MEMORY;
+  } catch (const std::exception& error) {
+    try {
+      copy_text(radml::exception_text(error), message, message_size);
+    } catch (...) {
+      copy_text("an error whose message could not be read", message, message_size);
+    }
+    return RADML_INTERNAL_ERROR;
+  } catch (...) {
+    copy_text("an unknown C++ exception", message, message_size);
+    return RADML_INTERNAL_ERROR;
+  }
+}
+
+template <typename Get>
+int32_t get_text(char* text, int64_t text_size, int64_t* length, char* message, int64_t message_size, Get&& get) noexcept {
+  return guarded(message, message_size, [&] {
+    const std::string value = get();
+    if (length != nullptr) *length = static_cast<int64_t>(value.size());
+    copy_text(value, text, text_size);
+  });
+}
+
+std::string text_of(const char* text, const char* what) {
+  if (text == nullptr) throw Error(RADML_WRONG_ARGUMENT, std::string("no ") + what + " given");
+  return text;
+}
+
+}  // namespace
+
+extern "C" {
+
+int32_t radml_load(const char* path, const char* device, radml_model* model, char* message, int64_t message_size) {
+  return guarded(message, message_size, [&] {
+    if (model == nullptr) throw Error(RADML_WRONG_ARGUMENT, "no place given for the model");
+    *model = 0;
+    const std::string file = text_of(path, "path");
+    const std::string where = text_of(device, "device");
+    const radml::CallGuard guard;
+    *model = Registry::instance().add(std::make_shared<const Model>(file, where));
+  });
+}
+
+int32_t radml_retain(radml_model model, char* message, int64_t message_size) {
+  return guarded(message, message_size, [&] { Registry::instance().retain(model); });
+}
+
+int32_t radml_free(radml_model model, char* message, int64_t message_size) {
+  return guarded(message, message_size, [&] {
+    const radml::CallGuard guard;
+    Registry::instance().release(model);
+  });
+}
+
+int32_t radml_forward(radml_model model, const radml_array* inputs, int64_t n_inputs, const radml_array* outputs,
+                      int64_t n_outputs, char* message, int64_t message_size) {
+  return guarded(message, message_size, [&] {
+    if (n_inputs < 0 || n_outputs < 0) throw Error(RADML_WRONG_ARGUMENT, "a negative number of arrays");
+    const std::shared_ptr<const Model> found = Registry::instance().find(model);
+    const radml::CallGuard guard;
+    found->forward({inputs, static_cast<size_t>(n_inputs)}, {outputs, static_cast<size_t>(n_outputs)});
+  });
+}
+
+int32_t radml_n_inputs(radml_model model, int64_t* n, char* message, int64_t message_size) {
+  return guarded(message, message_size, [&] { *n = Registry::instance().find(model)->n_inputs(); });
+}
+
+int32_t radml_n_outputs(radml_model model, int64_t* n, char* message, int64_t message_size) {
+  return guarded(message, message_size, [&] { *n = Registry::instance().find(model)->n_outputs(); });
+}
+
+int32_t radml_input_name(radml_model model, int64_t index, char* text, int64_t text_size, int64_t* length, char* message,
+                         int64_t message_size) {
+  return get_text(text, text_size, length, message, message_size,
+                  [&] { return Registry::instance().find(model)->input_name(index); });
+}
+
+int32_t radml_output_name(radml_model model, int64_t index, char* text, int64_t text_size, int64_t* length, char* message,
+                          int64_t message_size) {
+  return get_text(text, text_size, length, message, message_size,
+                  [&] { return Registry::instance().find(model)->output_name(index); });
+}
+
+int32_t radml_metadata(radml_model model, const char* key, char* text, int64_t text_size, int64_t* length, char* message,
+                       int64_t message_size) {
+  return get_text(text, text_size, length, message, message_size,
+                  [&] { return Registry::instance().find(model)->metadata(text_of(key, "key")); });
+}
+
+int32_t radml_set_num_threads(int64_t n, char* message, int64_t message_size) {
+  return guarded(message, message_size, [&] {
+    if (n < 1 || n > std::numeric_limits<int32_t>::max())
+      throw Error(RADML_WRONG_ARGUMENT, "number of threads: expected 1 or more, got " + std::to_string(n));
+    const radml::CallGuard guard;
+    radml::set_torch_threads(static_cast<int>(n));
+  });
+}
+
+int32_t radml_get_num_threads(int64_t* n, char* message, int64_t message_size) {
+  return guarded(message, message_size, [&] {
+    const radml::CallGuard guard;
+    *n = radml::torch_threads();
+  });
+}
+
+const char* radml_version(void) { return RADML_VERSION; }
+
+const char* radml_torch_version(void) { return TORCH_VERSION; }
+
+int32_t radml_abi_version(void) { return RADML_ABI_VERSION; }
+
+}  // extern "C"

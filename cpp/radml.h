@@ -1,0 +1,131 @@
+/* radml.h: the C interface of libradml, which runs PyTorch models on arrays that the caller owns.
+ *
+ * Every function returns a radml_status. Where it is not RADML_SUCCESS, one clear line lies in the caller's message buffer
+ * (always terminated by a zero byte, cut at message_size; a null buffer or a size of 0 is allowed). No C++ exception,
+ * abort or exit leaves this interface. All functions may be called by any number of threads at once.
+ *
+ * The caller's floating-point environment (traps, rounding, flags) and the number of threads of its own OpenMP regions are
+ * the same after a call as before it.
+ */
+#ifndef RADML_H
+#define RADML_H
+
+#include <stdint.h>
+
+#if defined(_WIN32)
+#define RADML_API
+#else
+#define RADML_API __attribute__((visibility("default")))
+#endif
+
+/* Goes up when a caller compiled against an older radml.h would no longer work. */
+#define RADML_ABI_VERSION 1
+
+/* The most dimensions an array may have: Fortran's limit. */
+#define RADML_MAX_RANK 15
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum radml_status {
+  RADML_SUCCESS = 0,
+  RADML_MISSING_FILE = 1,       /* no such file, or not a readable one */
+  RADML_INVALID_FILE = 2,       /* not a TorchScript archive, damaged, or with a manifest that does not fit the model */
+  RADML_UNKNOWN_DEVICE = 3,     /* not "cpu", "cuda" or "cuda:N" */
+  RADML_MISSING_DEVICE = 4,     /* a device this machine or this LibTorch does not have */
+  RADML_NOT_LOADED = 5,         /* no model: never loaded, or freed */
+  RADML_WRONG_INPUT_COUNT = 6,  /* another number of inputs than the model's */
+  RADML_WRONG_OUTPUT_COUNT = 7, /* another number of outputs than the model's */
+  RADML_WRONG_RANK = 8,         /* an array with another number of dimensions */
+  RADML_WRONG_SHAPE = 9,        /* an array with another extent */
+  RADML_WRONG_KIND = 10,        /* an array of another kind */
+  RADML_INVALID_ARRAY = 11,     /* not allocated, of assumed size, an input passed as an output, ... */
+  RADML_MODEL_FAILED = 12,      /* the model itself raised an error */
+  RADML_WRONG_OUTPUT_TYPE = 13, /* the model returned something that is no tensor, tuple or list of tensors */
+  RADML_WRONG_INDEX = 14,       /* no input or output with that number */
+  RADML_MISSING_KEY = 15,       /* no such metadata */
+  RADML_WRONG_ARGUMENT = 16,    /* an argument out of its range */
+  RADML_OUT_OF_MEMORY = 17,
+  RADML_INTERNAL_ERROR = 18
+} radml_status;
+
+/* Kinds of array elements, named as in PyTorch. */
+typedef enum radml_kind {
+  RADML_UNSUPPORTED = 0, /* none of those below; a call with it is refused */
+  RADML_FLOAT32 = 1,
+  RADML_FLOAT64 = 2,
+  RADML_INT8 = 3,
+  RADML_INT16 = 4,
+  RADML_INT32 = 5,
+  RADML_INT64 = 6,
+  RADML_BOOL = 7, /* one byte, as C's _Bool */
+  RADML_COMPLEX64 = 8,
+  RADML_COMPLEX128 = 9
+} radml_kind;
+
+/* Bits of radml_array.flags. */
+typedef enum radml_flag {
+  RADML_READ_ONLY = 1,         /* an input; refused as an output */
+  RADML_ASSUMED_SIZE = 2,      /* the last extent is not known; refused */
+  RADML_FOREIGN_DESCRIPTOR = 4 /* described by another compiler's descriptor than the one that was read; refused */
+} radml_flag;
+
+/* A view of an array that the caller owns: a plain value, nothing to free. Dimension 1 is Fortran's first. Strides are in
+ * bytes, may be negative, and need not be multiples of the element size. */
+typedef struct radml_array {
+  void *address;                   /* of the first element */
+  int32_t kind;                    /* radml_kind */
+  int32_t rank;                    /* 0 to RADML_MAX_RANK */
+  int64_t shape[RADML_MAX_RANK];   /* extents */
+  int64_t strides[RADML_MAX_RANK]; /* bytes from one element to the next */
+  int32_t flags;                   /* radml_flag bits */
+  int32_t element_size;            /* bytes */
+} radml_array;
+
+/* A loaded model. 0 is no model; a handle that was freed is recognised, never reused. */
+typedef int64_t radml_model;
+
+/* Loads a model onto a device ("cpu", "cuda", "cuda:1"). *model is 0 if that fails. */
+RADML_API int32_t radml_load(const char *path, const char *device, radml_model *model, char *message, int64_t message_size);
+
+/* One more owner of a model: it takes one more radml_free to let it go. */
+RADML_API int32_t radml_retain(radml_model model, char *message, int64_t message_size);
+
+/* Gives a model back. Calls of forward that are under way in other threads end undisturbed. */
+RADML_API int32_t radml_free(radml_model model, char *message, int64_t message_size);
+
+/* Runs the model. Inputs are viewed in place where LibTorch can (no negative or odd strides), outputs are written straight
+ * into the given arrays. On any failure no output has been touched. */
+RADML_API int32_t radml_forward(radml_model model, const radml_array *inputs, int64_t n_inputs, const radml_array *outputs,
+                                int64_t n_outputs, char *message, int64_t message_size);
+
+/* The number of inputs; of a model without manifest, those of its forward, optional ones included. */
+RADML_API int32_t radml_n_inputs(radml_model model, int64_t *n, char *message, int64_t message_size);
+
+/* The number of outputs; -1 for a model without manifest, which only tells when it runs. */
+RADML_API int32_t radml_n_outputs(radml_model model, int64_t *n, char *message, int64_t message_size);
+
+/* Texts. *length is the whole length in bytes without the final zero; text (text_size bytes, may be null) gets as much of it
+ * as fits, with a final zero. Indices start at 1. */
+RADML_API int32_t radml_input_name(radml_model model, int64_t index, char *text, int64_t text_size, int64_t *length,
+                                   char *message, int64_t message_size);
+RADML_API int32_t radml_output_name(radml_model model, int64_t index, char *text, int64_t text_size, int64_t *length,
+                                    char *message, int64_t message_size);
+RADML_API int32_t radml_metadata(radml_model model, const char *key, char *text, int64_t text_size, int64_t *length,
+                                 char *message, int64_t message_size);
+
+/* Threads LibTorch may use inside one forward. */
+RADML_API int32_t radml_set_num_threads(int64_t n, char *message, int64_t message_size);
+RADML_API int32_t radml_get_num_threads(int64_t *n, char *message, int64_t message_size);
+
+/* Static texts and numbers: these cannot fail. */
+RADML_API const char *radml_version(void);       /* for example "0.1.0" */
+RADML_API const char *radml_torch_version(void); /* the LibTorch that radml was built against */
+RADML_API int32_t radml_abi_version(void);       /* RADML_ABI_VERSION of the loaded library */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

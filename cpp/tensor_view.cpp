@@ -1,0 +1,129 @@
+#include "tensor_view.hpp"
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_strided.h>
+#include <ATen/ops/from_blob.h>
+
+#include <array>
+#include <cstddef>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "error.hpp"
+
+namespace radml {
+namespace {
+
+constexpr std::array<std::pair<radml_kind, c10::ScalarType>, 9> scalar_types{{
+    {RADML_FLOAT32, c10::ScalarType::Float},
+    {RADML_FLOAT64, c10::ScalarType::Double},
+    {RADML_INT8, c10::ScalarType::Char},
+    {RADML_INT16, c10::ScalarType::Short},
+    {RADML_INT32, c10::ScalarType::Int},
+    {RADML_INT64, c10::ScalarType::Long},
+    {RADML_BOOL, c10::ScalarType::Bool},
+    {RADML_COMPLEX64, c10::ScalarType::ComplexFloat},
+    {RADML_COMPLEX128, c10::ScalarType::ComplexDouble},
+}};
+
+c10::IntArrayRef sizes_of(const radml_array& array) { return {array.shape, static_cast<size_t>(array.rank)}; }
+
+std::vector<int64_t> column_major_strides(const radml_array& array) {
+  std::vector<int64_t> strides(static_cast<size_t>(array.rank));
+  int64_t step = 1;
+  for (size_t i = 0; i < strides.size(); ++i) {
+    strides[i] = step;
+    step *= array.shape[i] > 0 ? array.shape[i] : 1;
+  }
+  return strides;
+}
+
+int64_t element_count(const radml_array& array) {
+  int64_t n = 1;
+  for (int32_t i = 0; i < array.rank; ++i) n *= array.shape[i];
+  return n;
+}
+
+// Element strides. Those of dimensions of one element mean nothing and compilers leave anything there.
+std::vector<int64_t> view_strides(const radml_array& array) {
+  std::vector<int64_t> strides = column_major_strides(array);
+  for (size_t i = 0; i < strides.size(); ++i)
+    if (array.shape[i] > 1) strides[i] = array.strides[i] / array.element_size;
+  return strides;
+}
+
+at::Tensor view(const radml_array& array) {
+  return at::from_blob(array.address, sizes_of(array), view_strides(array),
+                       at::TensorOptions().dtype(scalar_type(array.kind)));
+}
+
+at::Tensor empty_column_major(const radml_array& array) {
+  return at::empty_strided(sizes_of(array), column_major_strides(array),
+                           at::TensorOptions().dtype(scalar_type(array.kind)));
+}
+
+// Copies between an array of any byte strides and a contiguous column-major block, one element at a time.
+template <bool to_block>
+void copy_elements(const radml_array& array, std::byte* block) {
+  const auto size = static_cast<size_t>(array.element_size);
+  std::array<int64_t, RADML_MAX_RANK> index{};
+  auto* element = static_cast<std::byte*>(array.address);
+  for (int64_t left = element_count(array); left > 0; --left) {
+    if constexpr (to_block)
+      std::memcpy(block, element, size);
+    else
+      std::memcpy(element, block, size);
+    block += size;
+    for (int32_t i = 0; i < array.rank; ++i) {
+      element += array.strides[i];
+      if (++index[i] < array.shape[i]) break;
+      element -= array.shape[i] * array.strides[i];
+      index[i] = 0;
+    }
+  }
+}
+
+}  // namespace
+
+c10::ScalarType scalar_type(int32_t kind) {
+  for (const auto& [code, type] : scalar_types)
+    if (code == kind) return type;
+  throw Error(RADML_INTERNAL_ERROR, "no tensor type for kind code " + std::to_string(kind));
+}
+
+radml_kind kind_of(c10::ScalarType wanted) {
+  for (const auto& [code, type] : scalar_types)
+    if (type == wanted) return code;
+  return RADML_UNSUPPORTED;
+}
+
+bool can_view(const radml_array& array) {
+  // Components of packed records may lie where the processor wants no number of this size.
+  const int64_t alignment = array.element_size / (array.kind == RADML_COMPLEX64 || array.kind == RADML_COMPLEX128 ? 2 : 1);
+  if (reinterpret_cast<std::uintptr_t>(array.address) % static_cast<std::uintptr_t>(alignment) != 0) return false;
+  for (int32_t i = 0; i < array.rank; ++i)
+    if (array.shape[i] > 1 && (array.strides[i] < 0 || array.strides[i] % array.element_size != 0)) return false;
+  return true;
+}
+
+at::Tensor input_tensor(const radml_array& array) {
+  if (element_count(array) == 0) return empty_column_major(array);
+  if (can_view(array)) return view(array);
+  at::Tensor copy = empty_column_major(array);
+  copy_elements<true>(array, static_cast<std::byte*>(copy.data_ptr()));
+  return copy;
+}
+
+void write_output(const at::Tensor& result, const radml_array& array) {
+  if (element_count(array) == 0) return;
+  if (can_view(array)) {
+    view(array).copy_(result);
+    return;
+  }
+  at::Tensor block = empty_column_major(array);
+  block.copy_(result);
+  copy_elements<false>(array, static_cast<std::byte*>(block.data_ptr()));
+}
+
+}  // namespace radml

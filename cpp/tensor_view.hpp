@@ -1,0 +1,24 @@
+// Tensors on the host's own memory.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "radml.h"
+
+namespace radml {
+
+c10::ScalarType scalar_type(int32_t kind);
+
+// RADML_UNSUPPORTED for a type that no Fortran array has.
+radml_kind kind_of(c10::ScalarType type);
+
+// True where LibTorch can view the array in place: strides that are whole, non-negative numbers of elements.
+bool can_view(const radml_array& array);
+
+// Tensor dimension i is dimension i of the array. A view; a contiguous-in-Fortran copy where the array cannot be viewed.
+at::Tensor input_tensor(const radml_array& array);
+
+// Writes the values of a tensor of the same shape and kind into the array; its strides may be any.
+void write_output(const at::Tensor& result, const radml_array& array);
+
+}  // namespace radml

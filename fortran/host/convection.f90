@@ -1,0 +1,58 @@
+!> Dry convective adjustment (Manabe and Strickler 1964): where potential temperature falls with height, the layers mix to one
+!! potential temperature, and their enthalpy stays what it was.
+!!
+!! With the Exner function of layer k, e_k = (p_k / p_0)^kappa, and its mass m_k = dp_k / g, a run of layers that mixes gets
+!! theta = sum(m_k T_k) / sum(m_k e_k), so that the sum of c_p m_k T_k is conserved. One walk down the column that merges a
+!! layer into the run above it, as long as that is the colder one, ends in the stable profile: no iteration, no tolerance.
+module convection
+  use, intrinsic :: iso_fortran_env, only: real64
+  use physical_constants, only: kappa
+  implicit none
+  private
+
+  public :: adjust_dry_convection
+
+  real(real64), parameter :: reference_pressure = 1.0e5_real64  ! Pa; cancels out of the temperatures
+
+contains
+
+  !> Mixes what is unstable in each column.
+  pure subroutine adjust_dry_convection(pressure_level, pressure_layer, temperature_layer)
+    real(real64), intent(in) :: pressure_level(:, :)        !! pressure at levels, top down [Pa] (ncol, nlay+1)
+    real(real64), intent(in) :: pressure_layer(:, :)        !! pressure of layers [Pa] (ncol, nlay)
+    real(real64), intent(inout) :: temperature_layer(:, :)  !! temperature of layers [K] (ncol, nlay)
+    integer :: i, k, run, n_runs, n_layers
+    integer :: first_layer(size(temperature_layer, 2))      ! of each run
+    real(real64) :: exner(size(temperature_layer, 2))
+    real(real64) :: heat(size(temperature_layer, 2))        ! sum of dp T of each run
+    real(real64) :: capacity(size(temperature_layer, 2))    ! sum of dp e of each run
+    real(real64) :: thickness
+
+    n_layers = size(temperature_layer, 2)
+    do i = 1, size(temperature_layer, 1)
+      n_runs = 0
+      do k = 1, n_layers
+        thickness = pressure_level(i, k + 1) - pressure_level(i, k)
+        exner(k) = (pressure_layer(i, k)/reference_pressure)**kappa
+        n_runs = n_runs + 1
+        first_layer(n_runs) = k
+        heat(n_runs) = thickness*temperature_layer(i, k)
+        capacity(n_runs) = thickness*exner(k)
+        do while (n_runs > 1)
+          if (heat(n_runs)*capacity(n_runs - 1) <= heat(n_runs - 1)*capacity(n_runs)) exit  ! theta below <= theta above
+          heat(n_runs - 1) = heat(n_runs - 1) + heat(n_runs)
+          capacity(n_runs - 1) = capacity(n_runs - 1) + capacity(n_runs)
+          n_runs = n_runs - 1
+        end do
+      end do
+      do run = 1, n_runs
+        k = n_layers
+        if (run < n_runs) k = first_layer(run + 1) - 1
+        ! A layer that stays by itself keeps its temperature to the last bit.
+        if (k == first_layer(run)) cycle
+        temperature_layer(i, first_layer(run):k) = exner(first_layer(run):k)*heat(run)/capacity(run)
+      end do
+    end do
+  end subroutine adjust_dry_convection
+
+end module convection

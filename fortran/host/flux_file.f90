@@ -1,0 +1,82 @@
+!> The NetCDF file of longwave fluxes and heating rates that `radml-rrtmg` writes, named as the column file's results are.
+module flux_file
+  use, intrinsic :: iso_fortran_env, only: real64
+  use checked_netcdf, only: netcdf_file
+  implicit none
+  private
+
+  public :: define_fluxes, write_fluxes
+
+contains
+
+  !> Writes upward and downward fluxes and heating rates of clear columns, with the pressures they belong to.
+  subroutine write_fluxes(path, command, scheme, pressure_level, pressure_layer, up, down, heating_rate, comment, stat, errmsg)
+    character(len=*), intent(in) :: path                               !! [text] ()
+    character(len=*), intent(in) :: command                            !! the command line, for the attribute `history` [text] ()
+    character(len=*), intent(in) :: scheme                             !! the radiation scheme, for the attribute `source` [text] ()
+    real(real64), intent(in) :: pressure_level(:, :)                   !! [Pa] (ncol, nlay+1)
+    real(real64), intent(in) :: pressure_layer(:, :)                   !! [Pa] (ncol, nlay)
+    real(real64), intent(in) :: up(:, :)                               !! [W m-2] (ncol, nlay+1)
+    real(real64), intent(in) :: down(:, :)                             !! [W m-2] (ncol, nlay+1)
+    real(real64), intent(in) :: heating_rate(:, :)                     !! [K day-1] (ncol, nlay)
+    character(len=*), intent(in) :: comment                            !! what a reader must know beside [text] ()
+    integer, intent(out), optional :: stat                             !! 0, or `status_cannot_write` [1] ()
+    character(len=:), allocatable, intent(inout), optional :: errmsg   !! [text] ()
+
+    type(netcdf_file) :: file
+    integer :: code
+    character(len=:), allocatable :: message
+
+    call file%create(path)
+    call file%put_attribute('Conventions', 'CF-1.11')
+    call file%put_attribute('title', 'Longwave fluxes and heating rates, from the top of the atmosphere down')
+    call file%put_attribute('source', scheme)
+    call file%put_attribute('history', timestamp()//': '//command)
+    call file%put_attribute('comment', comment)
+    call file%define_dimension('column', size(heating_rate, 1))
+    call file%define_dimension('layer', size(heating_rate, 2))
+    call file%define_dimension('level', size(heating_rate, 2) + 1)
+    call file%define_variable('pressure_level', 'column level', 'Pa', 'air_pressure')
+    call file%define_variable('pressure_layer', 'column layer', 'Pa', 'air_pressure')
+    call define_fluxes(file, 'lw')
+    call file%end_definitions()
+    call file%write('pressure_level', pressure_level)
+    call file%write('pressure_layer', pressure_layer)
+    call file%write('lw_up', up)
+    call file%write('lw_down', down)
+    call file%write('lw_heating_rate', heating_rate)
+    call file%close()
+    call file%report(code, message)
+    if (present(stat)) stat = code
+    if (code /= 0) then
+      if (present(errmsg)) errmsg = message
+      if (.not. present(stat)) error stop message
+    end if
+  end subroutine write_fluxes
+
+  !> Defines `<prefix>_up`, `<prefix>_down` and `<prefix>_heating_rate`.
+  subroutine define_fluxes(file, prefix)
+    type(netcdf_file), intent(inout) :: file  !! being defined, with its dimensions [file] ()
+    character(len=*), intent(in) :: prefix    !! for instance lw [text] ()
+    call file%define_variable(prefix//'_up', 'column level', 'W m-2', &
+                              'upwelling_longwave_flux_in_air_assuming_clear_sky')
+    call file%define_variable(prefix//'_down', 'column level', 'W m-2', &
+                              'downwelling_longwave_flux_in_air_assuming_clear_sky')
+    call file%define_variable(prefix//'_heating_rate', 'column layer', 'K day-1', &
+                              'tendency_of_air_temperature_due_to_longwave_heating_assuming_clear_sky')
+    call file%put_attribute('coordinates', 'pressure_level', prefix//'_up')
+    call file%put_attribute('coordinates', 'pressure_level', prefix//'_down')
+    call file%put_attribute('coordinates', 'pressure_layer', prefix//'_heating_rate')
+  end subroutine define_fluxes
+
+  !> Date, time and zone as ISO 8601 writes them.
+  function timestamp() result(text)
+    character(len=:), allocatable :: text
+    character(len=8) :: date
+    character(len=10) :: time
+    character(len=5) :: zone
+    call date_and_time(date, time, zone)
+    text = date(1:4)//'-'//date(5:6)//'-'//date(7:8)//'T'//time(1:2)//':'//time(3:4)//':'//time(5:6)//zone
+  end function timestamp
+
+end module flux_file

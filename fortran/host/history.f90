@@ -1,0 +1,110 @@
+!> The NetCDF history of a run: what the columns were at every history interval.
+module history
+  use, intrinsic :: iso_fortran_env, only: real64
+  use checked_netcdf, only: netcdf_file
+  use configuration, only: host_configuration
+  use host_state, only: column_state
+  implicit none
+  private
+
+  public :: history_file
+
+  type :: history_file
+    private
+    type(netcdf_file) :: file
+    integer :: n_records = 0
+  contains
+    procedure :: create
+    procedure :: record
+    procedure :: close => close_history
+    procedure :: abandon
+  end type history_file
+
+contains
+
+  !> Creates the file, under a temporary name until `close`.
+  subroutine create(self, state, configuration, command, stat, errmsg)
+    class(history_file), intent(inout) :: self               !! [file] ()
+    type(column_state), intent(in) :: state                  !! [state] ()
+    type(host_configuration), intent(in) :: configuration    !! [various] ()
+    character(len=*), intent(in) :: command                  !! command line of the run [text] ()
+    integer, intent(out) :: stat                             !! 0, or `status_cannot_write` [1] ()
+    character(len=:), allocatable, intent(inout) :: errmsg   !! [text] ()
+
+    associate (file => self%file)
+      call file%create(configuration%history)
+      call file%put_attribute('Conventions', 'CF-1.11')
+      call file%put_attribute('title', 'Atmospheric columns stepped by radml-host, from the top of the atmosphere down')
+      call file%put_attribute('source', 'radml-host')
+      call file%put_attribute('history', command)
+      call file%put_attribute('columns', configuration%columns)
+      call file%put_attribute('scheme', configuration%scheme)
+      if (configuration%scheme == 'network') call file%put_attribute('model', configuration%model)
+      call file%put_attribute('time_step', configuration%time_step)
+      call file%put_attribute('radiation_interval', configuration%radiation_interval)
+      call file%put_attribute('columns_per_block', configuration%columns_per_block)
+      call file%define_dimension('time')
+      call file%define_dimension('column', state%columns%n_columns())
+      call file%define_dimension('layer', state%columns%n_layers())
+      call file%define_dimension('level', state%columns%n_layers() + 1)
+      call file%define_variable('time', 'time', 'hour', 'forecast_period', 'time since the start of the run')
+      call file%define_variable('pressure_level', 'column level', 'Pa', 'air_pressure')
+      call file%define_variable('pressure_layer', 'column layer', 'Pa', 'air_pressure')
+      call file%define_variable('temperature_layer', 'time column layer', 'K', 'air_temperature')
+      call file%define_variable('lw_heating_rate', 'time column layer', 'K day-1', &
+                                'tendency_of_air_temperature_due_to_longwave_heating_assuming_clear_sky')
+      call file%define_variable('surface_temperature', 'time column', 'K', 'surface_temperature')
+      call file%define_variable('toa_lw_up', 'time column', 'W m-2', 'toa_outgoing_longwave_flux_assuming_clear_sky')
+      call file%define_variable('surface_lw_up', 'time column', 'W m-2', &
+                                'surface_upwelling_longwave_flux_in_air_assuming_clear_sky')
+      call file%define_variable('surface_lw_down', 'time column', 'W m-2', &
+                                'surface_downwelling_longwave_flux_in_air_assuming_clear_sky')
+      call file%define_variable('surface_sw_absorbed', 'time column', 'W m-2', 'surface_net_downward_shortwave_flux')
+      call file%define_variable('surface_sensible_heat', 'time column', 'W m-2', 'surface_upward_sensible_heat_flux')
+      call file%put_attribute('coordinates', 'pressure_layer', 'temperature_layer')
+      call file%put_attribute('coordinates', 'pressure_layer', 'lw_heating_rate')
+      call file%end_definitions()
+      call file%write('pressure_level', state%columns%pressure_level)
+      call file%write('pressure_layer', state%columns%pressure_layer)
+      call file%report(stat, errmsg)
+    end associate
+    self%n_records = 0
+  end subroutine create
+
+  !> Adds the state of now.
+  subroutine record(self, state, stat, errmsg)
+    class(history_file), intent(inout) :: self               !! [file] ()
+    type(column_state), intent(in) :: state                  !! [state] ()
+    integer, intent(out) :: stat                             !! 0, or `status_cannot_write` [1] ()
+    character(len=:), allocatable, intent(inout) :: errmsg   !! [text] ()
+    integer :: n
+    n = state%columns%n_layers()
+    self%n_records = self%n_records + 1
+    call self%file%write('time', state%seconds/3600.0_real64, self%n_records)
+    call self%file%write('temperature_layer', state%columns%temperature_layer, self%n_records)
+    call self%file%write('lw_heating_rate', state%heating_rate, self%n_records)
+    call self%file%write('surface_temperature', state%columns%surface_temperature, self%n_records)
+    call self%file%write('toa_lw_up', state%up(:, 1), self%n_records)
+    call self%file%write('surface_lw_up', state%up(:, n + 1), self%n_records)
+    call self%file%write('surface_lw_down', state%down(:, n + 1), self%n_records)
+    call self%file%write('surface_sw_absorbed', state%absorbed_sunlight, self%n_records)
+    call self%file%write('surface_sensible_heat', state%sensible_heat, self%n_records)
+    call self%file%report(stat, errmsg)
+  end subroutine record
+
+  !> Closes the file and gives it its name.
+  subroutine close_history(self, stat, errmsg)
+    class(history_file), intent(inout) :: self               !! [file] ()
+    integer, intent(out) :: stat                             !! 0, or `status_cannot_write` [1] ()
+    character(len=:), allocatable, intent(inout) :: errmsg   !! [text] ()
+    call self%file%close()
+    call self%file%report(stat, errmsg)
+  end subroutine close_history
+
+  !> Removes what was written of the file.
+  subroutine abandon(self)
+    class(history_file), intent(inout) :: self  !! [file] ()
+    call self%file%abandon()
+  end subroutine abandon
+
+end module history

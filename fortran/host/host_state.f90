@@ -1,0 +1,164 @@
+!> The state of the column host and its time step.
+!!
+!! Each column is by itself: pressures and gases stay as the column file gave them; temperatures of the layers and of the surface
+!! change by longwave radiation, by the surface heat budget and by dry convection. Nothing else heats or cools: no sunlight is
+!! absorbed in the air, nothing condenses, nothing moves sideways.
+module host_state
+  use, intrinsic :: iso_fortran_env, only: real64
+  use column_file, only: column_set
+  use configuration, only: host_configuration
+  use convection, only: adjust_dry_convection
+  use host_status, only: status_success, status_bad_state, fail, integer_text, real_text
+  use physical_constants, only: pi, seconds_per_day, solar_constant
+  use sun, only: cosine_of_zenith_angle, declination
+  use surface, only: absorbed_sunlight, step_surface
+  use temperature_levels, only: interpolate_to_levels
+  implicit none
+  private
+
+  public :: column_state
+
+  real(real64), parameter :: coldest = 100.0_real64  ! K; outside of these two the state is no atmosphere of the Earth any more
+  real(real64), parameter :: warmest = 400.0_real64  ! K
+
+  type :: column_state
+    type(column_set) :: columns                              !! pressures, gases and the temperatures of now [various] ()
+    real(real64) :: seconds = 0.0_real64                     !! since the start of the run [s] ()
+    real(real64), allocatable :: up(:, :)                    !! upward longwave flux at levels [W m-2] (ncol, nlay+1)
+    real(real64), allocatable :: down(:, :)                  !! downward longwave flux at levels [W m-2] (ncol, nlay+1)
+    real(real64), allocatable :: heating_rate(:, :)          !! longwave heating rate of layers [K day-1] (ncol, nlay)
+    real(real64), allocatable :: absorbed_sunlight(:)        !! absorbed by the surface [W m-2] (ncol)
+    real(real64), allocatable :: sensible_heat(:)            !! from the surface into the air, in the last step [W m-2] (ncol)
+    real(real64), allocatable, private :: albedo(:)          ! of the file, or of the namelist
+    real(real64), allocatable, private :: irradiance(:)      ! of the file, or the solar constant
+    real(real64), allocatable, private :: noon_cosine(:)     ! cosine of the zenith angle: at noon, or for good
+  contains
+    procedure :: start
+    procedure :: prepare_radiation
+    procedure :: update_sunlight
+    procedure :: step
+    procedure :: check
+  end type column_state
+
+contains
+
+  !> Takes over columns and makes room for what radiation gives.
+  subroutine start(self, columns, configuration, stat, errmsg)
+    class(column_state), intent(inout) :: self                   !! [state] ()
+    type(column_set), intent(in) :: columns                      !! [columns] ()
+    type(host_configuration), intent(in) :: configuration        !! [various] ()
+    integer, intent(out) :: stat                                 !! 0, or `status_bad_state` [1] ()
+    character(len=:), allocatable, intent(inout) :: errmsg       !! [text] ()
+    integer :: n, n_layers
+
+    stat = status_success
+    n = columns%n_columns()
+    n_layers = columns%n_layers()
+    self%columns = columns
+    allocate (self%up(n, n_layers + 1), self%down(n, n_layers + 1), self%heating_rate(n, n_layers), source=0.0_real64)
+    allocate (self%absorbed_sunlight(n), self%sensible_heat(n), self%noon_cosine(n), source=0.0_real64)
+    allocate (self%albedo(n), source=configuration%surface%albedo)
+    allocate (self%irradiance(n), source=solar_constant)
+    if (allocated(columns%surface_albedo)) self%albedo = columns%surface_albedo
+    if (allocated(columns%solar_irradiance)) self%irradiance = columns%solar_irradiance
+    if (allocated(columns%cos_zenith)) then
+      self%noon_cosine = columns%cos_zenith
+    else if (configuration%sunlight == 'fixed' .or. .not. allocated(columns%latitude)) then
+      call fail(status_bad_state, configuration%columns//': sunlight = '''//configuration%sunlight// &
+                ''' needs the variable "cos_zenith"'//trim(merge(' or "latitude"', '              ', &
+                                                                 configuration%sunlight == 'diurnal')), stat, errmsg)
+      return
+    end if
+    call self%update_sunlight(configuration)
+  end subroutine start
+
+  !> Temperatures at levels from those of the layers, as radiation wants them. The run's first call does so as well, and not
+  !! with the levels of the file, lest the first step differ in kind from the others.
+  subroutine prepare_radiation(self)
+    class(column_state), intent(inout) :: self  !! [state] ()
+    call interpolate_to_levels(self%columns%pressure_level, self%columns%pressure_layer, self%columns%temperature_layer, &
+                               self%columns%temperature_level)
+  end subroutine prepare_radiation
+
+  !> Sunlight that the surface absorbs now. With a latitude the Sun stands where it does on that day; without one, the file's
+  !! cosine is that of noon on a day of equal length of day and night, which is exact at the equinox.
+  subroutine update_sunlight(self, configuration)
+    class(column_state), intent(inout) :: self             !! [state] ()
+    type(host_configuration), intent(in) :: configuration  !! [various] ()
+    real(real64) :: hour, day, cosine
+    integer :: i
+    hour = configuration%start_hour + self%seconds/3600.0_real64
+    day = configuration%day_of_year + self%seconds/seconds_per_day
+    do i = 1, self%columns%n_columns()
+      if (configuration%sunlight == 'fixed') then
+        cosine = self%noon_cosine(i)
+      else if (allocated(self%columns%latitude)) then
+        cosine = cosine_of_zenith_angle(self%columns%latitude(i)*pi/180.0_real64, declination(day), hour)
+      else
+        cosine = self%noon_cosine(i)*cos((hour - 12.0_real64)*pi/12.0_real64)
+      end if
+      self%absorbed_sunlight(i) = absorbed_sunlight(configuration%surface, cosine, self%irradiance(i), self%albedo(i))
+    end do
+  end subroutine update_sunlight
+
+  !> One time step with the fluxes and heating rates of the last call of radiation.
+  subroutine step(self, configuration)
+    class(column_state), intent(inout) :: self             !! [state] ()
+    type(host_configuration), intent(in) :: configuration  !! [various] ()
+    integer :: n
+    n = self%columns%n_layers()
+    call self%update_sunlight(configuration)
+    associate (c => self%columns)
+      c%temperature_layer = c%temperature_layer + self%heating_rate*(configuration%time_step/seconds_per_day)
+      call step_surface(configuration%surface, configuration%time_step, &
+                        self%down(:, n + 1) - self%up(:, n + 1) + self%absorbed_sunlight, c%pressure_level(:, n + 1), &
+                        c%pressure_layer(:, n), c%pressure_level(:, n + 1) - c%pressure_level(:, n), &
+                        c%surface_temperature, c%temperature_layer(:, n), self%sensible_heat)
+      call adjust_dry_convection(c%pressure_level, c%pressure_layer, c%temperature_layer)
+    end associate
+    self%seconds = self%seconds + configuration%time_step
+  end subroutine step
+
+  !> Whether every temperature is one that can occur; if not, which is not.
+  subroutine check(self, stat, errmsg)
+    class(column_state), intent(in) :: self                  !! [state] ()
+    integer, intent(out) :: stat                             !! 0, or `status_bad_state` [1] ()
+    character(len=:), allocatable, intent(inout) :: errmsg   !! [text] ()
+    integer :: i, k
+    stat = status_success
+    do k = 1, self%columns%n_layers()
+      do i = 1, self%columns%n_columns()
+        if (.not. sane(self%columns%temperature_layer(i, k))) then
+          call fail(status_bad_state, 'temperature of column '//integer_text(i)//', layer '//integer_text(k)// &
+                    left_range(self%columns%temperature_layer(i, k)), stat, errmsg)
+          return
+        end if
+      end do
+    end do
+    do i = 1, self%columns%n_columns()
+      if (.not. sane(self%columns%surface_temperature(i))) then
+        call fail(status_bad_state, 'surface temperature of column '//integer_text(i)// &
+                  left_range(self%columns%surface_temperature(i)), stat, errmsg)
+        return
+      end if
+    end do
+
+  contains
+
+    pure function left_range(value) result(text)
+      real(real64), intent(in) :: value
+      character(len=:), allocatable :: text
+      text = ' left the range '//real_text(coldest)//' to '//real_text(warmest)//' K: '//real_text(value)//' K, '// &
+             real_text(self%seconds/3600.0_real64)//' hours after the start'
+    end function left_range
+
+  end subroutine check
+
+  ! False for a NaN too: every comparison with one is.
+  elemental function sane(temperature) result(answer)
+    real(real64), intent(in) :: temperature
+    logical :: answer
+    answer = temperature >= coldest .and. temperature <= warmest
+  end function sane
+
+end module host_state

@@ -1,0 +1,148 @@
+!> `radml-bench-radiation columns.nc model.pt results.nc`: RRTMG against a network on the same columns, in one process and on one thread.
+!!
+!! What is timed is `radiation_scheme%compute` over all columns, as the host calls it: from host arrays to host arrays. Both schemes
+!! make one pass first, which is not timed; then they take turns, so that a machine that slows down slows both.
+program radml_bench_radiation_program
+  use, intrinsic :: iso_fortran_env, only: compiler_options, compiler_version, output_unit, real64
+  use build_facts, only: build_type, project_version, rrtmg_compile_flags
+  use checked_netcdf, only: netcdf_file
+  use column_file, only: column_set
+  use command_line, only: argument_list, whole_command
+  use flux_file, only: define_fluxes
+  use host_status, only: status_bad_configuration, integer_text, real_text, stop_with_message
+  use progress, only: progress_line, seconds_now
+  use radiation, only: default_columns_per_block, radiation_scheme
+  implicit none
+
+  character(len=*), parameter :: name = 'radml-bench-radiation'
+  character(len=*), parameter :: usage = &
+    'usage: radml-bench-radiation columns.nc model.pt results.nc [--repeats N] [--columns-per-block N] [--tables FILE]'
+
+  type :: results
+    real(real64), allocatable :: seconds(:)          ! of each repeat
+    real(real64), allocatable :: up(:, :), down(:, :), heating_rate(:, :)
+  end type results
+
+  type(argument_list) :: arguments
+  type(column_set) :: columns
+  type(radiation_scheme) :: rrtmg, network
+  type(results) :: of_rrtmg, of_network
+  type(progress_line) :: line
+  character(len=:), allocatable :: message
+  integer :: stat, n_repeats, columns_per_block, repeat
+
+  call arguments%parse([character(len=20) :: '--repeats', '--columns-per-block', '--tables'], stat, message)
+  call stop_on_failure()
+  if (arguments%help) then
+    write (output_unit, '(a)') usage
+    stop
+  end if
+  if (arguments%count() /= 3) then
+    call stop_with_message(name, 'expected three files, got '//integer_text(arguments%count())//'; '//usage, &
+                           status_bad_configuration)
+  end if
+  call arguments%positive_integer('--repeats', 7, n_repeats, stat, message)
+  call stop_on_failure()
+  call arguments%positive_integer('--columns-per-block', default_columns_per_block, columns_per_block, stat, message)
+  call stop_on_failure()
+
+  call columns%read(arguments%get(1), stat, message)
+  call stop_on_failure()
+  call rrtmg%setup('rrtmg', arguments%option('--tables'), columns_per_block, 1, stat, message)
+  call stop_on_failure()
+  call network%setup('network', arguments%get(2), columns_per_block, 1, stat, message)
+  call stop_on_failure()
+  call make_room(of_rrtmg)
+  call make_room(of_network)
+
+  call line%start()
+  do repeat = 0, n_repeats
+    call line%show(name//': repeat '//integer_text(repeat)//' of '//integer_text(n_repeats))
+    call pass(rrtmg, of_rrtmg)
+    call pass(network, of_network)
+  end do
+  call line%finish()
+  call write_results(arguments%get(3))
+
+  write (output_unit, '(a)') name//': '//integer_text(columns%n_columns())//' columns of '//integer_text(columns%n_layers())// &
+    ' layers, one thread, best of '//integer_text(n_repeats)//': RRTMG '//per_column(of_rrtmg)//', network '// &
+    per_column(of_network)//' us per column; '//arguments%get(3)
+
+contains
+
+  subroutine make_room(of)
+    type(results), intent(inout) :: of
+    allocate (of%seconds(n_repeats), of%up(columns%n_columns(), columns%n_layers() + 1), &
+              of%down(columns%n_columns(), columns%n_layers() + 1), of%heating_rate(columns%n_columns(), columns%n_layers()), &
+              source=0.0_real64)
+  end subroutine make_room
+
+  !> One pass over all columns; that of repeat 0 warms up and is not kept.
+  subroutine pass(scheme, of)
+    type(radiation_scheme), intent(in) :: scheme
+    type(results), intent(inout) :: of
+    real(real64) :: before
+    before = seconds_now()
+    call scheme%compute(columns, of%up, of%down, of%heating_rate, stat, message)
+    if (repeat > 0) of%seconds(repeat) = seconds_now() - before
+    call stop_on_failure()
+  end subroutine pass
+
+  function per_column(of) result(text)
+    type(results), intent(in) :: of
+    character(len=:), allocatable :: text
+    text = real_text(1.0e6_real64*minval(of%seconds)/columns%n_columns())
+  end function per_column
+
+  subroutine write_results(path)
+    character(len=*), intent(in) :: path
+    type(netcdf_file) :: file
+    call file%create(path)
+    call file%put_attribute('Conventions', 'CF-1.11')
+    call file%put_attribute('title', 'RRTMG and a network on the same columns: times, fluxes and heating rates')
+    call file%put_attribute('source', name//' '//project_version)
+    call file%put_attribute('history', whole_command())
+    call file%put_attribute('columns', arguments%get(1))
+    call file%put_attribute('model', arguments%get(2))
+    call file%put_attribute('threads', 1)
+    call file%put_attribute('columns_per_block', columns_per_block)
+    call file%put_attribute('compiler', compiler_version())
+    call file%put_attribute('compiler_options_host', compiler_options())
+    call file%put_attribute('compiler_options_rrtmg', rrtmg_compile_flags)
+    call file%put_attribute('build_type', build_type)
+    call file%define_dimension('repeat', n_repeats)
+    call file%define_dimension('column', columns%n_columns())
+    call file%define_dimension('layer', columns%n_layers())
+    call file%define_dimension('level', columns%n_layers() + 1)
+    call file%define_variable('rrtmg_seconds', 'repeat', 's', long_name='time of RRTMG for all columns')
+    call file%define_variable('network_seconds', 'repeat', 's', long_name='time of the network for all columns')
+    call file%define_variable('pressure_level', 'column level', 'Pa', 'air_pressure')
+    call file%define_variable('pressure_layer', 'column layer', 'Pa', 'air_pressure')
+    call define_fluxes(file, 'rrtmg_lw')
+    call define_fluxes(file, 'network_lw')
+    call file%end_definitions()
+    call file%write('pressure_level', columns%pressure_level)
+    call file%write('pressure_layer', columns%pressure_layer)
+    call write_scheme('rrtmg', of_rrtmg)
+    call write_scheme('network', of_network)
+    call file%close()
+    call file%report(stat, message)
+    call stop_on_failure()
+  contains
+    subroutine write_scheme(prefix, of)
+      character(len=*), intent(in) :: prefix
+      type(results), intent(in) :: of
+      call file%write(prefix//'_seconds', of%seconds)
+      call file%write(prefix//'_lw_up', of%up)
+      call file%write(prefix//'_lw_down', of%down)
+      call file%write(prefix//'_lw_heating_rate', of%heating_rate)
+    end subroutine write_scheme
+  end subroutine write_results
+
+  subroutine stop_on_failure()
+    if (stat == 0) return
+    call line%finish()
+    call stop_with_message(name, message, stat)
+  end subroutine stop_on_failure
+
+end program radml_bench_radiation_program

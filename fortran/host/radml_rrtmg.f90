@@ -1,0 +1,87 @@
+!> `radml-rrtmg columns.nc fluxes.nc`: RRTMG's clear-sky longwave over a column file.
+program radml_rrtmg_program
+  use, intrinsic :: iso_fortran_env, only: output_unit, real64
+  use radml_rrtmg_longwave, only: rrtmg_longwave
+  use column_file, only: column_set
+  use command_line, only: argument_list, whole_command
+  use flux_file, only: write_fluxes
+  use host_status, only: status_bad_configuration, integer_text, real_text, stop_with_message
+  use progress, only: progress_line, seconds_now
+  use rrtmg_block, only: load_tables, rrtmg_clear_sky
+  implicit none
+
+  character(len=*), parameter :: name = 'radml-rrtmg'
+  character(len=*), parameter :: usage = 'usage: radml-rrtmg columns.nc fluxes.nc [--tables FILE] [--columns-per-block N]'
+
+  type(argument_list) :: arguments
+  type(rrtmg_longwave) :: longwave
+  type(column_set) :: columns
+  type(progress_line) :: line
+  real(real64), allocatable, dimension(:, :) :: up, down, heating_rate
+  character(len=:), allocatable :: message, comment
+  integer :: stat, columns_per_block, n_blocks, n_done, block, n_columns, n_layers
+  real(real64) :: started
+
+  call arguments%parse([character(len=20) :: '--tables', '--columns-per-block'], stat, message)
+  call stop_on_failure()
+  if (arguments%help) then
+    write (output_unit, '(a)') usage
+    stop
+  end if
+  if (arguments%count() /= 2) then
+    call stop_with_message(name, 'expected two files, got '//integer_text(arguments%count())//'; '//usage, status_bad_configuration)
+  end if
+  call arguments%positive_integer('--columns-per-block', 16, columns_per_block, stat, message)
+  call stop_on_failure()
+
+  call columns%read(arguments%get(1), stat, message)
+  call stop_on_failure()
+  call load_tables(longwave, arguments%option('--tables'), stat, message)
+  call stop_on_failure()
+
+  n_columns = columns%n_columns()
+  n_layers = columns%n_layers()
+  allocate (up(n_columns, n_layers + 1), down(n_columns, n_layers + 1), heating_rate(n_columns, n_layers))
+  n_blocks = (n_columns + columns_per_block - 1)/columns_per_block
+  n_done = 0
+  call line%start()
+  started = seconds_now()
+  !$omp parallel do schedule(dynamic)
+  do block = 1, n_blocks
+    call compute_block((block - 1)*columns_per_block + 1, min(block*columns_per_block, n_columns))
+  end do
+  !$omp end parallel do
+  call line%finish()
+  call stop_on_failure()
+
+  comment = 'clear sky'
+  if (columns%has_clouds()) comment = 'clear sky: the clouds of '//arguments%get(1)//' are left out'
+  call write_fluxes(arguments%get(2), whole_command(), 'radml: RRTMG longwave', columns%pressure_level, columns%pressure_layer, &
+                    up, down, heating_rate, comment, stat, message)
+  call stop_on_failure()
+  write (output_unit, '(a)') name//': '//integer_text(n_columns)//' columns of '//integer_text(n_layers)//' layers in '// &
+    real_text(seconds_now() - started)//' s, written to '//arguments%get(2)
+
+contains
+
+  subroutine compute_block(first, last)
+    integer, intent(in) :: first, last
+    integer :: block_stat
+    character(len=:), allocatable :: block_message
+    call rrtmg_clear_sky(longwave, columns, first, last, up(first:last, :), down(first:last, :), heating_rate(first:last, :), &
+                         block_stat, block_message)
+    !$omp critical (progress_and_failure)
+    n_done = n_done + last - first + 1
+    if (block_stat /= 0 .and. stat == 0) then
+      stat = block_stat
+      message = 'columns '//integer_text(first)//' to '//integer_text(last)//': '//block_message
+    end if
+    call line%show(name//': '//integer_text(n_done)//' of '//integer_text(n_columns)//' columns')
+    !$omp end critical (progress_and_failure)
+  end subroutine compute_block
+
+  subroutine stop_on_failure()
+    if (stat /= 0) call stop_with_message(name, message, stat)
+  end subroutine stop_on_failure
+
+end program radml_rrtmg_program

@@ -1,0 +1,531 @@
+!> Runs PyTorch models on Fortran arrays.
+!>
+!>     use radml_torch
+!>     type(torch_model) :: net
+!>     call net%load('rescnn.pt')
+!>     call net%forward([torch_in(temperature), torch_in(humidity)], [torch_out(flux_up), torch_out(flux_down)])
+!>     call net%free()
+!>
+!> - `torch_in(array)` and `torch_out(array)` make a view of a variable: any rank (0 to 15), any section, nothing copied,
+!>   nothing to delete. Kinds: `real32`, `real64`, `int8` to `int64`, complex of `real32` or `real64`, `logical(c_bool)`.
+!>   Pass variables, not expressions (`x`, not `2*x`), and use the view while the variable is there: best inside the call.
+!> - Dimension i of the tensor is dimension i of the array. `torch_reverse` and `torch_permute` give other orders.
+!> - Count, kinds and shapes must be the model's own; nothing is converted, broadcast or dropped.
+!> - `stat` and `errmsg` work as in `allocate`: 0 is success, failures are the constants in `radml_status`, and without
+!>   `stat` a failure stops the program with its message on standard error. `errmsg` is left alone on success.
+!> - Any number of threads may call `forward` on one model. A copy of a `torch_model` shares the loaded model.
+!>
+!> A view is taken by a `bind(C)` function with an assumed-type, assumed-rank dummy, because that is the one way in which
+!> compilers hand over the descriptor of any array as it is. Wrapped in a Fortran procedure, gfortran 12 packs a copy.
+module radml_torch
+  use, intrinsic :: iso_c_binding, only: c_char, c_int32_t, c_int64_t, c_null_char, c_null_ptr, c_ptr, &
+    c_f_pointer
+  use, intrinsic :: iso_fortran_env, only: error_unit
+  implicit none
+  private
+
+  public :: torch_model, torch_array
+  public :: torch_in, torch_out, torch_reverse, torch_permute
+  public :: torch_set_num_threads, torch_get_num_threads
+  public :: radml_status, radml_version
+
+  integer, parameter :: max_rank = 15
+
+  !> What `stat` can be. The numbers are those of `radml_status` in radml.h.
+  type :: status_constants
+    integer :: success = 0
+    integer :: missing_file = 1         !! no such file, or not a readable one
+    integer :: invalid_file = 2         !! not a TorchScript archive, damaged, or with a manifest that does not fit the model
+    integer :: unknown_device = 3       !! not "cpu", "cuda" or "cuda:N"
+    integer :: missing_device = 4       !! a device this machine or this LibTorch does not have
+    integer :: not_loaded = 5           !! no model: never loaded, or freed
+    integer :: wrong_input_count = 6    !! another number of inputs than the model's
+    integer :: wrong_output_count = 7   !! another number of outputs than the model's
+    integer :: wrong_rank = 8           !! an array with another number of dimensions
+    integer :: wrong_shape = 9          !! an array with another extent
+    integer :: wrong_kind = 10          !! an array of another kind
+    integer :: invalid_array = 11       !! not allocated, of assumed size, an input passed as an output
+    integer :: model_failed = 12        !! the model itself raised an error
+    integer :: wrong_output_type = 13   !! the model returned something that is no tensor, tuple or list of tensors
+    integer :: wrong_index = 14         !! no input or output with that number
+    integer :: missing_key = 15         !! no such metadata
+    integer :: wrong_argument = 16      !! an argument out of its range
+    integer :: out_of_memory = 17
+    integer :: internal_error = 18
+  end type status_constants
+
+  !> `radml_status%missing_file` and so on.
+  type(status_constants), parameter :: radml_status = status_constants()
+
+  !> A view of an array: a plain value, made by `torch_in` and `torch_out`. The layout is that of `radml_array` in radml.h.
+  type, bind(c) :: torch_array
+    private
+    type(c_ptr) :: address = c_null_ptr
+    integer(c_int32_t) :: kind = 0
+    integer(c_int32_t) :: rank = 0
+    integer(c_int64_t) :: shape(max_rank) = 0
+    integer(c_int64_t) :: strides(max_rank) = 0
+    integer(c_int32_t) :: flags = 0
+    integer(c_int32_t) :: element_size = 0
+  end type torch_array
+
+  !> A model that runs on Fortran arrays.
+  type :: torch_model
+    private
+    integer(c_int64_t) :: handle = 0
+  contains
+    procedure, public :: load => model_load
+    procedure, public :: forward => model_forward
+    procedure, public :: free => model_free
+    procedure, public :: loaded => model_loaded
+    procedure, public :: n_inputs => model_n_inputs
+    procedure, public :: n_outputs => model_n_outputs
+    procedure, public :: input_name => model_input_name
+    procedure, public :: output_name => model_output_name
+    procedure, public :: metadata => model_metadata
+    procedure, private :: share => model_share
+    generic, public :: assignment(=) => share
+    final :: model_finalize
+  end type torch_model
+
+  interface
+
+    !> A view of a variable, as an input. `target` tells the compiler that the address outlives the call.
+    function torch_in(array) result(view) bind(c, name='radml_input_array')
+      import :: torch_array
+      implicit none
+      type(*), dimension(..), intent(in), target :: array !! a variable or section of any kind [any units] (any shape)
+      type(torch_array) :: view
+    end function torch_in
+
+    !> A view of a variable, as an output.
+    function torch_out(array) result(view) bind(c, name='radml_output_array')
+      import :: torch_array
+      implicit none
+      type(*), dimension(..), intent(inout), target :: array !! a variable or section of any kind [any units] (any shape)
+      type(torch_array) :: view
+    end function torch_out
+
+    ! The C interface of libradml, as in radml.h.
+
+    function c_load(path, device, model, message, message_size) result(status) bind(c, name='radml_load')
+      import :: c_char, c_int32_t, c_int64_t
+      implicit none
+      character(kind=c_char), intent(in) :: path(*), device(*)
+      integer(c_int64_t), intent(out) :: model
+      character(kind=c_char), intent(inout) :: message(*)
+      integer(c_int64_t), value :: message_size
+      integer(c_int32_t) :: status
+    end function c_load
+
+    function c_retain(model, message, message_size) result(status) bind(c, name='radml_retain')
+      import :: c_char, c_int32_t, c_int64_t
+      implicit none
+      integer(c_int64_t), value :: model
+      character(kind=c_char), intent(inout) :: message(*)
+      integer(c_int64_t), value :: message_size
+      integer(c_int32_t) :: status
+    end function c_retain
+
+    function c_free(model, message, message_size) result(status) bind(c, name='radml_free')
+      import :: c_char, c_int32_t, c_int64_t
+      implicit none
+      integer(c_int64_t), value :: model
+      character(kind=c_char), intent(inout) :: message(*)
+      integer(c_int64_t), value :: message_size
+      integer(c_int32_t) :: status
+    end function c_free
+
+    function c_forward(model, inputs, n_inputs, outputs, n_outputs, message, message_size) result(status) &
+      bind(c, name='radml_forward')
+      import :: c_char, c_int32_t, c_int64_t, torch_array
+      implicit none
+      integer(c_int64_t), value :: model
+      type(torch_array), intent(in) :: inputs(*)
+      integer(c_int64_t), value :: n_inputs
+      type(torch_array), intent(in) :: outputs(*)
+      integer(c_int64_t), value :: n_outputs
+      character(kind=c_char), intent(inout) :: message(*)
+      integer(c_int64_t), value :: message_size
+      integer(c_int32_t) :: status
+    end function c_forward
+
+    function c_n_inputs(model, n, message, message_size) result(status) bind(c, name='radml_n_inputs')
+      import :: c_char, c_int32_t, c_int64_t
+      implicit none
+      integer(c_int64_t), value :: model
+      integer(c_int64_t), intent(inout) :: n
+      character(kind=c_char), intent(inout) :: message(*)
+      integer(c_int64_t), value :: message_size
+      integer(c_int32_t) :: status
+    end function c_n_inputs
+
+    function c_n_outputs(model, n, message, message_size) result(status) bind(c, name='radml_n_outputs')
+      import :: c_char, c_int32_t, c_int64_t
+      implicit none
+      integer(c_int64_t), value :: model
+      integer(c_int64_t), intent(inout) :: n
+      character(kind=c_char), intent(inout) :: message(*)
+      integer(c_int64_t), value :: message_size
+      integer(c_int32_t) :: status
+    end function c_n_outputs
+
+    function c_input_name(model, index, text, text_size, length, message, message_size) result(status) &
+      bind(c, name='radml_input_name')
+      import :: c_char, c_int32_t, c_int64_t
+      implicit none
+      integer(c_int64_t), value :: model, index
+      character(kind=c_char), intent(inout) :: text(*)
+      integer(c_int64_t), value :: text_size
+      integer(c_int64_t), intent(inout) :: length
+      character(kind=c_char), intent(inout) :: message(*)
+      integer(c_int64_t), value :: message_size
+      integer(c_int32_t) :: status
+    end function c_input_name
+
+    function c_output_name(model, index, text, text_size, length, message, message_size) result(status) &
+      bind(c, name='radml_output_name')
+      import :: c_char, c_int32_t, c_int64_t
+      implicit none
+      integer(c_int64_t), value :: model, index
+      character(kind=c_char), intent(inout) :: text(*)
+      integer(c_int64_t), value :: text_size
+      integer(c_int64_t), intent(inout) :: length
+      character(kind=c_char), intent(inout) :: message(*)
+      integer(c_int64_t), value :: message_size
+      integer(c_int32_t) :: status
+    end function c_output_name
+
+    function c_metadata(model, key, text, text_size, length, message, message_size) result(status) &
+      bind(c, name='radml_metadata')
+      import :: c_char, c_int32_t, c_int64_t
+      implicit none
+      integer(c_int64_t), value :: model
+      character(kind=c_char), intent(in) :: key(*)
+      character(kind=c_char), intent(inout) :: text(*)
+      integer(c_int64_t), value :: text_size
+      integer(c_int64_t), intent(inout) :: length
+      character(kind=c_char), intent(inout) :: message(*)
+      integer(c_int64_t), value :: message_size
+      integer(c_int32_t) :: status
+    end function c_metadata
+
+    function c_set_num_threads(n, message, message_size) result(status) bind(c, name='radml_set_num_threads')
+      import :: c_char, c_int32_t, c_int64_t
+      implicit none
+      integer(c_int64_t), value :: n
+      character(kind=c_char), intent(inout) :: message(*)
+      integer(c_int64_t), value :: message_size
+      integer(c_int32_t) :: status
+    end function c_set_num_threads
+
+    function c_get_num_threads(n, message, message_size) result(status) bind(c, name='radml_get_num_threads')
+      import :: c_char, c_int32_t, c_int64_t
+      implicit none
+      integer(c_int64_t), intent(inout) :: n
+      character(kind=c_char), intent(inout) :: message(*)
+      integer(c_int64_t), value :: message_size
+      integer(c_int32_t) :: status
+    end function c_get_num_threads
+
+    function c_version() result(text) bind(c, name='radml_version')
+      import :: c_ptr
+      implicit none
+      type(c_ptr) :: text
+    end function c_version
+
+    pure function c_strlen(text) result(length) bind(c, name='strlen')
+      use, intrinsic :: iso_c_binding, only: c_ptr, c_size_t
+      implicit none
+      type(c_ptr), value :: text
+      integer(c_size_t) :: length
+    end function c_strlen
+
+  end interface
+
+  integer(c_int64_t), parameter :: message_size = 4096
+  integer(c_int64_t), parameter :: text_size = 1024
+
+contains
+
+  ! ---- views ----
+
+  !> The same elements with the dimensions in reverse order: what a model in C order expects, contiguous.
+  pure function torch_reverse(view) result(reversed)
+    type(torch_array), intent(in) :: view !! made by torch_in or torch_out [any units] (any shape)
+    type(torch_array) :: reversed
+    integer :: i
+
+    reversed = torch_permute(view, [(i, i = view%rank, 1, -1)])
+  end function torch_reverse
+
+  !> The same elements with dimension i of the result being dimension order(i) of the view. An order that is no permutation
+  !> gives a view that `forward` refuses.
+  pure function torch_permute(view, order) result(permuted)
+    type(torch_array), intent(in) :: view !! made by torch_in or torch_out [any units] (any shape)
+    integer, intent(in) :: order(:) !! the dimensions of the view in their new order [1] (rank)
+    type(torch_array) :: permuted
+    integer :: i
+
+    permuted = view
+    if (size(order) /= view%rank) then
+      permuted%rank = -1
+      return
+    end if
+    do i = 1, size(order)
+      if (count(order == i) /= 1) then
+        permuted%rank = -1
+        return
+      end if
+      permuted%shape(i) = view%shape(order(i))
+      permuted%strides(i) = view%strides(order(i))
+    end do
+  end function torch_permute
+
+  ! ---- models ----
+
+  !> Loads a model. What the variable held before is freed first.
+  subroutine model_load(self, path, device, stat, errmsg)
+    class(torch_model), intent(inout) :: self
+    character(len=*), intent(in) :: path !! TorchScript file, `.pt` [text] (scalar)
+    character(len=*), intent(in), optional :: device !! 'cpu' (default), 'cuda' or 'cuda:N' [text] (scalar)
+    integer, intent(out), optional :: stat !! 0, or one of radml_status [1] (scalar)
+    character(len=:), allocatable, intent(inout), optional :: errmsg !! what went wrong [text] (scalar)
+    character(kind=c_char) :: message(message_size)
+    character(len=:), allocatable :: device_name
+    integer(c_int32_t) :: status
+
+    call model_finalize(self)
+    device_name = 'cpu'
+    if (present(device)) device_name = trim(device)
+    status = c_load(c_text(trim(path)), c_text(device_name), self%handle, message, message_size)
+    call report(int(status), message, stat, errmsg)
+  end subroutine model_load
+
+  !> Runs the model: `inputs` in the model's order to `outputs` in the model's order. On failure no output has been touched.
+  subroutine model_forward(self, inputs, outputs, stat, errmsg)
+    class(torch_model), intent(in) :: self
+    type(torch_array), intent(in) :: inputs(:) !! made by torch_in [the model's units] (n_inputs)
+    type(torch_array), intent(in) :: outputs(:) !! made by torch_out [the model's units] (n_outputs)
+    integer, intent(out), optional :: stat !! 0, or one of radml_status [1] (scalar)
+    character(len=:), allocatable, intent(inout), optional :: errmsg !! what went wrong [text] (scalar)
+    character(kind=c_char) :: message(message_size)
+    integer(c_int32_t) :: status
+
+    status = c_forward(self%handle, inputs, size(inputs, kind=c_int64_t), outputs, size(outputs, kind=c_int64_t), &
+      message, message_size)
+    call report(int(status), message, stat, errmsg)
+  end subroutine model_forward
+
+  !> Frees the model; like `deallocate`, an error where there is none (ask `loaded`). Finalisation does the same, silently.
+  subroutine model_free(self, stat, errmsg)
+    class(torch_model), intent(inout) :: self
+    integer, intent(out), optional :: stat !! 0, or one of radml_status [1] (scalar)
+    character(len=:), allocatable, intent(inout), optional :: errmsg !! what went wrong [text] (scalar)
+    character(kind=c_char) :: message(message_size)
+    integer(c_int32_t) :: status
+
+    status = c_free(self%handle, message, message_size)
+    self%handle = 0
+    call report(int(status), message, stat, errmsg)
+  end subroutine model_free
+
+  !> True while this variable holds a model.
+  pure function model_loaded(self) result(loaded)
+    class(torch_model), intent(in) :: self
+    logical :: loaded
+
+    loaded = self%handle /= 0
+  end function model_loaded
+
+  !> The number of inputs; -1 on failure.
+  function model_n_inputs(self, stat, errmsg) result(n)
+    class(torch_model), intent(in) :: self
+    integer, intent(out), optional :: stat !! 0, or one of radml_status [1] (scalar)
+    character(len=:), allocatable, intent(inout), optional :: errmsg !! what went wrong [text] (scalar)
+    integer :: n
+    integer(c_int64_t) :: count
+    character(kind=c_char) :: message(message_size)
+
+    count = -1
+    call report(int(c_n_inputs(self%handle, count, message, message_size)), message, stat, errmsg)
+    n = int(count)
+  end function model_n_inputs
+
+  !> The number of outputs; -1 on failure, and for a model without manifest, which only tells when it runs.
+  function model_n_outputs(self, stat, errmsg) result(n)
+    class(torch_model), intent(in) :: self
+    integer, intent(out), optional :: stat !! 0, or one of radml_status [1] (scalar)
+    character(len=:), allocatable, intent(inout), optional :: errmsg !! what went wrong [text] (scalar)
+    integer :: n
+    integer(c_int64_t) :: count
+    character(kind=c_char) :: message(message_size)
+
+    count = -1
+    call report(int(c_n_outputs(self%handle, count, message, message_size)), message, stat, errmsg)
+    n = int(count)
+  end function model_n_outputs
+
+  !> The name of input `i`; empty on failure.
+  function model_input_name(self, i, stat, errmsg) result(name)
+    class(torch_model), intent(in) :: self
+    integer, intent(in) :: i !! number of the input, from 1 [1] (scalar)
+    integer, intent(out), optional :: stat !! 0, or one of radml_status [1] (scalar)
+    character(len=:), allocatable, intent(inout), optional :: errmsg !! what went wrong [text] (scalar)
+    character(len=:), allocatable :: name
+    character(kind=c_char) :: message(message_size), text(text_size)
+    integer(c_int64_t) :: length
+    integer(c_int32_t) :: status
+
+    length = 0
+    status = c_input_name(self%handle, int(i, c_int64_t), text, text_size, length, message, message_size)
+    name = fortran_text(text, min(length, text_size - 1))
+    call report(int(status), message, stat, errmsg)
+  end function model_input_name
+
+  !> The name of output `i`; empty on failure.
+  function model_output_name(self, i, stat, errmsg) result(name)
+    class(torch_model), intent(in) :: self
+    integer, intent(in) :: i !! number of the output, from 1 [1] (scalar)
+    integer, intent(out), optional :: stat !! 0, or one of radml_status [1] (scalar)
+    character(len=:), allocatable, intent(inout), optional :: errmsg !! what went wrong [text] (scalar)
+    character(len=:), allocatable :: name
+    character(kind=c_char) :: message(message_size), text(text_size)
+    integer(c_int64_t) :: length
+    integer(c_int32_t) :: status
+
+    length = 0
+    status = c_output_name(self%handle, int(i, c_int64_t), text, text_size, length, message, message_size)
+    name = fortran_text(text, min(length, text_size - 1))
+    call report(int(status), message, stat, errmsg)
+  end function model_output_name
+
+  !> What the exporter noted under `key`; empty on failure.
+  function model_metadata(self, key, stat, errmsg) result(value)
+    class(torch_model), intent(in) :: self
+    character(len=*), intent(in) :: key !! such as 'name' or 'torch' [text] (scalar)
+    integer, intent(out), optional :: stat !! 0, or one of radml_status [1] (scalar)
+    character(len=:), allocatable, intent(inout), optional :: errmsg !! what went wrong [text] (scalar)
+    character(len=:), allocatable :: value
+    character(kind=c_char) :: message(message_size)
+    character(kind=c_char), allocatable :: text(:)
+    integer(c_int64_t) :: length
+    integer(c_int32_t) :: status
+
+    ! Of any length (a training envelope, say): ask for the length, then for the text.
+    allocate (text(1))
+    length = 0
+    status = c_metadata(self%handle, c_text(trim(key)), text, 1_c_int64_t, length, message, message_size)
+    if (status == 0) then
+      deallocate (text)
+      allocate (text(length + 1))
+      status = c_metadata(self%handle, c_text(trim(key)), text, length + 1, length, message, message_size)
+    end if
+    value = fortran_text(text, length)
+    call report(int(status), message, stat, errmsg)
+  end function model_metadata
+
+  !> A copy shares the loaded model, which goes when the last variable that holds it has gone.
+  subroutine model_share(self, other)
+    class(torch_model), intent(inout) :: self
+    class(torch_model), intent(in) :: other
+    character(kind=c_char) :: message(message_size)
+    integer(c_int64_t) :: handle
+
+    handle = other%handle
+    if (handle /= 0) then
+      if (c_retain(handle, message, message_size) /= 0) handle = 0
+    end if
+    call model_finalize(self)
+    self%handle = handle
+  end subroutine model_share
+
+  subroutine model_finalize(self)
+    type(torch_model), intent(inout) :: self
+    character(kind=c_char) :: message(message_size)
+    integer(c_int32_t) :: status
+
+    if (self%handle == 0) return
+    status = c_free(self%handle, message, message_size)
+    self%handle = 0
+  end subroutine model_finalize
+
+  ! ---- settings ----
+
+  !> The number of threads LibTorch may use inside one forward. The host's own OpenMP regions are not affected.
+  subroutine torch_set_num_threads(n, stat, errmsg)
+    integer, intent(in) :: n !! threads, 1 or more [1] (scalar)
+    integer, intent(out), optional :: stat !! 0, or one of radml_status [1] (scalar)
+    character(len=:), allocatable, intent(inout), optional :: errmsg !! what went wrong [text] (scalar)
+    character(kind=c_char) :: message(message_size)
+
+    call report(int(c_set_num_threads(int(n, c_int64_t), message, message_size)), message, stat, errmsg)
+  end subroutine torch_set_num_threads
+
+  !> The number of threads LibTorch may use inside one forward.
+  function torch_get_num_threads() result(n)
+    integer :: n
+    integer(c_int64_t) :: count
+    character(kind=c_char) :: message(message_size)
+
+    count = 0
+    call report(int(c_get_num_threads(count, message, message_size)), message)
+    n = int(count)
+  end function torch_get_num_threads
+
+  !> The version of the loaded libradml, such as '0.1.0'.
+  function radml_version() result(version)
+    character(len=:), allocatable :: version
+    type(c_ptr) :: text
+    character(kind=c_char), pointer :: characters(:)
+
+    text = c_version()
+    call c_f_pointer(text, characters, [c_strlen(text)])
+    version = fortran_text(characters, size(characters, kind=c_int64_t))
+  end function radml_version
+
+  ! ---- errors and texts ----
+
+  !> Hands a status and its message to the caller, or stops the program where the caller takes no status.
+  subroutine report(status, message, stat, errmsg)
+    integer, intent(in) :: status
+    character(kind=c_char), intent(in) :: message(:)
+    integer, intent(out), optional :: stat
+    character(len=:), allocatable, intent(inout), optional :: errmsg
+    integer :: length
+
+    if (present(stat)) stat = status
+    if (status == radml_status%success) return
+    length = findloc(message, c_null_char, dim=1) - 1
+    if (present(stat)) then
+      if (present(errmsg)) errmsg = fortran_text(message, int(length, c_int64_t))
+      return
+    end if
+    write (error_unit, '(2a)') 'radml: ', fortran_text(message, int(length, c_int64_t))
+    error stop 1, quiet=.true.
+  end subroutine report
+
+  pure function c_text(text) result(characters)
+    character(len=*), intent(in) :: text
+    character(kind=c_char) :: characters(len(text) + 1)
+    integer :: i
+
+    do i = 1, len(text)
+      characters(i) = text(i:i)
+    end do
+    characters(len(text) + 1) = c_null_char
+  end function c_text
+
+  pure function fortran_text(characters, length) result(text)
+    character(kind=c_char), intent(in) :: characters(:)
+    integer(c_int64_t), intent(in) :: length
+    character(len=:), allocatable :: text
+    integer :: i
+
+    allocate (character(len=length) :: text)
+    do i = 1, int(length)
+      text(i:i) = characters(i)
+    end do
+  end function fortran_text
+
+end module radml_torch
