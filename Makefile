@@ -32,7 +32,7 @@ lint: $(VENV)/.packages
 	$(BIN)/ruff check -q python tests tools examples
 
 bench: demo
-	$(BIN)/ftorch-bench radiation demo/columns.nc demo/rescnn.pt --repeats 15 --json demo/bench.json --figure demo/radiation.png
+	$(BIN)/ftorch-bench radiation --columns demo/columns.nc --model demo/rescnn.pt --repeats 31 --no-host --json demo/bench.json
 
 docs: install
 	@ls docs/*.md README.md

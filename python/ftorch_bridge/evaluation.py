@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 
-def compare(found: Mapping[str, Array], truth: Mapping[str, Array]) -> dict[str, float]:
+def compare(found: Mapping[str, Array], truth: Mapping[str, Array], pressure_layer: Array) -> dict[str, float]:
     """Errors of ``found`` against ``truth``.
 
-    Both hold ``lw_up``, ``lw_down`` (column, level) in W m-2 and ``lw_heating_rate`` (column, layer) in K day-1. All
-    columns, levels and layers weigh the same; ``worst_layer``, counted from 0 at the top, has the largest heating RMSE.
+    Both hold ``lw_up``, ``lw_down`` (column, level) in W m-2 and ``lw_heating_rate`` (column, layer) in K day-1,
+    ``pressure_layer`` (column, layer) is in Pa. All columns, levels and layers weigh the same; ``worst_layer``, counted
+    from 0 at the top, has the largest heating RMSE.
     """
     up = found["lw_up"] - truth["lw_up"]
     down = found["lw_down"] - truth["lw_down"]
@@ -32,6 +33,7 @@ def compare(found: Mapping[str, Array], truth: Mapping[str, Array]) -> dict[str,
         "heating_bias": float(heating.mean()),
         "heating_mae": float(np.abs(heating).mean()),
         "heating_rmse": float(np.sqrt((heating**2).mean())),
+        "heating_rmse_below_100_pa": float(np.sqrt((heating[pressure_layer > 100.0] ** 2).mean())),
         "heating_relative_mae": float(np.abs(heating).mean() / np.abs(truth["lw_heating_rate"]).mean()),
         "heating_worst_layer_rmse": float(by_layer[worst]),
         "worst_layer": worst,

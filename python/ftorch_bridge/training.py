@@ -139,7 +139,8 @@ def errors_of(network: torch.nn.Module, samples: Samples, block: int = 512) -> d
                 place.append(tensor)
     arrays = [torch.cat(parts).numpy() for parts in found]
     truth = [samples.outputs[name].numpy() for name in OUTPUTS]
-    return compare(dict(zip(OUTPUTS, arrays, strict=True)), dict(zip(OUTPUTS, truth, strict=True)))
+    pressure = samples.inputs["pressure_layer"].numpy()
+    return compare(dict(zip(OUTPUTS, arrays, strict=True)), dict(zip(OUTPUTS, truth, strict=True)), pressure)
 
 
 def _batches(samples: list[Samples], batch: int, generator: torch.Generator) -> Iterator[tuple[Samples, Tensor]]:

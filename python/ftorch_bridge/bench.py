@@ -1,0 +1,158 @@
+"""The radiation benchmark: RRTMG and the network on the same columns, in one process, on one core."""
+
+from __future__ import annotations
+
+import os
+import platform
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import torch
+import xarray as xr
+from rich.table import Table
+
+from ftorch_bridge import programs
+from ftorch_bridge.column_file import FLUX_VARIABLES
+from ftorch_bridge.evaluation import compare
+
+SCHEMES = ("rrtmg", "network")
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Time of one scheme for one column [µs], over repeats."""
+
+    median: float
+    fastest: float
+    slowest: float
+
+
+@dataclass(frozen=True)
+class RadiationBenchmark:
+    """What one run of the radiation benchmark found."""
+
+    columns: int
+    layers: int
+    repeats: int
+    columns_per_block: int
+    rrtmg: Timing
+    network: Timing
+    speed_up: float
+    """Median over the repeats of RRTMG's time over the network's, timed one after the other."""
+    errors: dict[str, float]
+    machine: dict[str, str]
+    results: xr.Dataset
+    """Fluxes and heating rates of both schemes, as ``rrtmg_lw_up``, ``network_lw_up`` and so on."""
+
+    def to_dict(self) -> dict[str, object]:
+        """Everything but the fields, for JSON."""
+        return {
+            "columns": self.columns,
+            "layers": self.layers,
+            "repeats": self.repeats,
+            "columns_per_block": self.columns_per_block,
+            "microseconds_per_column": {name: asdict(getattr(self, name)) for name in SCHEMES},
+            "speed_up": self.speed_up,
+            "errors": self.errors,
+            "machine": self.machine,
+        }
+
+
+def machine_facts() -> dict[str, str]:
+    """What a timing depends on: processor, cores, system and versions."""
+    processor = platform.processor() or platform.machine()
+    description = Path("/proc/cpuinfo")
+    if description.is_file():
+        for line in description.read_text().splitlines():
+            if line.startswith("model name"):
+                processor = line.partition(":")[2].strip()
+                break
+    return {
+        "processor": processor,
+        "cores": str(os.cpu_count()),
+        "vector_instructions": torch.backends.cpu.get_cpu_capability(),
+        "system": platform.platform(),
+        "torch": torch.__version__,
+    }
+
+
+def run_radiation(column_file: Path, model: Path, *, repeats: int, columns_per_block: int | None) -> RadiationBenchmark:
+    """Time both schemes on ``column_file`` with the program ``radml-bench-radiation`` and compare their results."""
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / "results.nc"
+        block = [] if columns_per_block is None else ["--columns-per-block", str(columns_per_block)]
+        programs.run("radml-bench-radiation", column_file, model, output, "--repeats", str(repeats), *block, threads=1)
+        results = xr.load_dataset(output, engine="netcdf4", decode_timedelta=False)
+    fields = {scheme: {v.name: results[f"{scheme}_{v.name}"].to_numpy() for v in FLUX_VARIABLES} for scheme in SCHEMES}
+    columns, layers = fields["rrtmg"]["lw_heating_rate"].shape
+    seconds = {scheme: results[f"{scheme}_seconds"].to_numpy() for scheme in SCHEMES}
+    timings = {}
+    for scheme, times in seconds.items():
+        per_column = 1e6 * times / columns
+        timings[scheme] = Timing(float(np.median(per_column)), float(per_column.min()), float(per_column.max()))
+    facts = {**machine_facts(), **{str(key): str(value) for key, value in results.attrs.items()}}
+    return RadiationBenchmark(
+        columns=columns,
+        layers=layers,
+        repeats=len(seconds["rrtmg"]),
+        columns_per_block=int(results.attrs["columns_per_block"]),
+        rrtmg=timings["rrtmg"],
+        network=timings["network"],
+        speed_up=float(median(seconds["rrtmg"] / seconds["network"])),
+        errors=compare(fields["network"], fields["rrtmg"], results["pressure_layer"].to_numpy()),
+        machine=facts,
+        results=results,
+    )
+
+
+def run_host(column_file: Path, model: Path, folder: Path, *, hours: float = 24.0) -> dict[str, xr.Dataset]:
+    """Step the columns for ``hours`` with each scheme in ``radml-host``; the histories stay in ``folder``."""
+    histories = {}
+    for scheme in SCHEMES:
+        history = folder / f"host_{scheme}.nc"
+        case = folder / f"host_{scheme}.nml"
+        lines = [
+            "&host",
+            f"  columns = '{column_file.resolve()}'",
+            f"  scheme = '{scheme}'",
+            f"  model = '{model.resolve()}'" if scheme == "network" else "",
+            f"  history = '{history.resolve()}'",
+            f"  hours = {hours}",
+            "  threads = 1",
+            "/",
+        ]
+        case.write_text("\n".join(line for line in lines if line) + "\n")
+        programs.run("radml-host", case, threads=1)
+        histories[scheme] = xr.load_dataset(history, engine="netcdf4", decode_timedelta=False)
+    return histories
+
+
+def table_of(result: RadiationBenchmark, title: str) -> Table:
+    """The result as a table for people."""
+    e, r, n = result.errors, result.rrtmg, result.network
+    table = Table(title=title, title_justify="left")
+    table.add_column("longwave, clear sky")
+    table.add_column("RRTMG", justify="right")
+    table.add_column("network", justify="right")
+    table.add_row("time for a column, median [µs]", f"{r.median:.1f}", f"{n.median:.1f}")
+    table.add_row(
+        "fastest to slowest repeat [µs]", f"{r.fastest:.1f} to {r.slowest:.1f}", f"{n.fastest:.1f} to {n.slowest:.1f}"
+    )
+    table.add_row("speed-up", "1", f"{result.speed_up:.1f}")
+    table.add_section()
+    rows = (
+        ("flux error: bias, RMSE [W m-2]", f"{e['flux_bias']:+.3f}, {e['flux_rmse']:.3f}"),
+        ("flux error: mean, relative (up, down)", f"{e['flux_up_relative_mae']:.2%}, {e['flux_down_relative_mae']:.2%}"),
+        ("flux error: RMSE at top (up), surface (down) [W m-2]", f"{e['top_up_rmse']:.3f}, {e['surface_down_rmse']:.3f}"),
+        ("flux error: largest [W m-2]", f"{e['flux_largest']:.2f}"),
+        ("heating error: bias, mean [K day-1]", f"{e['heating_bias']:+.4f}, {e['heating_mae']:.4f}"),
+        ("heating error: RMSE [K day-1]", f"{e['heating_rmse']:.3f}"),
+        ("heating error: RMSE below 100 Pa [K day-1]", f"{e['heating_rmse_below_100_pa']:.3f}"),
+        ("heating error: worst layer", f"{e['heating_worst_layer_rmse']:.3f} in layer {e['worst_layer'] + 1}"),
+    )
+    for name, value in rows:
+        table.add_row(name, "", value)
+    return table

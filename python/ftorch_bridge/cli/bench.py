@@ -1,0 +1,62 @@
+"""``ftorch-bench``: speed and accuracy of RRTMG and a network side by side."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ftorch_bridge.bench import run_host, run_radiation, table_of
+from ftorch_bridge.cli import console, one_line_errors
+from ftorch_bridge.column_file import read_columns
+from ftorch_bridge.files import whole_file
+from ftorch_bridge.plots import radiation_figure
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
+
+
+@app.callback()
+def main() -> None:
+    """Benchmarks: each runs everything that it compares in one process on this machine."""
+
+
+@app.command()
+def radiation(
+    columns: Annotated[Path, typer.Option(help="column file")],
+    model: Annotated[Path, typer.Option(help="exported network")],
+    repeats: Annotated[int, typer.Option(help="timed passes of each scheme over all columns, after one to warm up", min=1)] = 9,
+    columns_per_block: Annotated[int | None, typer.Option(help="columns in one call of a scheme")] = None,
+    host: Annotated[bool, typer.Option(help="also step the columns for a day in the host with each scheme")] = True,
+    json_file: Annotated[Path | None, typer.Option("--json", help="write the result here")] = None,
+    figure: Annotated[Path | None, typer.Option(help="write the figure here (.png, .pdf, .svg)")] = None,
+    folder: Annotated[Path | None, typer.Option(help="keep the host's cases and histories here")] = None,
+) -> None:
+    """Time RRTMG and the network on the same columns, on one core, and say how far apart they are."""
+    with one_line_errors("ftorch-bench radiation"):
+        read_columns(columns)  # a bad file is told here, before anything runs
+        with console.status("timing RRTMG and the network on one core"):
+            result = run_radiation(columns, model, repeats=repeats, columns_per_block=columns_per_block)
+        title = (
+            f"{columns.name}: {result.columns} columns of {result.layers} layers, {result.repeats} repeats, one core of "
+            f"{result.machine['processor']}"
+        )
+        histories = None
+        if host:
+            keep = folder or (figure or json_file or model).parent
+            keep.mkdir(parents=True, exist_ok=True)
+            with console.status("stepping the columns for a day with each scheme"):
+                histories = run_host(columns, model, keep)
+        console.print(table_of(result, title))
+        if json_file:
+            with whole_file(json_file) as temporary:
+                temporary.write_text(json.dumps(result.to_dict(), indent=2) + "\n")
+            console.print(f"figures as JSON: {json_file}", soft_wrap=True)
+        if figure:
+            radiation_figure(result, histories, figure, title)
+            console.print(f"figure: {figure.resolve()}", soft_wrap=True)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,99 @@
+"""Figures of the benchmarks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import xarray as xr
+
+mpl.use("Agg")
+
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+
+from ftorch_bridge.bench import RadiationBenchmark
+from ftorch_bridge.files import whole_file
+
+COLOURS = {"rrtmg": "#1f4e79", "network": "#d1495b", "difference": "#3a7d44"}
+LABELS = {"rrtmg": "RRTMG", "network": "network"}
+
+
+def _pressure_axis(axes: Axes, pressure: np.ndarray) -> None:
+    axes.set_yscale("log")
+    axes.set_ylim(pressure.max() / 100.0, max(pressure.min() / 100.0, 0.005))
+    axes.set_ylabel("pressure [hPa]")
+    axes.grid(alpha=0.3)
+
+
+def _profiles(left: Axes, right: Axes, results: xr.Dataset, name: str, pressure: np.ndarray, label: str) -> None:
+    """Mean profile of both schemes, and beside it their difference: mean, and root mean square as a band."""
+    found = {scheme: results[f"{scheme}_{name}"].to_numpy() for scheme in ("rrtmg", "network")}
+    for scheme, values in found.items():
+        style = "-" if scheme == "rrtmg" else "--"
+        left.plot(values.mean(0), pressure, style, color=COLOURS[scheme], label=f"{LABELS[scheme]}, {label}")
+    difference = found["network"] - found["rrtmg"]
+    bias, rms = difference.mean(0), np.sqrt((difference**2).mean(0))
+    style = "-" if "down" not in name else "--"
+    right.plot(bias, pressure, style, color=COLOURS["difference"], label=f"{label}, mean")
+    right.fill_betweenx(pressure, -rms, rms, color=COLOURS["difference"], alpha=0.15, label=f"{label}, RMSE", lw=0)
+
+
+def radiation_figure(result: RadiationBenchmark, histories: Mapping[str, xr.Dataset] | None, path: Path, title: str) -> None:
+    """Profiles of both schemes and their difference, and time series of the host run with each, as a figure file.
+
+    ``histories`` holds the host's history by scheme; without it the figure has profiles alone.
+    """
+    layer = result.results["pressure_layer"].to_numpy().mean(0) / 100.0
+    level = result.results["pressure_level"].to_numpy().mean(0) / 100.0
+    level[0] = max(level[0], 0.5 * layer[0])  # the top may lie at zero pressure, which a logarithmic axis cannot show
+    rows = 2 if histories else 1
+    figure, axes = plt.subplots(rows, 4, figsize=(17, 4.6 * rows), constrained_layout=True, squeeze=False)
+    heating, heating_difference, flux, flux_difference = axes[0]
+    _profiles(heating, heating_difference, result.results, "lw_heating_rate", layer, "heating")
+    for name, label in (("lw_up", "upward"), ("lw_down", "downward")):
+        _profiles(flux, flux_difference, result.results, name, level, label)
+    for panel, text in (
+        (heating, "longwave heating rate [K day$^{-1}$]"),
+        (heating_difference, "network minus RRTMG [K day$^{-1}$]"),
+        (flux, "longwave flux [W m$^{-2}$]"),
+        (flux_difference, "network minus RRTMG [W m$^{-2}$]"),
+    ):
+        _pressure_axis(panel, layer * 100.0)
+        panel.set_xlabel(text)
+        panel.legend(fontsize=8)
+    heating.set_title("profiles, mean over columns", loc="left", fontsize=10)
+
+    if histories:
+        hours = histories["rrtmg"]["time"].to_numpy()
+        for panel, name, text in (
+            (axes[1, 0], "toa_lw_up", "outgoing longwave [W m$^{-2}$]"),
+            (axes[1, 1], "surface_lw_down", "downward longwave at the surface [W m$^{-2}$]"),
+            (axes[1, 2], "surface_temperature", "surface temperature [K]"),
+        ):
+            mean = {scheme: h[name].to_numpy().mean(1) for scheme, h in histories.items()}
+            for scheme, values in mean.items():
+                panel.plot(hours, values, "-" if scheme == "rrtmg" else "--", color=COLOURS[scheme], label=LABELS[scheme])
+            panel.set_ylabel(text)
+            twin = panel.twinx()
+            twin.plot(hours, mean["network"] - mean["rrtmg"], ":", color=COLOURS["difference"])
+            twin.set_ylabel("difference", color=COLOURS["difference"])
+            panel.legend(fontsize=8)
+        axes[1, 0].set_title("host runs, mean over columns", loc="left", fontsize=10)
+        drift = histories["network"]["temperature_layer"].to_numpy() - histories["rrtmg"]["temperature_layer"].to_numpy()
+        below = histories["rrtmg"]["pressure_layer"].to_numpy() >= 100.0
+        for mask, label in ((below, "below 1 hPa"), (~below, "above 1 hPa")):
+            if mask.any():
+                rms = np.sqrt((drift[:, mask] ** 2).mean(1))
+                axes[1, 3].plot(hours, rms, color=COLOURS["difference"], ls="-" if label.startswith("b") else "--", label=label)
+        axes[1, 3].set_ylabel("air temperature: RMS difference [K]")
+        axes[1, 3].legend(fontsize=8)
+        for panel in axes[1]:
+            panel.set_xlabel("time [hour]")
+            panel.grid(alpha=0.3)
+    figure.suptitle(title, x=0.01, ha="left")
+    with whole_file(path) as temporary:
+        figure.savefig(temporary, dpi=110)
+    plt.close(figure)
