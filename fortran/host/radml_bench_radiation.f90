@@ -3,8 +3,8 @@
 !! What is timed is `radiation_scheme%compute` over all columns, as the host calls it: from host arrays to host arrays. Both schemes
 !! make one pass first, which is not timed; then they take turns, so that a machine that slows down slows both.
 program radml_bench_radiation_program
-  use, intrinsic :: iso_fortran_env, only: compiler_options, compiler_version, output_unit, real64
-  use build_facts, only: build_type, project_version, rrtmg_compile_flags
+  use, intrinsic :: iso_fortran_env, only: compiler_version, output_unit, real64
+  use build_facts, only: build_type, host_compile_flags, project_version, rrtmg_compile_flags
   use checked_netcdf, only: netcdf_file
   use column_file, only: column_set
   use command_line, only: argument_list, whole_command
@@ -107,7 +107,7 @@ contains
     call file%put_attribute('threads', 1)
     call file%put_attribute('columns_per_block', columns_per_block)
     call file%put_attribute('compiler', compiler_version())
-    call file%put_attribute('compiler_options_host', compiler_options())
+    call file%put_attribute('compiler_options_host', host_compile_flags)
     call file%put_attribute('compiler_options_rrtmg', rrtmg_compile_flags)
     call file%put_attribute('build_type', build_type)
     call file%define_dimension('repeat', n_repeats)
