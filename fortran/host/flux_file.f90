@@ -9,8 +9,9 @@ module flux_file
 
 contains
 
-  !> Writes upward and downward fluxes and heating rates of clear columns, with the pressures they belong to.
-  subroutine write_fluxes(path, command, scheme, pressure_level, pressure_layer, up, down, heating_rate, comment, stat, errmsg)
+  !> Writes upward and downward fluxes and heating rates of columns, with the pressures they belong to.
+  subroutine write_fluxes(path, command, scheme, pressure_level, pressure_layer, up, down, heating_rate, clouds_left_out, &
+                          stat, errmsg)
     character(len=*), intent(in) :: path                               !! [text] ()
     character(len=*), intent(in) :: command                            !! the command line, for the attribute `history` [text] ()
     character(len=*), intent(in) :: scheme                             !! the radiation scheme, for the attribute `source` [text] ()
@@ -19,7 +20,7 @@ contains
     real(real64), intent(in) :: up(:, :)                               !! [W m-2] (ncol, nlay+1)
     real(real64), intent(in) :: down(:, :)                             !! [W m-2] (ncol, nlay+1)
     real(real64), intent(in) :: heating_rate(:, :)                     !! [K day-1] (ncol, nlay)
-    character(len=*), intent(in) :: comment                            !! what a reader must know beside [text] ()
+    logical, intent(in) :: clouds_left_out                             !! whether the columns had clouds that were not used [1] ()
     integer, intent(out), optional :: stat                             !! 0, or `status_cannot_write` [1] ()
     character(len=:), allocatable, intent(inout), optional :: errmsg   !! [text] ()
 
@@ -32,13 +33,13 @@ contains
     call file%put_attribute('title', 'Longwave fluxes and heating rates, from the top of the atmosphere down')
     call file%put_attribute('source', scheme)
     call file%put_attribute('history', timestamp()//': '//command)
-    call file%put_attribute('comment', comment)
+    if (clouds_left_out) call file%put_attribute('comment', 'clear sky: the clouds of the columns were left out')
     call file%define_dimension('column', size(heating_rate, 1))
     call file%define_dimension('layer', size(heating_rate, 2))
     call file%define_dimension('level', size(heating_rate, 2) + 1)
     call file%define_variable('pressure_level', 'column level', 'Pa', 'air_pressure')
     call file%define_variable('pressure_layer', 'column layer', 'Pa', 'air_pressure')
-    call define_fluxes(file, 'lw')
+    call define_fluxes(file, 'lw', clouds_left_out)
     call file%end_definitions()
     call file%write('pressure_level', pressure_level)
     call file%write('pressure_layer', pressure_layer)
@@ -55,15 +56,19 @@ contains
   end subroutine write_fluxes
 
   !> Defines `<prefix>_up`, `<prefix>_down` and `<prefix>_heating_rate`.
-  subroutine define_fluxes(file, prefix)
+  subroutine define_fluxes(file, prefix, clouds_left_out)
     type(netcdf_file), intent(inout) :: file  !! being defined, with its dimensions [file] ()
     character(len=*), intent(in) :: prefix    !! for instance lw [text] ()
+    logical, intent(in) :: clouds_left_out    !! whether the columns had clouds that were not used [1] ()
+    character(len=:), allocatable :: sky
+    sky = ''
+    if (clouds_left_out) sky = '_assuming_clear_sky'
     call file%define_variable(prefix//'_up', 'column level', 'W m-2', &
-                              'upwelling_longwave_flux_in_air_assuming_clear_sky')
+                              'upwelling_longwave_flux_in_air'//sky)
     call file%define_variable(prefix//'_down', 'column level', 'W m-2', &
-                              'downwelling_longwave_flux_in_air_assuming_clear_sky')
+                              'downwelling_longwave_flux_in_air'//sky)
     call file%define_variable(prefix//'_heating_rate', 'column layer', 'K day-1', &
-                              'tendency_of_air_temperature_due_to_longwave_heating_assuming_clear_sky')
+                              'tendency_of_air_temperature_due_to_longwave_heating'//sky)
     call file%put_attribute('coordinates', 'pressure_level', prefix//'_up')
     call file%put_attribute('coordinates', 'pressure_level', prefix//'_down')
     call file%put_attribute('coordinates', 'pressure_layer', prefix//'_heating_rate')

@@ -31,6 +31,10 @@ contains
     integer, intent(out) :: stat                             !! 0, or `status_cannot_write` [1] ()
     character(len=:), allocatable, intent(inout) :: errmsg   !! [text] ()
 
+    character(len=:), allocatable :: sky
+
+    sky = ''
+    if (state%columns%has_clouds()) sky = '_assuming_clear_sky'
     associate (file => self%file)
       call file%create(configuration%history)
       call file%put_attribute('Conventions', 'CF-1.11')
@@ -52,13 +56,13 @@ contains
       call file%define_variable('pressure_layer', 'column layer', 'Pa', 'air_pressure')
       call file%define_variable('temperature_layer', 'time column layer', 'K', 'air_temperature')
       call file%define_variable('lw_heating_rate', 'time column layer', 'K day-1', &
-                                'tendency_of_air_temperature_due_to_longwave_heating_assuming_clear_sky')
+                                'tendency_of_air_temperature_due_to_longwave_heating'//sky)
       call file%define_variable('surface_temperature', 'time column', 'K', 'surface_temperature')
-      call file%define_variable('toa_lw_up', 'time column', 'W m-2', 'toa_outgoing_longwave_flux_assuming_clear_sky')
+      call file%define_variable('toa_lw_up', 'time column', 'W m-2', 'toa_outgoing_longwave_flux'//sky)
       call file%define_variable('surface_lw_up', 'time column', 'W m-2', &
-                                'surface_upwelling_longwave_flux_in_air_assuming_clear_sky')
+                                'surface_upwelling_longwave_flux_in_air'//sky)
       call file%define_variable('surface_lw_down', 'time column', 'W m-2', &
-                                'surface_downwelling_longwave_flux_in_air_assuming_clear_sky')
+                                'surface_downwelling_longwave_flux_in_air'//sky)
       call file%define_variable('surface_sw_absorbed', 'time column', 'W m-2', 'surface_net_downward_shortwave_flux')
       call file%define_variable('surface_sensible_heat', 'time column', 'W m-2', 'surface_upward_sensible_heat_flux')
       call file%put_attribute('coordinates', 'pressure_layer', 'temperature_layer')

@@ -49,12 +49,13 @@ contains
     text = trim(buffer)
   end function integer_text
 
-  !> A real number as text without blanks, with six significant digits.
+  !> A real number as text without blanks, with four decimals at most.
   pure function real_text(value) result(text)
     use, intrinsic :: iso_fortran_env, only: real64
     real(real64), intent(in) :: value      !! [any] ()
     character(len=:), allocatable :: text  !! [text] ()
     character(len=32) :: buffer
+    integer :: last
     if (value == 0.0_real64) then
       buffer = '0'
     else if (abs(value) >= 1.0e-3_real64 .and. abs(value) < 1.0e6_real64) then
@@ -63,6 +64,10 @@ contains
       write (buffer, '(es20.5e3)') value
     end if
     text = trim(adjustl(buffer))
+    if (index(text, 'E') > 0 .or. index(text, '.') == 0) return
+    last = verify(text, '0', back=.true.)
+    if (text(last:last) == '.') last = last - 1
+    text = text(:last)
   end function real_text
 
 end module host_status

@@ -3,8 +3,8 @@
 !! What is timed is `radiation_scheme%compute` over all columns, as the host calls it: from host arrays to host arrays. Both schemes
 !! make one pass first, which is not timed; then they take turns, so that a machine that slows down slows both.
 program radml_bench_radiation_program
-  use, intrinsic :: iso_fortran_env, only: compiler_options, compiler_version, output_unit, real64
-  use build_facts, only: build_type, project_version, rrtmg_compile_flags
+  use, intrinsic :: iso_fortran_env, only: compiler_version, output_unit, real64
+  use build_facts, only: build_type, host_compile_flags, project_version, rrtmg_compile_flags
   use checked_netcdf, only: netcdf_file
   use column_file, only: column_set
   use command_line, only: argument_list, whole_command
@@ -107,7 +107,7 @@ contains
     call file%put_attribute('threads', 1)
     call file%put_attribute('columns_per_block', columns_per_block)
     call file%put_attribute('compiler', compiler_version())
-    call file%put_attribute('compiler_options_host', compiler_options())
+    call file%put_attribute('compiler_options_host', host_compile_flags)
     call file%put_attribute('compiler_options_rrtmg', rrtmg_compile_flags)
     call file%put_attribute('build_type', build_type)
     call file%define_dimension('repeat', n_repeats)
@@ -118,26 +118,27 @@ contains
     call file%define_variable('network_seconds', 'repeat', 's', long_name='time of the network for all columns')
     call file%define_variable('pressure_level', 'column level', 'Pa', 'air_pressure')
     call file%define_variable('pressure_layer', 'column layer', 'Pa', 'air_pressure')
-    call define_fluxes(file, 'rrtmg_lw')
-    call define_fluxes(file, 'network_lw')
+    call define_fluxes(file, 'rrtmg_lw', columns%has_clouds())
+    call define_fluxes(file, 'network_lw', columns%has_clouds())
     call file%end_definitions()
     call file%write('pressure_level', columns%pressure_level)
     call file%write('pressure_layer', columns%pressure_layer)
-    call write_scheme('rrtmg', of_rrtmg)
-    call write_scheme('network', of_network)
+    call write_scheme(file, 'rrtmg', of_rrtmg)
+    call write_scheme(file, 'network', of_network)
     call file%close()
     call file%report(stat, message)
     call stop_on_failure()
-  contains
-    subroutine write_scheme(prefix, of)
-      character(len=*), intent(in) :: prefix
-      type(results), intent(in) :: of
-      call file%write(prefix//'_seconds', of%seconds)
-      call file%write(prefix//'_lw_up', of%up)
-      call file%write(prefix//'_lw_down', of%down)
-      call file%write(prefix//'_lw_heating_rate', of%heating_rate)
-    end subroutine write_scheme
   end subroutine write_results
+
+  subroutine write_scheme(file, prefix, of)
+    type(netcdf_file), intent(inout) :: file
+    character(len=*), intent(in) :: prefix
+    type(results), intent(in) :: of
+    call file%write(prefix//'_seconds', of%seconds)
+    call file%write(prefix//'_lw_up', of%up)
+    call file%write(prefix//'_lw_down', of%down)
+    call file%write(prefix//'_lw_heating_rate', of%heating_rate)
+  end subroutine write_scheme
 
   subroutine stop_on_failure()
     if (stat == 0) return

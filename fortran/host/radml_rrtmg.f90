@@ -18,7 +18,7 @@ program radml_rrtmg_program
   type(column_set) :: columns
   type(progress_line) :: line
   real(real64), allocatable, dimension(:, :) :: up, down, heating_rate
-  character(len=:), allocatable :: message, comment
+  character(len=:), allocatable :: message
   integer :: stat, columns_per_block, n_blocks, n_done, block, n_columns, n_layers
   real(real64) :: started
 
@@ -54,10 +54,8 @@ program radml_rrtmg_program
   call line%finish()
   call stop_on_failure()
 
-  comment = 'clear sky'
-  if (columns%has_clouds()) comment = 'clear sky: the clouds of '//arguments%get(1)//' are left out'
   call write_fluxes(arguments%get(2), whole_command(), 'radml: RRTMG longwave', columns%pressure_level, columns%pressure_layer, &
-                    up, down, heating_rate, comment, stat, message)
+                    up, down, heating_rate, columns%has_clouds(), stat, message)
   call stop_on_failure()
   write (output_unit, '(a)') name//': '//integer_text(n_columns)//' columns of '//integer_text(n_layers)//' layers in '// &
     real_text(seconds_now() - started)//' s, written to '//arguments%get(2)
