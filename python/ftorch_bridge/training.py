@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -166,7 +165,6 @@ def fit(
     *,
     checkpoint: Path | None = None,
     resume: bool = False,
-    progress: Progress | None = None,
 ) -> ResCNN:
     """Train a :class:`ResCNN` with Adam and a cosine schedule; returns it in evaluation mode.
 
@@ -198,15 +196,14 @@ def fit(
         schedule.load_state_dict(state["schedule"])
         start = state["step"]
 
-    own = progress is None
-    progress = progress or Progress(
+    progress = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         TextColumn("{task.completed}/{task.total}"),
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )
-    with progress if own else nullcontext():
+    with progress:
         task = progress.add_task("training", total=config.steps, completed=start, note="")
         saved = shown = time.monotonic()
         running = 0.0
