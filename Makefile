@@ -34,8 +34,10 @@ lint: $(VENV)/.packages
 bench: demo
 	$(BIN)/ftorch-bench radiation --columns demo/columns.nc --model demo/rescnn.pt --repeats 31 --no-host --json demo/bench.json
 
-docs: install
-	@ls docs/*.md README.md
+docs: $(VENV)/.packages
+	$(BIN)/pip install -q --group docs
+	$(BIN)/mkdocs build -q --strict
+	@echo "documentation: build/site/index.html"
 
 clean:
 	rm -rf build demo $(VENV)

@@ -8,7 +8,8 @@
 !>
 !> - `torch_in(array)` and `torch_out(array)` make a view of a variable: any rank (0 to 15), any section, nothing copied,
 !>   nothing to delete. Kinds: `real32`, `real64`, `int8` to `int64`, complex of `real32` or `real64`, `logical(c_bool)`.
-!>   Pass variables, not expressions (`x`, not `2*x`), and use the view while the variable is there: best inside the call.
+!>   Pass variables, not expressions or named constants, whose memory may be gone when the model runs; and use the view
+!>   while the variable is there: best inside the call.
 !> - Dimension i of the tensor is dimension i of the array. `torch_reverse` and `torch_permute` give other orders.
 !> - Count, kinds and shapes must be the model's own; nothing is converted, broadcast or dropped.
 !> - `stat` and `errmsg` work as in `allocate`: 0 is success, failures are the constants in `radml_status`, and without
@@ -299,7 +300,8 @@ contains
     device_name = 'cpu'
     if (present(device)) device_name = trim(device)
     status = c_load(c_text(trim(path)), c_text(device_name), self%handle, message, message_size)
-    call report(int(status), message, stat, errmsg)
+    call report(status, message, stat)
+    if (status /= 0 .and. present(errmsg)) errmsg = fortran_text(message)
   end subroutine model_load
 
   !> Runs the model: `inputs` in the model's order to `outputs` in the model's order. On failure no output has been touched.
@@ -314,7 +316,8 @@ contains
 
     status = c_forward(self%handle, inputs, size(inputs, kind=c_int64_t), outputs, size(outputs, kind=c_int64_t), &
       message, message_size)
-    call report(int(status), message, stat, errmsg)
+    call report(status, message, stat)
+    if (status /= 0 .and. present(errmsg)) errmsg = fortran_text(message)
   end subroutine model_forward
 
   !> Frees the model; like `deallocate`, an error where there is none (ask `loaded`). Finalisation does the same, silently.
@@ -327,7 +330,8 @@ contains
 
     status = c_free(self%handle, message, message_size)
     self%handle = 0
-    call report(int(status), message, stat, errmsg)
+    call report(status, message, stat)
+    if (status /= 0 .and. present(errmsg)) errmsg = fortran_text(message)
   end subroutine model_free
 
   !> True while this variable holds a model.
@@ -345,10 +349,13 @@ contains
     character(len=:), allocatable, intent(inout), optional :: errmsg !! what went wrong [text] (scalar)
     integer :: n
     integer(c_int64_t) :: count
+    integer(c_int32_t) :: status
     character(kind=c_char) :: message(message_size)
 
     count = -1
-    call report(int(c_n_inputs(self%handle, count, message, message_size)), message, stat, errmsg)
+    status = c_n_inputs(self%handle, count, message, message_size)
+    call report(status, message, stat)
+    if (status /= 0 .and. present(errmsg)) errmsg = fortran_text(message)
     n = int(count)
   end function model_n_inputs
 
@@ -359,10 +366,13 @@ contains
     character(len=:), allocatable, intent(inout), optional :: errmsg !! what went wrong [text] (scalar)
     integer :: n
     integer(c_int64_t) :: count
+    integer(c_int32_t) :: status
     character(kind=c_char) :: message(message_size)
 
     count = -1
-    call report(int(c_n_outputs(self%handle, count, message, message_size)), message, stat, errmsg)
+    status = c_n_outputs(self%handle, count, message, message_size)
+    call report(status, message, stat)
+    if (status /= 0 .and. present(errmsg)) errmsg = fortran_text(message)
     n = int(count)
   end function model_n_outputs
 
@@ -377,10 +387,11 @@ contains
     integer(c_int64_t) :: length
     integer(c_int32_t) :: status
 
-    length = 0
+    text(1) = c_null_char
     status = c_input_name(self%handle, int(i, c_int64_t), text, text_size, length, message, message_size)
-    name = fortran_text(text, min(length, text_size - 1))
-    call report(int(status), message, stat, errmsg)
+    name = fortran_text(text)
+    call report(status, message, stat)
+    if (status /= 0 .and. present(errmsg)) errmsg = fortran_text(message)
   end function model_input_name
 
   !> The name of output `i`; empty on failure.
@@ -394,10 +405,11 @@ contains
     integer(c_int64_t) :: length
     integer(c_int32_t) :: status
 
-    length = 0
+    text(1) = c_null_char
     status = c_output_name(self%handle, int(i, c_int64_t), text, text_size, length, message, message_size)
-    name = fortran_text(text, min(length, text_size - 1))
-    call report(int(status), message, stat, errmsg)
+    name = fortran_text(text)
+    call report(status, message, stat)
+    if (status /= 0 .and. present(errmsg)) errmsg = fortran_text(message)
   end function model_output_name
 
   !> What the exporter noted under `key`; empty on failure.
@@ -413,16 +425,16 @@ contains
     integer(c_int32_t) :: status
 
     ! Of any length (a training envelope, say): ask for the length, then for the text.
-    allocate (text(1))
-    length = 0
+    allocate (text(1), source=c_null_char)
     status = c_metadata(self%handle, c_text(trim(key)), text, 1_c_int64_t, length, message, message_size)
     if (status == 0) then
       deallocate (text)
       allocate (text(length + 1))
       status = c_metadata(self%handle, c_text(trim(key)), text, length + 1, length, message, message_size)
     end if
-    value = fortran_text(text, length)
-    call report(int(status), message, stat, errmsg)
+    value = fortran_text(text)
+    call report(status, message, stat)
+    if (status /= 0 .and. present(errmsg)) errmsg = fortran_text(message)
   end function model_metadata
 
   !> A copy shares the loaded model, which goes when the last variable that holds it has gone.
@@ -458,8 +470,11 @@ contains
     integer, intent(out), optional :: stat !! 0, or one of radml_status [1] (scalar)
     character(len=:), allocatable, intent(inout), optional :: errmsg !! what went wrong [text] (scalar)
     character(kind=c_char) :: message(message_size)
+    integer(c_int32_t) :: status
 
-    call report(int(c_set_num_threads(int(n, c_int64_t), message, message_size)), message, stat, errmsg)
+    status = c_set_num_threads(int(n, c_int64_t), message, message_size)
+    call report(status, message, stat)
+    if (status /= 0 .and. present(errmsg)) errmsg = fortran_text(message)
   end subroutine torch_set_num_threads
 
   !> The number of threads LibTorch may use inside one forward.
@@ -469,7 +484,7 @@ contains
     character(kind=c_char) :: message(message_size)
 
     count = 0
-    call report(int(c_get_num_threads(count, message, message_size)), message)
+    call report(c_get_num_threads(count, message, message_size), message)
     n = int(count)
   end function torch_get_num_threads
 
@@ -481,28 +496,24 @@ contains
 
     text = c_version()
     call c_f_pointer(text, characters, [c_strlen(text)])
-    version = fortran_text(characters, size(characters, kind=c_int64_t))
+    version = fortran_text(characters)
   end function radml_version
 
   ! ---- errors and texts ----
 
-  !> Hands a status and its message to the caller, or stops the program where the caller takes no status.
-  subroutine report(status, message, stat, errmsg)
-    integer, intent(in) :: status
+  !> Hands a status to the caller, or stops the program with the message where the caller takes no status.
+  !> (`errmsg` is set by each procedure itself: gfortran 12 loses the length of an optional one that is passed on.)
+  subroutine report(status, message, stat)
+    integer(c_int32_t), intent(in) :: status
     character(kind=c_char), intent(in) :: message(:)
     integer, intent(out), optional :: stat
-    character(len=:), allocatable, intent(inout), optional :: errmsg
-    integer :: length
 
-    if (present(stat)) stat = status
-    if (status == radml_status%success) return
-    length = findloc(message, c_null_char, dim=1) - 1
     if (present(stat)) then
-      if (present(errmsg)) errmsg = fortran_text(message, int(length, c_int64_t))
-      return
+      stat = int(status)
+    else if (status /= radml_status%success) then
+      write (error_unit, '(2a)') 'radml: ', fortran_text(message)
+      error stop 1, quiet=.true.
     end if
-    write (error_unit, '(2a)') 'radml: ', fortran_text(message, int(length, c_int64_t))
-    error stop 1, quiet=.true.
   end subroutine report
 
   pure function c_text(text) result(characters)
@@ -516,14 +527,19 @@ contains
     characters(len(text) + 1) = c_null_char
   end function c_text
 
-  pure function fortran_text(characters, length) result(text)
+  !> The characters before the first zero byte.
+  pure function fortran_text(characters) result(text)
     character(kind=c_char), intent(in) :: characters(:)
-    integer(c_int64_t), intent(in) :: length
     character(len=:), allocatable :: text
-    integer :: i
+    integer :: i, length
 
+    length = 0
+    do while (length < size(characters))
+      if (characters(length + 1) == c_null_char) exit
+      length = length + 1
+    end do
     allocate (character(len=length) :: text)
-    do i = 1, int(length)
+    do i = 1, length
       text(i:i) = characters(i)
     end do
   end function fortran_text

@@ -75,7 +75,7 @@ def hybrid_levels(surface_pressure: Array, layers: int, top_pressure: float) -> 
     """
     fraction = np.linspace(1.0, 0.0, layers + 1)
     depth = np.log(101325.0 / max(top_pressure, 1.0))
-    height = depth * (0.02 * fraction + 0.98 * fraction**1.6)
+    height = depth * (0.02 * fraction + 0.98 * fraction**2)
     reference = np.exp(-height)  # p / p0 on the reference surface
     sigma = np.clip((reference - 0.05) / 0.95, 0.0, None) ** 1.3
     levels = 101325.0 * (reference - sigma) + sigma * surface_pressure[:, None]

@@ -10,6 +10,7 @@ import hashlib
 import importlib
 import json
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,6 +22,9 @@ from torch import Tensor, nn
 from ftorch_bridge.column_file import COLUMN_VARIABLES, FLUX_VARIABLES
 from ftorch_bridge.files import whole_file
 from ftorch_bridge.weights import read_weights
+
+# PyTorch advises against TorchScript at each use; whoever exports to it on purpose cannot act on that.
+warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
 
 MANIFEST_FILE = "radml.json"
 _KINDS = {

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -116,6 +114,8 @@ class TrainingConfig:
     """Extra weight of the fluxes that leave at the top and reach the surface."""
     seed: int = 1
     threads: int = 1
+    checkpoint_interval: float = 60.0
+    """Seconds between two checkpoints."""
 
 
 def loss_of(outputs: list[Tensor], truth: list[Tensor], spread: Tensor, config: TrainingConfig) -> Tensor:
@@ -143,19 +143,18 @@ def errors_of(network: torch.nn.Module, samples: Samples, block: int = 512) -> d
     return compare(dict(zip(OUTPUTS, arrays, strict=True)), dict(zip(OUTPUTS, truth, strict=True)), pressure)
 
 
-def _batches(samples: list[Samples], batch: int, generator: torch.Generator) -> Iterator[tuple[Samples, Tensor]]:
-    """Endless shuffled batches, each from one file, files in proportion to their columns."""
-    while True:
-        parts = [
-            (part, chunk)
-            for part in samples
-            for chunk in torch.randperm(part.columns, generator=generator).split(batch)
-            if chunk.numel() == batch
-        ]
-        if not parts:
-            raise TrainingError(f"batch of {batch} columns: larger than every column file")
-        for index in torch.randperm(len(parts), generator=generator).tolist():
-            yield parts[index]
+def _batch_of(samples: list[Samples], step: int, config: TrainingConfig) -> tuple[Samples, Tensor]:
+    """The columns of one step: some of one file, files in proportion to their columns.
+
+    Drawn from the seed and the number of the step alone, so that a resumed run sees what the whole run would have seen.
+    """
+    generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
+    large = [part for part in samples if part.columns >= config.batch]
+    if not large:
+        raise TrainingError(f"batch of {config.batch} columns: larger than every column file")
+    share = torch.tensor([float(part.columns) for part in large])
+    part = large[int(torch.multinomial(share, 1, generator=generator))]
+    return part, torch.randperm(part.columns, generator=generator)[: config.batch]
 
 
 def fit(
@@ -166,15 +165,13 @@ def fit(
     *,
     checkpoint: Path | None = None,
     resume: bool = False,
-    progress: Progress | None = None,
 ) -> ResCNN:
     """Train a :class:`ResCNN` with Adam and a cosine schedule; returns it in evaluation mode.
 
-    With ``checkpoint`` the state is saved about once a minute, and ``resume`` goes on from it.
+    With ``checkpoint`` the state is saved from time to time, and ``resume`` goes on from it.
     """
     torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
-    generator = torch.Generator().manual_seed(config.seed)
     network = ResCNN(network_config)
     scale_features(network, training)
     heating_scale = HeatingScale(training)
@@ -197,24 +194,21 @@ def fit(
         network.load_state_dict(state["network"])
         optimizer.load_state_dict(state["optimizer"])
         schedule.load_state_dict(state["schedule"])
-        generator.set_state(state["generator"])
         start = state["step"]
 
-    own = progress is None
-    progress = progress or Progress(
+    progress = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         TextColumn("{task.completed}/{task.total}"),
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )
-    with progress if own else nullcontext():
+    with progress:
         task = progress.add_task("training", total=config.steps, completed=start, note="")
-        batches = _batches(training, config.batch, generator)
         saved = shown = time.monotonic()
         running = 0.0
         for step in range(start, config.steps):
-            samples, chosen = next(batches)
+            samples, chosen = _batch_of(training, step, config)
             inputs, truth = samples.pick(chosen)
             spread = heating_scale.at(samples.inputs["pressure_layer"][chosen])
             optimizer.zero_grad(set_to_none=True)
@@ -239,7 +233,7 @@ def fit(
                     progress.console.print(f"step {step + 1}/{config.steps}: {note}")
                 shown = time.monotonic()
             progress.update(task, completed=step + 1)
-            if checkpoint is not None and now - saved > 60:
+            if checkpoint is not None and now - saved >= config.checkpoint_interval:
                 _save_checkpoint(
                     checkpoint,
                     {
@@ -247,7 +241,6 @@ def fit(
                         "network": network.state_dict(),
                         "optimizer": optimizer.state_dict(),
                         "schedule": schedule.state_dict(),
-                        "generator": generator.get_state(),
                         "step": step + 1,
                     },
                 )

@@ -1,0 +1,107 @@
+"""The radiation benchmark: what the table, the JSON and the figure say is what was run."""
+
+import json
+from pathlib import Path
+
+import matplotlib.image
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+from ftorch_bridge import programs
+from ftorch_bridge.bench import run_radiation
+from ftorch_bridge.cli.bench import app
+from ftorch_bridge.column_file import read_columns, write
+from ftorch_bridge.columns import generate_columns, read_ecrad
+from ftorch_bridge.evaluation import compare
+from ftorch_bridge.exporting import describe, export, load_source
+from ftorch_bridge.networks import INPUTS, OUTPUTS
+from test_columns import IFS_FILE
+from typer.testing import CliRunner
+
+runner = CliRunner()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Unseen columns and the shipped network, exported."""
+    folder = tmp_path_factory.mktemp("bench")
+    write(generate_columns(96, seed=777), folder / "columns.nc")
+    source, weights = "ftorch_bridge.networks:ResCNN", programs.data_file("rescnn_longwave.safetensors")
+    module, notes = load_source(source, weights)
+    manifest = describe(module, "rescnn", "float64", [], [], notes)
+    export(module, manifest, folder / "rescnn.pt", columns=read_columns(folder / "columns.nc"))
+    return folder
+
+
+def test_the_benchmark_ends_with_a_table_json_and_a_figure(folder):
+    result = runner.invoke(
+        app,
+        ["radiation", "--columns", str(folder / "columns.nc"), "--model", str(folder / "rescnn.pt"), "--repeats", "3",
+         "--json", str(folder / "bench.json"), "--figure", str(folder / "bench.png")],
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "speed-up" in result.output
+    assert str(folder / "bench.png") in result.output
+    picture = matplotlib.image.imread(folder / "bench.png")
+    assert picture.shape[0] > 500
+    assert picture.std() > 0.05
+    found = json.loads((folder / "bench.json").read_text())
+    assert (found["columns"], found["layers"], found["repeats"]) == (96, 89, 3)
+    for scheme in ("rrtmg", "network"):
+        time = found["microseconds_per_column"][scheme]
+        assert 0 < time["fastest"] <= time["median"] <= time["slowest"]
+    assert f"{found['speed_up']:.1f}" in result.output
+    histories = {s: xr.load_dataset(folder / f"host_{s}.nc") for s in ("rrtmg", "network")}
+    first = {s: h["temperature_layer"].to_numpy()[0] for s, h in histories.items()}
+    np.testing.assert_array_equal(first["rrtmg"], first["network"])
+
+
+def test_the_errors_are_those_of_rrtmg_and_of_the_network_run_apart(folder):
+    result = run_radiation(folder / "columns.nc", folder / "rescnn.pt", repeats=1, columns_per_block=40)
+    programs.run("radml-rrtmg", folder / "columns.nc", folder / "fluxes.nc")
+    truth = xr.load_dataset(folder / "fluxes.nc")
+    columns = read_columns(folder / "columns.nc")
+    with torch.inference_mode():
+        outputs = torch.jit.load(folder / "rescnn.pt")(*(torch.from_numpy(columns[name].to_numpy()) for name in INPUTS))
+    found = {name: tensor.numpy() for name, tensor in zip(OUTPUTS, outputs, strict=True)}
+    apart = compare(found, {name: truth[name].to_numpy() for name in OUTPUTS}, columns["pressure_layer"].to_numpy())
+    for name, value in apart.items():
+        assert result.errors[name] == pytest.approx(value, rel=1e-3, abs=2e-4), name
+
+
+def test_the_shipped_network_is_close_to_rrtmg_on_columns_it_has_not_seen(folder):
+    errors = run_radiation(folder / "columns.nc", folder / "rescnn.pt", repeats=1, columns_per_block=None).errors
+    assert errors["flux_rmse"] < 0.6
+    assert errors["flux_up_relative_mae"] < 0.003
+    assert errors["heating_rmse_below_100_pa"] < 0.3
+
+
+@pytest.mark.skipif(not IFS_FILE.is_file(), reason="no IFS columns here; set RADML_IFS_FILE to a file in ecRad's input format")
+def test_the_shipped_network_is_close_to_rrtmg_on_real_ifs_columns(folder):
+    write(read_ecrad(IFS_FILE), folder / "ifs.nc")
+    errors = run_radiation(folder / "ifs.nc", folder / "rescnn.pt", repeats=1, columns_per_block=None).errors
+    assert errors["flux_rmse"] < 1.0
+    assert errors["heating_rmse_below_100_pa"] < 0.4
+
+
+@pytest.mark.parametrize(
+    ("columns", "model", "words"),
+    [("absent.nc", "rescnn.pt", "absent.nc: no such file"), ("columns.nc", "absent.pt", "absent.pt")],
+)
+def test_a_file_that_is_not_there_gives_one_line_and_a_failing_exit(folder, columns, model, words):
+    result = runner.invoke(app, ["radiation", "--columns", str(folder / columns), "--model", str(folder / model)])
+    assert result.exit_code == 1
+    lines = [line for line in result.stderr.splitlines() if line.strip()]
+    assert len(lines) == 1
+    assert lines[0].startswith("ftorch-bench radiation: ")
+    assert words in lines[0]
+
+
+def test_a_program_that_is_not_installed_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("RADML_PREFIX", str(tmp_path))
+    with pytest.raises(programs.ProgramError, match="radml-host: this program is not installed"):
+        programs.program("radml-host")
+    with pytest.raises(programs.ProgramError, match=r"rescnn.pt: this data file is not installed"):
+        programs.data_file("rescnn.pt")
+    assert Path(programs.prefix()) == tmp_path

@@ -1,0 +1,163 @@
+"""Export: the file gives what its source gives, says what it is, and refuses what would be wrong later."""
+
+import json
+
+import pytest
+import torch
+from ftorch_bridge.cli.bridge import app as bridge_app
+from ftorch_bridge.cli.export import app as export_app
+from ftorch_bridge.column_file import write
+from ftorch_bridge.columns import generate_columns
+from ftorch_bridge.exporting import Argument, ExportError, describe, export, load_source, read_manifest
+from ftorch_bridge.networks import INPUTS, OUTPUTS, ResCNN
+from ftorch_bridge.weights import save_weights
+from torch import nn
+from typer.testing import CliRunner
+
+runner = CliRunner()
+
+
+class Scale(nn.Module):
+    """A small model of a user's own, with one array of two dimensions and one of one."""
+
+    def __init__(self):
+        super().__init__()
+        self.factor = nn.Parameter(torch.tensor(2.0))
+
+    def forward(self, t: torch.Tensor, s: torch.Tensor) -> torch.Tensor:
+        return self.factor * t + s[:, None]
+
+
+class Dice(nn.Module):
+    """A model of which no two calls agree."""
+
+    def forward(self, t: torch.Tensor) -> torch.Tensor:
+        return t * torch.rand(1)
+
+
+@pytest.fixture
+def weights(tmp_path):
+    torch.manual_seed(1)
+    network = ResCNN()
+    network.set_scaling(torch.zeros(network.features), torch.full((network.features,), 0.1))
+    save_weights(network, tmp_path / "weights.safetensors", {"note": "by a test"})
+    return tmp_path / "weights.safetensors"
+
+
+@pytest.fixture
+def columns(tmp_path):
+    write(generate_columns(70, 30, seed=1), tmp_path / "columns.nc")
+    return tmp_path / "columns.nc"
+
+
+def invoke(*arguments):
+    return runner.invoke(export_app, [str(a) for a in arguments])
+
+
+def test_the_network_is_exported_with_its_contract_and_checked_on_columns(tmp_path, weights, columns):
+    output = tmp_path / "rescnn.pt"
+    result = invoke("ftorch_bridge.networks:ResCNN", "--weights", weights, "--columns", columns, "-o", output)
+    assert result.exit_code == 0, result.output
+    assert "11 inputs, 3 outputs" in result.output
+    manifest = read_manifest(output)
+    assert [i["name"] for i in manifest["inputs"]] == list(INPUTS)
+    assert [o["name"] for o in manifest["outputs"]] == list(OUTPUTS)
+    expected = {"name": "pressure_level", "kind": "float64", "shape": ["column", "layer+1"], "units": "Pa"}
+    assert manifest["inputs"][0] == expected
+    assert manifest["metadata"]["note"] == "by a test"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["columns.nc", "rescnn.pt", "weights.safetensors"]
+    printed = runner.invoke(bridge_app, ["info", str(output)])
+    assert json.loads(printed.output) == manifest
+
+
+def test_a_model_of_ones_own_is_exported_from_a_saved_module(tmp_path):
+    torch.save(Scale(), tmp_path / "scale_module.pt")
+    output = tmp_path / "scale.pt"
+    result = invoke(
+        tmp_path / "scale_module.pt", "-o", output, "--input", "t:float32[column,layer]:K", "--input", "s:float32[column]",
+        "--output-argument", "r:float32[column,layer]:K",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    t, s = torch.randn(3, 4), torch.randn(3)
+    torch.testing.assert_close(torch.jit.load(output)(t, s), 2 * t + s[:, None])
+    assert read_manifest(output)["inputs"][1] == {"name": "s", "kind": "float32", "shape": ["column"], "units": ""}
+
+
+def test_a_torchscript_file_is_given_a_contract(tmp_path):
+    torch.jit.script(Scale().eval()).save(tmp_path / "script.pt")
+    result = invoke(
+        tmp_path / "script.pt", "-o", tmp_path / "out.pt", "--input", "t:float32[n,5]", "--input", "s:float32[n]",
+        "--output-argument", "r:float32[n,5]",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert read_manifest(tmp_path / "out.pt")["inputs"][0]["shape"] == ["n", 5]
+
+
+def test_a_file_that_does_not_give_its_sources_results_is_not_written(tmp_path):
+    module = Dice().eval()
+    manifest = describe(module, "dice", "float32", ["t:float32[n]"], ["r:float32[n]"], {})
+    with pytest.raises(ExportError, match="differs from its source"):
+        export(module, manifest, tmp_path / "out.pt", columns=None)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("outputs", "words"),
+    [
+        (["r:float64[n,m]"], r"output 'r': expected \(n,m\) float64, the module gives \(64, 11\) torch.float32"),
+        (["r:float32[n]"], r"output 'r': expected \(n\) float32"),
+        (["r:float32[n,m]", "q:float32[n]"], "expected 2 outputs, the module gives 1"),
+    ],
+)
+def test_a_contract_that_the_module_does_not_keep_is_refused(tmp_path, outputs, words):
+    module = Scale().eval()
+    manifest = describe(module, "scale", "float32", ["t:float32[n,m]", "s:float32[n]"], outputs, {})
+    with pytest.raises(ExportError, match=words.replace("torch.", "")):
+        export(module, manifest, tmp_path / "out.pt", columns=None)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("t", "expected name:kind"),
+        ("t:real[n]", "kind 'real': expected one of float32"),
+        ("t:float32[n-1]", "expected name:kind"),
+        ("t:float32[+1]", r"extent '\+1'"),
+    ],
+)
+def test_a_malformed_argument_is_refused(text, words):
+    with pytest.raises(ExportError, match=words):
+        Argument.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("absent.pt", "absent.pt: no such file, and not of the form package.module:Class"),
+        ("ftorch_bridge.networks:Absent", "cannot be imported"),
+        ("no_such_package:Class", "cannot be imported"),
+    ],
+)
+def test_a_source_that_is_not_there_gives_one_line_and_a_failing_exit(tmp_path, source, words):
+    result = invoke(source, "-o", tmp_path / "out.pt")
+    assert result.exit_code == 1
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("ftorch-export: ")
+    assert words in lines[0]
+    assert not (tmp_path / "out.pt").exists()
+
+
+def test_weights_of_another_network_are_refused(tmp_path):
+    torch.save(Scale().state_dict(), tmp_path / "scale.pt")
+    with pytest.raises(ExportError, match=r"not the weights of ftorch_bridge\.networks:ResCNN"):
+        load_source("ftorch_bridge.networks:ResCNN", tmp_path / "scale.pt")
+
+
+def test_a_file_without_a_contract_has_no_info(tmp_path):
+    torch.jit.script(Scale().eval()).save(tmp_path / "script.pt")
+    with pytest.raises(ExportError, match="without a manifest"):
+        read_manifest(tmp_path / "script.pt")
+    (tmp_path / "text.pt").write_text("no model")
+    with pytest.raises(ExportError, match="not a TorchScript file"):
+        read_manifest(tmp_path / "text.pt")

@@ -1,0 +1,230 @@
+"""Writes the small TorchScript models of the coupling tests into a folder: make_models.py FOLDER."""
+
+import json
+import sys
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+
+class AddIndex(nn.Module):
+    """x + sum over dimensions d of d * index_d, both from 1: shows which element sits where, for any rank and kind."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x.clone()
+        for d in range(x.dim()):
+            shape = [1] * x.dim()
+            shape[d] = x.size(d)
+            y = y + ((torch.arange(x.size(d)) + 1) * (d + 1)).view(shape).to(x.dtype)
+        return y
+
+
+class Invert(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.logical_not(x)
+
+
+class FirstElements(nn.Module):
+    """Touches ten elements of however large an array."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:10] + 1
+
+
+class InPlace(nn.Module):
+    """Works in place, deep inside: on a slice, in another function."""
+
+    def add_one(self, x: Tensor) -> None:
+        x[1:].add_(1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.add_one(x)
+        return x
+
+
+class Swap(nn.Module):
+    """Returns its own inputs, as views."""
+
+    def forward(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+        return b, a
+
+
+class SumAndList(nn.Module):
+    def forward(self, x: Tensor, y: Tensor) -> list[Tensor]:
+        return [x + y, x - y]
+
+
+class OptionalOffset(nn.Module):
+    def forward(self, x: Tensor, offset: Tensor | None = None) -> Tensor:
+        return x + 1 if offset is None else x + offset
+
+
+class NoInput(nn.Module):
+    def forward(self) -> Tensor:
+        return torch.arange(3, dtype=torch.float64)
+
+
+class ReturnsNumber(nn.Module):
+    def forward(self, x: Tensor) -> int:
+        return x.dim()
+
+
+class ReturnsMixedTuple(nn.Module):
+    def forward(self, x: Tensor) -> tuple[Tensor, float]:
+        return x, 1.0
+
+
+class ReturnsDictionary(nn.Module):
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        return {"x": x}
+
+
+class TakesList(nn.Module):
+    def forward(self, xs: list[Tensor]) -> Tensor:
+        return xs[0]
+
+
+class Raises(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        if bool((x < 0).any()):
+            raise ValueError("humidity is negative")
+        return x + 1
+
+
+class Multiply(nn.Module):
+    """Fails inside a LibTorch operation where the shapes do not fit."""
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return torch.matmul(x, y)
+
+
+class Half(nn.Module):
+    """Returns a kind that Fortran does not have."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.half()
+
+
+class BadArithmetic(nn.Module):
+    """Invalid operations, divisions by zero and overflows in every element."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        zero = x - x
+        return zero / zero, (zero + 1) / zero, torch.exp((zero + 1) * 1e6)
+
+
+class Columns(nn.Module):
+    """Something like radiation: named dimensions, two kinds, a scalar, two outputs."""
+
+    def forward(self, pressure: Tensor, q: Tensor, albedo: Tensor, solar: Tensor) -> tuple[Tensor, Tensor]:
+        flux = pressure * 2 + solar
+        heating = (pressure[:, 1:] - pressure[:, :-1]) * q.double() * albedo.unsqueeze(1)
+        return flux, heating
+
+
+class Lies(nn.Module):
+    """Its manifest promises another kind than it returns."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.float()
+
+
+class Convolution(nn.Module):
+    """Three convolutions over layers on (column, channel, layer), with dropout and batch norm that eval must switch off."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(1)
+        self.layers = nn.Sequential(
+            nn.Conv1d(4, 16, 5, padding=2),
+            nn.BatchNorm1d(16),
+            nn.ReLU(),
+            nn.Dropout(0.5),
+            nn.Conv1d(16, 16, 5, padding=2),
+            nn.ReLU(),
+            nn.Conv1d(16, 2, 5, padding=2),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x)
+
+
+def array(name: str, kind: str, shape: list[str | int]) -> dict[str, object]:
+    return {"name": name, "kind": kind, "shape": shape, "units": "1"}
+
+
+COLUMNS_MANIFEST = {
+    "radml": 1,
+    "name": "columns",
+    "torch": torch.__version__,
+    "inputs": [
+        array("pressure_level", "float64", ["column", "layer+1"]),
+        array("q", "float32", ["column", "layer"]),
+        array("albedo", "float64", ["column"]),
+        array("solar", "float64", []),
+    ],
+    "outputs": [
+        array("flux", "float64", ["column", "layer+1"]),
+        array("heating", "float64", ["column", "layer"]),
+    ],
+    "metadata": {"long": "x" * 10000, "note": "a test model"},
+}
+FIXED_MANIFEST = {
+    "radml": 1,
+    "inputs": [array("x", "float64", ["column", 89])],
+    "outputs": [array("y", "float64", ["column", 89])],
+}
+LYING_MANIFEST = {"radml": 1, "inputs": [array("x", "float64", ["n"])], "outputs": [array("y", "float64", ["n"])]}
+
+
+def save(folder: Path, name: str, module: nn.Module, manifest: object = None) -> None:
+    extra = {}
+    if manifest is not None:
+        extra["radml.json"] = manifest if isinstance(manifest, str) else json.dumps(manifest)
+    torch.jit.save(torch.jit.script(module), folder / name, _extra_files=extra)
+
+
+def main(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    save(folder, "add_index.pt", AddIndex())
+    save(folder, "invert.pt", Invert())
+    save(folder, "first_elements.pt", FirstElements())
+    save(folder, "in_place.pt", InPlace())
+    save(folder, "swap.pt", Swap())
+    save(folder, "sum_and_list.pt", SumAndList())
+    save(folder, "optional_offset.pt", OptionalOffset())
+    save(folder, "no_input.pt", NoInput())
+    save(folder, "returns_number.pt", ReturnsNumber())
+    save(folder, "returns_mixed_tuple.pt", ReturnsMixedTuple())
+    save(folder, "returns_dictionary.pt", ReturnsDictionary())
+    save(folder, "takes_list.pt", TakesList())
+    save(folder, "raises.pt", Raises())
+    save(folder, "multiply.pt", Multiply())
+    save(folder, "half.pt", Half())
+    save(folder, "bad_arithmetic.pt", BadArithmetic())
+    save(folder, "columns.pt", Columns(), COLUMNS_MANIFEST)
+    save(folder, "fixed.pt", AddIndex(), FIXED_MANIFEST)
+    save(folder, "lies.pt", Lies(), LYING_MANIFEST)
+    save(folder, "convolution.pt", Convolution())
+
+    save(folder, "manifest_not_json.pt", AddIndex(), "{ radml: 1")
+    save(folder, "manifest_version_2.pt", AddIndex(), FIXED_MANIFEST | {"radml": 2})
+    save(
+        folder,
+        "manifest_two_inputs.pt",
+        AddIndex(),
+        FIXED_MANIFEST | {"inputs": [array("x", "float64", []), array("z", "float64", [])]},
+    )
+    save(folder, "manifest_uint8.pt", AddIndex(), FIXED_MANIFEST | {"inputs": [array("x", "uint8", ["n"])]})
+    save(folder, "manifest_bad_shape.pt", AddIndex(), FIXED_MANIFEST | {"inputs": [array("x", "float64", ["layer*2"])]})
+
+    whole = (folder / "add_index.pt").read_bytes()
+    (folder / "truncated.pt").write_bytes(whole[: len(whole) // 2])
+    (folder / "garbage.pt").write_bytes(b"this is no model\n" * 100)
+    (folder / "empty.pt").write_bytes(b"")
+    (folder / "a_directory.pt").mkdir(exist_ok=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
