@@ -128,6 +128,7 @@ def test_an_installed_version_that_is_too_old_is_not_taken(prefix: Path, tmp_pat
     source = host_project(tmp_path / "host", HOST_CMAKE.replace("radml REQUIRED", "radml 99.0 REQUIRED"), "end\n")
     result = subprocess.run(
         ["cmake", "-S", source, "-B", tmp_path / "build", f"-DCMAKE_PREFIX_PATH={prefix}"],
+        check=False,
         capture_output=True,
         text=True,
     )
@@ -153,3 +154,21 @@ def test_the_c_header_serves_a_host_in_c(prefix: Path, tmp_path: Path) -> None:
     libraries = [f"-L{prefix / 'lib'}", "-lradml", f"-Wl,-rpath,{prefix / 'lib'}"]
     command("cc", *flags, f"-I{prefix / 'include'}", "host.c", "-o", "host", *libraries, cwd=tmp_path)
     assert command(tmp_path / "host", cwd=tmp_path) == "1 nowhere.pt: no such file\n"
+
+
+def test_the_library_works_in_a_python_process_that_has_torch(prefix: Path, tmp_path: Path) -> None:
+    command(sys.executable, "-W", "ignore", EXAMPLE / "make_model.py", cwd=tmp_path)
+    code = (
+        "import ctypes, sys\n"
+        "import torch\n"
+        "library = ctypes.CDLL(sys.argv[1])\n"
+        "library.radml_torch_version.restype = ctypes.c_char_p\n"
+        "assert torch.__version__.startswith(library.radml_torch_version().decode())\n"
+        "model, n, message = ctypes.c_int64(), ctypes.c_int64(), ctypes.create_string_buffer(200)\n"
+        "size = ctypes.c_int64(200)\n"
+        "assert library.radml_load(b'dew_point.pt', b'cpu', ctypes.byref(model), message, size) == 0, message.value\n"
+        "assert library.radml_n_inputs(model, ctypes.byref(n), message, size) == 0 and n.value == 2\n"
+        "assert library.radml_free(model, message, size) == 0\n"
+        "print('done')\n"
+    )
+    assert command(sys.executable, "-c", code, prefix / "lib" / "libradml.so", cwd=tmp_path) == "done\n"
