@@ -46,7 +46,7 @@ void choose_torch_threads() {
 }
 
 #ifdef _OPENMP
-// Empty in a worker that started between the two: it never had the host's environment.
+// Empty in a worker that started between the two.
 thread_local std::optional<std::fenv_t> worker_environment;
 
 void quieten_workers(int n) {
@@ -57,10 +57,10 @@ void quieten_workers(int n) {
   }
 }
 
-void restore_workers(int n) {
+void restore_workers(int n, const std::fenv_t& host_environment) {
 #pragma omp parallel num_threads(n)
-  if (omp_get_thread_num() != 0 && worker_environment) {
-    std::fesetenv(&*worker_environment);
+  if (omp_get_thread_num() != 0) {
+    std::fesetenv(worker_environment ? &*worker_environment : &host_environment);
     worker_environment.reset();
   }
 }
@@ -68,16 +68,17 @@ void restore_workers(int n) {
 
 }  // namespace
 
-CallGuard::CallGuard() {
+CallGuard::CallGuard() : host_threads_(host_thread_count()) {
   const bool traps = traps_are_set();
   std::fegetenv(&environment_);
   std::fesetenv(FE_DFL_ENV);
-  host_threads_ = host_thread_count();
   choose_torch_threads();
 #ifdef _OPENMP
-  // Only a team that already exists can hold trapping threads: those started from here on inherit this environment.
   if (const int n = omp_get_max_threads(); traps && n > 1 && !omp_in_parallel()) {
+    // In the host's environment: workers that start here are the host's as well, and inherit it.
+    std::fesetenv(&environment_);
     quieten_workers(n);
+    std::fesetenv(FE_DFL_ENV);
     quiet_workers_ = n;
   }
 #endif
@@ -85,7 +86,7 @@ CallGuard::CallGuard() {
 
 CallGuard::~CallGuard() {
 #ifdef _OPENMP
-  if (quiet_workers_ > 0) restore_workers(quiet_workers_);
+  if (quiet_workers_ > 0) restore_workers(quiet_workers_, environment_);
 #endif
   if (host_threads_ > 0) restore_host_thread_count(host_threads_);
   std::fesetenv(&environment_);

@@ -155,9 +155,9 @@ void check_array(const std::string& model, const std::string& label, const radml
            "its descriptor is not of the compiler whose ISO_Fortran_binding.h radml_descriptor.c was compiled with");
   if (array.rank < 0 || array.rank > RADML_MAX_RANK)
     refuse(RADML_INVALID_ARRAY, "expected a rank of 0 to 15, got " + std::to_string(array.rank));
+  if (array.address == nullptr) refuse(RADML_INVALID_ARRAY, "the array is not allocated or not associated");
   if (array.flags & RADML_ASSUMED_SIZE)
     refuse(RADML_INVALID_ARRAY, "the last extent of an assumed-size array is not known; pass a section such as a(:,1:n)");
-  if (array.address == nullptr) refuse(RADML_INVALID_ARRAY, "the array is not allocated or not associated");
   if (is_output && (array.flags & RADML_READ_ONLY))
     refuse(RADML_INVALID_ARRAY, "made with torch_in, which is for inputs; make it with torch_out");
   for (int32_t i = 0; i < array.rank; ++i)

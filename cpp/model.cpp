@@ -66,7 +66,9 @@ Model::Model(const std::string& path, const std::string& device)
   try {
     module_ = torch::jit::load(path, device_, extra);
   } catch (const std::exception& error) {
-    throw Error(RADML_INVALID_FILE, path + ": not a TorchScript model: " + exception_text(error));
+    // The first sentence says what is wrong; LibTorch goes on to guess why.
+    const std::string text = exception_text(error);
+    throw Error(RADML_INVALID_FILE, path + ": not a TorchScript model: " + text.substr(0, text.find(". ")));
   }
   if (!module_.find_method("forward")) throw Error(RADML_INVALID_FILE, path + ": the model has no forward");
   try {

@@ -127,7 +127,7 @@ contains
     integer :: length
     call get_command(length=length)
     allocate (character(len=length) :: command)
-    call get_command(command)
+    call get_command(command(:))
   end function whole_command
 
   ! Written out: gfortran 12 fails on an array constructor with such elements.
@@ -151,7 +151,7 @@ contains
     integer :: length
     call get_command_argument(i, length=length)
     allocate (character(len=length) :: value)
-    call get_command_argument(i, value)
+    call get_command_argument(i, value(:))
   end function argument
 
 end module command_line

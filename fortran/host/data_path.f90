@@ -40,7 +40,7 @@ contains
       ! Not Linux: the name under which the program was called, if that has a folder.
       call get_command_argument(0, length=length)
       allocate (character(len=length) :: directory)
-      call get_command_argument(0, directory)
+      call get_command_argument(0, directory(:))
       if (index(directory, '/') > 0) then
         directory = absolute_path(directory)
       else
@@ -56,7 +56,7 @@ contains
     integer :: length
     call get_environment_variable(name, length=length)
     allocate (character(len=length) :: value)
-    if (length > 0) call get_environment_variable(name, value)
+    if (length > 0) call get_environment_variable(name, value(:))
   end function environment
 
 end module data_path

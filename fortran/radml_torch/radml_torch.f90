@@ -438,7 +438,7 @@ contains
   end function model_metadata
 
   !> A copy shares the loaded model, which goes when the last variable that holds it has gone.
-  subroutine model_share(self, other)
+  impure elemental subroutine model_share(self, other)
     class(torch_model), intent(inout) :: self
     class(torch_model), intent(in) :: other
     character(kind=c_char) :: message(message_size)
@@ -452,7 +452,7 @@ contains
     self%handle = handle
   end subroutine model_share
 
-  subroutine model_finalize(self)
+  impure elemental subroutine model_finalize(self)
     type(torch_model), intent(inout) :: self
     character(kind=c_char) :: message(message_size)
     integer(c_int32_t) :: status

@@ -19,6 +19,7 @@ UNITS = {
     "n2o": "mol mol-1",
     "o2": "mol mol-1",
     "cfc11": "mol mol-1",
+    "cloud_fraction": "1",
     "surface_temperature": "K",
     "surface_emissivity": "1",
     "surface_albedo": "1",
