@@ -70,6 +70,11 @@ std::string text_of(const char* text, const char* what) {
   return text;
 }
 
+int64_t& place(int64_t* n) {
+  if (n == nullptr) throw Error(RADML_WRONG_ARGUMENT, "no place given for the number");
+  return *n;
+}
+
 }  // namespace
 
 extern "C" {
@@ -100,6 +105,8 @@ int32_t radml_forward(radml_model model, const radml_array* inputs, int64_t n_in
                       int64_t n_outputs, char* message, int64_t message_size) {
   return guarded(message, message_size, [&] {
     if (n_inputs < 0 || n_outputs < 0) throw Error(RADML_WRONG_ARGUMENT, "a negative number of arrays");
+    if ((n_inputs > 0 && inputs == nullptr) || (n_outputs > 0 && outputs == nullptr))
+      throw Error(RADML_WRONG_ARGUMENT, "no arrays given");
     const std::shared_ptr<const Model> found = Registry::instance().find(model);
     const radml::CallGuard guard;
     found->forward({inputs, static_cast<size_t>(n_inputs)}, {outputs, static_cast<size_t>(n_outputs)});
@@ -107,11 +114,11 @@ int32_t radml_forward(radml_model model, const radml_array* inputs, int64_t n_in
 }
 
 int32_t radml_n_inputs(radml_model model, int64_t* n, char* message, int64_t message_size) {
-  return guarded(message, message_size, [&] { *n = Registry::instance().find(model)->n_inputs(); });
+  return guarded(message, message_size, [&] { place(n) = Registry::instance().find(model)->n_inputs(); });
 }
 
 int32_t radml_n_outputs(radml_model model, int64_t* n, char* message, int64_t message_size) {
-  return guarded(message, message_size, [&] { *n = Registry::instance().find(model)->n_outputs(); });
+  return guarded(message, message_size, [&] { place(n) = Registry::instance().find(model)->n_outputs(); });
 }
 
 int32_t radml_input_name(radml_model model, int64_t index, char* text, int64_t text_size, int64_t* length, char* message,
@@ -144,7 +151,7 @@ int32_t radml_set_num_threads(int64_t n, char* message, int64_t message_size) {
 int32_t radml_get_num_threads(int64_t* n, char* message, int64_t message_size) {
   return guarded(message, message_size, [&] {
     const radml::CallGuard guard;
-    *n = radml::torch_threads();
+    place(n) = radml::torch_threads();
   });
 }
 

@@ -130,6 +130,17 @@ class Lies(nn.Module):
         return x.float()
 
 
+class Constant(nn.Module):
+    """A tensor in a file."""
+
+    def __init__(self, value: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("value", value)
+
+    def forward(self) -> Tensor:
+        return self.value
+
+
 class Convolution(nn.Module):
     """Three convolutions over layers on (column, channel, layer), with dropout and batch norm that eval must switch off."""
 
@@ -206,7 +217,12 @@ def main(folder: Path) -> None:
     save(folder, "columns.pt", Columns(), COLUMNS_MANIFEST)
     save(folder, "fixed.pt", AddIndex(), FIXED_MANIFEST)
     save(folder, "lies.pt", Lies(), LYING_MANIFEST)
-    save(folder, "convolution.pt", Convolution())
+    convolution = Convolution()
+    profiles = torch.randn(7, 4, 60)
+    save(folder, "convolution.pt", convolution)  # in training mode: to evaluate is the host's wish
+    save(folder, "convolution_input.pt", Constant(profiles))
+    with torch.no_grad():
+        save(folder, "convolution_output.pt", Constant(convolution.eval()(profiles)))
 
     save(folder, "manifest_not_json.pt", AddIndex(), "{ radml: 1")
     save(folder, "manifest_version_2.pt", AddIndex(), FIXED_MANIFEST | {"radml": 2})

@@ -3,7 +3,7 @@
 program test_torch_threads
   !$ use omp_lib, only: omp_get_max_threads, omp_set_num_threads
   use, intrinsic :: iso_fortran_env, only: real32
-  use radml_torch, only: torch_get_num_threads, torch_in, torch_model, torch_out, torch_set_num_threads
+  use radml_torch, only: torch_array, torch_get_num_threads, torch_in, torch_model, torch_out, torch_set_num_threads
   use torch_checks, only: check, finish, model_path
   implicit none
 
@@ -21,6 +21,8 @@ program test_torch_threads
   end do
   call check(any(expected /= 0.0_real32), 'a convolutional network gives results')
   call check(abs(sum(expected(:, :, :, 1)) - sum(expected(:, :, :, 2))) > 0.0_real32, '... which depend on the input')
+
+  call same_as_in_python()
 
   do repeats = 1, 3
     y = 0.0_real32
@@ -40,6 +42,19 @@ program test_torch_threads
   call finish()
 
 contains
+
+  subroutine same_as_in_python()
+    real(real32) :: given(7, channels, layers), result(7, 2, layers), right(7, 2, layers)
+    type(torch_model) :: constant
+
+    call constant%load(model_path('convolution_input.pt'))
+    call constant%forward([torch_array ::], [torch_out(given)])
+    call constant%load(model_path('convolution_output.pt'))
+    call constant%forward([torch_array ::], [torch_out(right)])
+    call net%forward([torch_in(given)], [torch_out(result)])
+    call check(maxval(abs(result - right)) < 1.0e-5_real32 * maxval(abs(right)), &
+      'a network saved in training mode gives the results of PyTorch''s evaluation mode')
+  end subroutine same_as_in_python
 
   !> The first forward compiles the model: several threads that come first at once must wait for it, or do it each.
   subroutine first_calls_at_once()

@@ -1,0 +1,174 @@
+"""The installed package: hosts find it with find_package and compile radml_torch with their own compiler."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = Path(os.environ.get("RADML_BUILD_DIR", ROOT / "build"))
+EXAMPLE = ROOT / "examples" / "01_first_model"
+COMPILERS = [name for name in ("gfortran", "flang-new-19") if shutil.which(name)]
+
+
+def command(*arguments: str | Path, cwd: Path | None = None) -> str:
+    result = subprocess.run(list(arguments), cwd=cwd, check=False, capture_output=True, text=True, timeout=600)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+def configure(source: Path, build: Path, *options: str) -> str:
+    return command("cmake", "-S", source, "-B", build, "-G", "Ninja", f"-DPython_EXECUTABLE={sys.executable}", *options)
+
+
+@pytest.fixture(scope="session")
+def prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An install prefix that was moved after the installation."""
+    folder = tmp_path_factory.mktemp("install")
+    for component in ("cpp", "fortran/radml_torch"):  # not the whole build: other parts have their own tests
+        command("cmake", "--install", BUILD / component, "--prefix", folder / "first")
+    return (folder / "first").rename(folder / "moved")
+
+
+@pytest.fixture(scope="session", params=COMPILERS)
+def compiler(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+def test_the_package_names_no_path_of_this_machine(prefix: Path) -> None:
+    texts = [path for path in prefix.rglob("*") if path.suffix in {".cmake", ".h", ".f90", ".c"}]
+    assert len(texts) >= 7
+    for path in texts:
+        text = path.read_text()
+        assert str(ROOT) not in text, path
+        assert str(BUILD) not in text, path
+        assert sys.prefix not in text, path
+
+
+def test_the_package_asks_the_host_for_no_part_of_libtorch(prefix: Path) -> None:
+    for path in (prefix / "lib" / "cmake" / "radml").glob("radmlTargets*.cmake"):
+        text = path.read_text().lower()
+        assert "libtorch" not in text and "c10" not in text and "nlohmann" not in text, path
+
+
+def expected_output() -> str:
+    readme = (EXAMPLE / "README.md").read_text()
+    return readme.split("<!-- expected output -->\n```\n")[1].split("```")[0]
+
+
+def test_the_first_example_gives_the_output_its_readme_shows(prefix: Path, compiler: str, tmp_path: Path) -> None:
+    configure(EXAMPLE, tmp_path / "build", f"-DCMAKE_PREFIX_PATH={prefix}", f"-DCMAKE_Fortran_COMPILER={compiler}")
+    command("cmake", "--build", tmp_path / "build")
+    command(sys.executable, "-W", "ignore", EXAMPLE / "make_model.py", cwd=tmp_path)
+    assert command(tmp_path / "build" / "first_model", cwd=tmp_path) == expected_output()
+
+
+@pytest.mark.parametrize("level", ["-O0", "-O3"])
+def test_hosts_of_every_compiler_and_optimisation_pass_the_test_programs(
+    prefix: Path, compiler: str, level: str, tmp_path: Path
+) -> None:
+    configure(
+        ROOT / "tests" / "torch",
+        tmp_path / "build",
+        f"-DCMAKE_PREFIX_PATH={prefix}",
+        f"-DCMAKE_Fortran_COMPILER={compiler}",
+        f"-DCMAKE_Fortran_FLAGS={level}",
+    )
+    command("cmake", "--build", tmp_path / "build")
+    command("ctest", "--output-on-failure", cwd=tmp_path / "build")
+
+
+def host_project(folder: Path, cmake: str, source: str) -> Path:
+    folder.mkdir()
+    (folder / "CMakeLists.txt").write_text(cmake)
+    (folder / "host.f90").write_text(source)
+    return folder
+
+
+HOST_CMAKE = """cmake_minimum_required(VERSION 3.25)
+project(host LANGUAGES Fortran)
+find_package(radml REQUIRED)
+add_executable(host host.f90)
+target_link_libraries(host PRIVATE radml::radml_torch)
+"""
+INTENT_SOURCE = """module host_code
+  use radml_torch
+  implicit none
+contains
+  subroutine run(net, x, y)
+    type(torch_model), intent(in) :: net
+    real, intent(in) :: x(:)
+    real, intent({intent}) :: y(:)
+    call net%forward([torch_in(x)], [torch_out(y)])
+  end subroutine run
+end module host_code
+program host
+  use host_code
+  implicit none
+end program host
+"""
+
+
+@pytest.mark.parametrize(("intent", "compiles"), [("inout", True), ("in", False)])
+def test_the_compiler_refuses_an_intent_in_array_as_an_output(
+    prefix: Path, compiler: str, intent: str, compiles: bool, tmp_path: Path
+) -> None:
+    source = host_project(tmp_path / "host", HOST_CMAKE, INTENT_SOURCE.format(intent=intent))
+    configure(source, tmp_path / "build", f"-DCMAKE_PREFIX_PATH={prefix}", f"-DCMAKE_Fortran_COMPILER={compiler}")
+    result = subprocess.run(["cmake", "--build", tmp_path / "build"], check=False, capture_output=True, text=True)
+    assert (result.returncode == 0) == compiles, result.stdout + result.stderr
+    if not compiles:
+        assert "INTENT(IN)" in (result.stdout + result.stderr).upper()
+
+
+def test_an_installed_version_that_is_too_old_is_not_taken(prefix: Path, tmp_path: Path) -> None:
+    source = host_project(tmp_path / "host", HOST_CMAKE.replace("radml REQUIRED", "radml 99.0 REQUIRED"), "end\n")
+    result = subprocess.run(
+        ["cmake", "-S", source, "-B", tmp_path / "build", f"-DCMAKE_PREFIX_PATH={prefix}"],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode != 0
+    assert "99.0" in result.stderr
+
+
+def test_the_c_header_serves_a_host_in_c(prefix: Path, tmp_path: Path) -> None:
+    (tmp_path / "host.c").write_text(
+        '#include <radml.h>\n#include <stdio.h>\n#include <string.h>\n'
+        "int main(void) {\n"
+        "  char message[200];\n  radml_model model = 7;\n"
+        '  int32_t status = radml_load("nowhere.pt", "cpu", &model, message, sizeof message);\n'
+        '  if (radml_abi_version() != RADML_ABI_VERSION || model != 0) return 2;\n'
+        '  if (radml_load("nowhere.pt", "cpu", 0, message, sizeof message) != RADML_WRONG_ARGUMENT) return 3;\n'
+        '  if (radml_load(0, "cpu", &model, message, sizeof message) != RADML_WRONG_ARGUMENT) return 4;\n'
+        '  if (radml_free(12345, message, 10) != RADML_NOT_LOADED || strlen(message) != 9) return 5;\n'
+        '  if (radml_free(12345, 0, 0) != RADML_NOT_LOADED) return 6;\n'
+        '  radml_load("nowhere.pt", "cpu", &model, message, sizeof message);\n'
+        '  printf("%d %s\\n", (int)status, message);\n  return 0;\n}\n'
+    )  # fmt: skip
+    flags = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-pedantic"]
+    libraries = [f"-L{prefix / 'lib'}", "-lradml", f"-Wl,-rpath,{prefix / 'lib'}"]
+    command("cc", *flags, f"-I{prefix / 'include'}", "host.c", "-o", "host", *libraries, cwd=tmp_path)
+    assert command(tmp_path / "host", cwd=tmp_path) == "1 nowhere.pt: no such file\n"
+
+
+def test_the_library_works_in_a_python_process_that_has_torch(prefix: Path, tmp_path: Path) -> None:
+    command(sys.executable, "-W", "ignore", EXAMPLE / "make_model.py", cwd=tmp_path)
+    code = (
+        "import ctypes, sys\n"
+        "import torch\n"
+        "library = ctypes.CDLL(sys.argv[1])\n"
+        "library.radml_torch_version.restype = ctypes.c_char_p\n"
+        "assert torch.__version__.startswith(library.radml_torch_version().decode())\n"
+        "model, n, message = ctypes.c_int64(), ctypes.c_int64(), ctypes.create_string_buffer(200)\n"
+        "size = ctypes.c_int64(200)\n"
+        "assert library.radml_load(b'dew_point.pt', b'cpu', ctypes.byref(model), message, size) == 0, message.value\n"
+        "assert library.radml_n_inputs(model, ctypes.byref(n), message, size) == 0 and n.value == 2\n"
+        "assert library.radml_free(model, message, size) == 0\n"
+        "print('done')\n"
+    )
+    assert command(sys.executable, "-c", code, prefix / "lib" / "libradml.so", cwd=tmp_path) == "done\n"
