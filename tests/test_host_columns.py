@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +12,7 @@ import netCDF4
 import numpy as np
 import pytest
 from host.columns import make_columns, write_columns
-from host.programs import fails, run, succeeds
+from host.programs import BIN, fails, run, succeeds
 
 Columns = dict[str, np.ndarray]
 
@@ -149,6 +152,27 @@ def test_the_environment_says_where_the_tables_are(tmp_path: Path) -> None:
     done = run("radml-rrtmg", "columns.nc", "fluxes.nc", folder=tmp_path, environment={"RADML_DATA": str(tmp_path)})
     assert done.returncode != 0
     assert str(tmp_path / "rrtmg_longwave.nc") in done.stderr
+
+
+def test_an_installed_program_takes_the_tables_beside_it(tmp_path: Path) -> None:
+    write_columns(tmp_path / "columns.nc", make_columns())
+    tables = tmp_path / "share" / "radml" / "data" / "rrtmg_longwave.nc"
+    tables.parent.mkdir(parents=True)
+    tables.write_text("not the tables\n")
+    (tmp_path / "bin").mkdir()
+    shutil.copy(BIN / "radml-rrtmg", tmp_path / "bin")
+    without_data = {name: value for name, value in os.environ.items() if name != "RADML_DATA"}
+    done = subprocess.run(
+        [tmp_path / "bin" / "radml-rrtmg", "columns.nc", "fluxes.nc"],
+        cwd=tmp_path,
+        env=without_data,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "share/radml/data/rrtmg_longwave.nc" in done.stderr
+    assert str(tmp_path) in done.stderr
 
 
 def test_a_folder_that_is_not_there_is_no_place_for_fluxes(tmp_path: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import subprocess
 from pathlib import Path
 
 import netCDF4
@@ -9,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from host.columns import make_columns, write_columns
-from host.programs import fails, succeeds
+from host.programs import BIN, fails, run, succeeds
 from torch import Tensor, nn
 
 STEFAN_BOLTZMANN = 5.670374419e-8
@@ -192,6 +195,27 @@ def test_blocks_and_threads_change_no_bit_of_a_run(scheme: str, tmp_path: Path) 
         runs.append(read_history(tmp_path / "history.nc"))
     for name, values in runs[0].items():
         np.testing.assert_array_equal(runs[1][name], values, err_msg=name)
+
+
+def test_a_terminal_sees_progress_and_a_file_does_not(tmp_path: Path) -> None:
+    write_case(tmp_path, hours=2)
+    assert run("radml-host", "case.nml", folder=tmp_path).stderr == ""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen([BIN / "radml-host", "case.nml"], cwd=tmp_path, stderr=theirs, stdout=subprocess.DEVNULL)
+    os.close(theirs)
+    shown = b""
+    with os.fdopen(ours, "rb", buffering=0) as terminal:
+        while True:
+            try:
+                piece = terminal.read(4096)
+            except OSError:  # the other end is closed
+                break
+            if not piece:
+                break
+            shown += piece
+    assert process.wait() == 0
+    assert b"radml-host: 0.0 of 2 hours" in shown
+    assert b"s in radiation" in shown
 
 
 def test_a_network_that_heats_beyond_all_measure_is_stopped_with_the_place(tmp_path: Path) -> None:

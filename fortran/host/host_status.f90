@@ -49,25 +49,29 @@ contains
     text = trim(buffer)
   end function integer_text
 
-  !> A real number as text without blanks, with four decimals at most.
-  pure function real_text(value) result(text)
+  !> A real number as text without blanks; very small and very large ones with an exponent.
+  pure function real_text(value, decimals) result(text)
     use, intrinsic :: iso_fortran_env, only: real64
-    real(real64), intent(in) :: value      !! [any] ()
-    character(len=:), allocatable :: text  !! [text] ()
-    character(len=32) :: buffer
+    real(real64), intent(in) :: value          !! [any] ()
+    integer, intent(in), optional :: decimals  !! exactly so many; absent for four at most, and an exponent if they are too few [1] ()
+    character(len=:), allocatable :: text      !! [text] ()
+    character(len=64) :: buffer
     integer :: last
-    if (value == 0.0_real64) then
-      buffer = '0'
+    if (present(decimals)) then
+      write (buffer, '(f40.'//integer_text(decimals)//')') value
+      text = trim(adjustl(buffer))
+    else if (value == 0.0_real64) then
+      text = '0'
     else if (abs(value) >= 1.0e-3_real64 .and. abs(value) < 1.0e6_real64) then
-      write (buffer, '(f20.4)') value
+      write (buffer, '(f40.4)') value
+      buffer = adjustl(buffer)
+      last = verify(trim(buffer), '0', back=.true.)
+      if (buffer(last:last) == '.') last = last - 1
+      text = buffer(:last)
     else
-      write (buffer, '(es20.5e3)') value
+      write (buffer, '(es40.5e3)') value
+      text = trim(adjustl(buffer))
     end if
-    text = trim(adjustl(buffer))
-    if (index(text, 'E') > 0 .or. index(text, '.') == 0) return
-    last = verify(text, '0', back=.true.)
-    if (text(last:last) == '.') last = last - 1
-    text = text(:last)
   end function real_text
 
 end module host_status

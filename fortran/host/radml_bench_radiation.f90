@@ -91,7 +91,7 @@ contains
   function per_column(of) result(text)
     type(results), intent(in) :: of
     character(len=:), allocatable :: text
-    text = real_text(1.0e6_real64*minval(of%seconds)/columns%n_columns())
+    text = real_text(1.0e6_real64*minval(of%seconds)/columns%n_columns(), 1)
   end function per_column
 
   subroutine write_results(path)

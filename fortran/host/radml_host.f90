@@ -70,8 +70,8 @@ program radml_host_program
       call file%record(state, stat, message)
       call stop_on_failure()
     end if
-    call line%show(name//': '//real_text(state%seconds/3600.0_real64)//' of '//real_text(case%hours)//' hours, '// &
-                   real_text(radiation_seconds)//' s of '//real_text(seconds_now() - started)//' s in radiation')
+    call line%show(name//': '//real_text(state%seconds/3600.0_real64, 1)//' of '//real_text(case%hours)//' hours, '// &
+                   real_text(radiation_seconds, 1)//' s of '//real_text(seconds_now() - started, 1)//' s in radiation')
     if (step == case%n_steps) exit
     call state%step(case)
     call state%check(stat, message)
@@ -84,9 +84,9 @@ program radml_host_program
   write (output_unit, '(a)') name//': '//case%scheme//', '//real_text(case%hours)//' hours, '// &
     integer_text(columns%n_columns())//' columns of '//integer_text(columns%n_layers())//' layers, '// &
     integer_text(n_threads)//' thread'//trim(merge('s', ' ', n_threads > 1))//': '// &
-    real_text(1.0e6_real64*radiation_seconds/(real(n_calls, real64)*columns%n_columns()))// &
-    ' us per column and call of radiation ('//integer_text(n_calls)//' calls, '//real_text(radiation_seconds)//' s of '// &
-    real_text(seconds_now() - started)//' s)'
+    real_text(1.0e6_real64*radiation_seconds/(real(n_calls, real64)*columns%n_columns()), 1)// &
+    ' us per column and call of radiation ('//integer_text(n_calls)//' calls, '//real_text(radiation_seconds, 3)//' s of '// &
+    real_text(seconds_now() - started, 3)//' s)'
 
 contains
 

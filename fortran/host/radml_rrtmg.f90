@@ -58,7 +58,7 @@ program radml_rrtmg_program
                     up, down, heating_rate, columns%has_clouds(), stat, message)
   call stop_on_failure()
   write (output_unit, '(a)') name//': '//integer_text(n_columns)//' columns of '//integer_text(n_layers)//' layers in '// &
-    real_text(seconds_now() - started)//' s, written to '//arguments%get(2)
+    real_text(seconds_now() - started, 3)//' s, written to '//arguments%get(2)
 
 contains
 
