@@ -154,32 +154,29 @@ contains
     real(wp), intent(inout) :: to_top(n_scratch)    !! its difference towards the upper level [W m-2] (g-point)
     real(wp), intent(inout) :: to_bottom(n_scratch) !! its difference towards the lower level [W m-2] (g-point)
     integer :: b, n, first, row(max_rows), fraction_row(2)
-    real(wp) :: weight(max_rows), fraction_weight(2)
+    real(wp) :: weight(max_rows), correction, fraction_weight(2)
 
     do b = 1, n_bands
       associate (band => tables%band(b), half => tables%band(b)%half(layer%side))
         if (layer%side == below) then
-          call list_rows(tables, layer, half, lower_half(b), n, row, weight, fraction_row, fraction_weight)
+          call list_rows(tables, layer, half, lower_half(b), n, row, weight, correction, fraction_row, fraction_weight)
         else
-          call list_rows(tables, layer, half, upper_half(b), n, row, weight, fraction_row, fraction_weight)
+          call list_rows(tables, layer, half, upper_half(b), n, row, weight, correction, fraction_row, fraction_weight)
         end if
         first = band%offset + 1
-        weight(:n) = weight(:n)*secant(b)
-        if (band%lanes == long_lanes) then
-          call sum_rows(long_lanes, n, row, weight, band%absorption, depth(first))
-          call spread_source(long_lanes, fraction_row, fraction_weight, band%fraction, planck(b), planck_top(b), &
-                             planck_bottom(b), fraction(first), source(first), to_top(first), to_bottom(first))
+        if (band%chunks == 1) then
+          call sum_short_rows(n, row, weight, secant(b)*correction, band%absorption, depth(first))
         else
-          call sum_rows(short_lanes, n, row, weight, band%absorption, depth(first))
-          call spread_source(short_lanes, fraction_row, fraction_weight, band%fraction, planck(b), planck_top(b), &
-                             planck_bottom(b), fraction(first), source(first), to_top(first), to_bottom(first))
+          call sum_long_rows(n, row, weight, secant(b)*correction, band%absorption, depth(first))
         end if
+        call spread_source(band%chunks, fraction_row, fraction_weight, band%fraction, planck(b), planck_top(b), &
+                           planck_bottom(b), fraction(first), source(first), to_top(first), to_bottom(first))
       end associate
     end do
   end subroutine absorb
 
-  !> Rows of one band's tables and their weights; the number of rows is a multiple of four.
-  pure subroutine list_rows(tables, layer, half, description, n, row, weight, fraction_row, fraction_weight)
+  !> Rows of one band's tables and their weights; the number of rows is a multiple of four, not zero.
+  pure subroutine list_rows(tables, layer, half, description, n, row, weight, correction, fraction_row, fraction_weight)
     type(longwave_tables), intent(in) :: tables      !! coefficient tables
     type(layer_state), intent(in) :: layer           !! layer, located
     type(half_tables), intent(in) :: half            !! where the rows lie
@@ -187,9 +184,10 @@ contains
     integer, intent(out) :: n                        !! number of rows [1]
     integer, intent(out) :: row(max_rows)            !! rows [1] (row)
     real(wp), intent(out) :: weight(max_rows)        !! amounts times interpolation weights [1e20 cm-2] (row)
+    real(wp), intent(out) :: correction              !! factor of the whole sum [1]
     integer, intent(out) :: fraction_row(2)          !! rows of Planck fractions [1] (row)
     real(wp), intent(out) :: fraction_weight(2)      !! their weights [1] (row)
-    real(wp) :: amount, f, correction
+    real(wp) :: amount, f
     integer :: node, k, m, base, first
 
     n = 0
@@ -247,16 +245,14 @@ contains
       end if
     end do
 
+    correction = 1
     select case (description%correction)
     case (band1_lower)
       correction = 1 - 0.15_wp*max(0.0_wp, 250 - layer%pressure)/154.4_wp
-      weight(:n) = weight(:n)*correction
     case (band1_upper)
       correction = 1 - 0.15_wp*layer%pressure/95.6_wp
-      weight(:n) = weight(:n)*correction
     case (band2_lower)
       correction = 1 - 0.05_wp*(layer%pressure - 100)/900
-      weight(:n) = weight(:n)*correction
     end select
 
     do m = 1, size(half%cross_row)
@@ -265,7 +261,7 @@ contains
       row(n) = half%cross_row(m)
       weight(n) = layer%amount(description%cross_section(m))
     end do
-    do while (mod(n, 4) /= 0)
+    do while (n == 0 .or. mod(n, 4) /= 0)
       n = n + 1
       row(n) = 1
       weight(n) = 0
@@ -322,52 +318,99 @@ contains
     end select
   end function minor_amount
 
-  !> Weighted sum of table rows.
-  pure subroutine sum_rows(lanes, n, row, weight, table, total)
-    integer, intent(in) :: lanes             !! padded g-points [1]
-    integer, intent(in) :: n                 !! rows, a multiple of four [1]
-    integer, intent(in) :: row(n)            !! rows [1] (row)
-    real(wp), intent(in) :: weight(n)        !! weights [1e20 cm-2] (row)
-    real(wp), intent(in) :: table(lanes, *)  !! table [1e-20 cm2] (g-point, row)
-    real(wp), intent(inout) :: total(lanes)  !! sum [1] (g-point)
-    integer :: i, g
+  !> Weighted sum of table rows, for a band of one chunk.
+  pure subroutine sum_short_rows(n, row, weight, scale, table, total)
+    integer, intent(in) :: n                     !! rows, a multiple of four, not zero [1]
+    integer, intent(in) :: row(n)                !! rows [1] (row)
+    real(wp), intent(in) :: weight(n)            !! weights [1e20 cm-2] (row)
+    real(wp), intent(in) :: scale                !! factor of the sum [1]
+    real(wp), intent(in) :: table(lanes, *)     !! table [1e-20 cm2] (g-point, row)
+    real(wp), intent(inout) :: total(lanes)     !! sum [1] (g-point)
+    integer :: g, i, j1, j2, j3, j4
+    real(wp) :: w1, w2, w3, w4
 
-    !$omp simd
-    do g = 1, lanes
-      total(g) = 0
-    end do
     do i = 1, n, 4
-      !$omp simd
-      do g = 1, lanes
-        total(g) = total(g) + weight(i)*table(g, row(i)) + weight(i + 1)*table(g, row(i + 1)) &
-                   + weight(i + 2)*table(g, row(i + 2)) + weight(i + 3)*table(g, row(i + 3))
-      end do
+      j1 = row(i)
+      j2 = row(i + 1)
+      j3 = row(i + 2)
+      j4 = row(i + 3)
+      w1 = scale*weight(i)
+      w2 = scale*weight(i + 1)
+      w3 = scale*weight(i + 2)
+      w4 = scale*weight(i + 3)
+      if (i == 1) then
+        !$omp simd
+        do g = 1, lanes
+          total(g) = w1*table(g, j1) + w2*table(g, j2) + w3*table(g, j3) + w4*table(g, j4)
+        end do
+      else
+        !$omp simd
+        do g = 1, lanes
+          total(g) = total(g) + (w1*table(g, j1) + w2*table(g, j2) + w3*table(g, j3) + w4*table(g, j4))
+        end do
+      end if
     end do
-  end subroutine sum_rows
+  end subroutine sum_short_rows
+
+  !> Weighted sum of table rows, for a band of two chunks; the same for a compile-time length of twice as many g-points.
+  pure subroutine sum_long_rows(n, row, weight, scale, table, total)
+    integer, intent(in) :: n                     !! rows, a multiple of four, not zero [1]
+    integer, intent(in) :: row(n)                !! rows [1] (row)
+    real(wp), intent(in) :: weight(n)            !! weights [1e20 cm-2] (row)
+    real(wp), intent(in) :: scale                !! factor of the sum [1]
+    real(wp), intent(in) :: table(2*lanes, *)   !! table [1e-20 cm2] (g-point, row)
+    real(wp), intent(inout) :: total(2*lanes)   !! sum [1] (g-point)
+    integer :: g, i, j1, j2, j3, j4
+    real(wp) :: w1, w2, w3, w4
+
+    do i = 1, n, 4
+      j1 = row(i)
+      j2 = row(i + 1)
+      j3 = row(i + 2)
+      j4 = row(i + 3)
+      w1 = scale*weight(i)
+      w2 = scale*weight(i + 1)
+      w3 = scale*weight(i + 2)
+      w4 = scale*weight(i + 3)
+      if (i == 1) then
+        !$omp simd
+        do g = 1, 2*lanes
+          total(g) = w1*table(g, j1) + w2*table(g, j2) + w3*table(g, j3) + w4*table(g, j4)
+        end do
+      else
+        !$omp simd
+        do g = 1, 2*lanes
+          total(g) = total(g) + (w1*table(g, j1) + w2*table(g, j2) + w3*table(g, j3) + w4*table(g, j4))
+        end do
+      end if
+    end do
+  end subroutine sum_long_rows
 
   !> Planck fractions of a band, times the Planck function of the layer and its differences to the levels.
-  pure subroutine spread_source(lanes, row, weight, table, planck, planck_top, planck_bottom, fraction, source, to_top, to_bottom)
-    integer, intent(in) :: lanes                !! padded g-points [1]
-    integer, intent(in) :: row(2)               !! rows [1] (row)
-    real(wp), intent(in) :: weight(2)           !! weights [1] (row)
-    real(wp), intent(in) :: table(lanes, *)     !! fractions times flux weight (g-point, row)
-    real(wp), intent(in) :: planck              !! Planck function of the layer [W cm-2 sr-1 cm]
-    real(wp), intent(in) :: planck_top          !! of its upper level [W cm-2 sr-1 cm]
-    real(wp), intent(in) :: planck_bottom       !! of its lower level [W cm-2 sr-1 cm]
-    real(wp), intent(inout) :: fraction(lanes)  !! fractions times flux weight (g-point)
-    real(wp), intent(inout) :: source(lanes)    !! emission of the layer [W m-2] (g-point)
-    real(wp), intent(inout) :: to_top(lanes)    !! difference towards the upper level [W m-2] (g-point)
-    real(wp), intent(inout) :: to_bottom(lanes) !! difference towards the lower level [W m-2] (g-point)
+  pure subroutine spread_source(chunks, row, weight, table, planck, planck_top, planck_bottom, fraction, source, to_top, to_bottom)
+    integer, intent(in) :: chunks                       !! chunks of g-points [1]
+    integer, intent(in) :: row(2)                       !! rows [1] (row)
+    real(wp), intent(in) :: weight(2)                   !! weights [1] (row)
+    real(wp), intent(in) :: table(lanes, chunks, *)     !! fractions times flux weight (g-point, row)
+    real(wp), intent(in) :: planck                      !! Planck function of the layer [W cm-2 sr-1 cm]
+    real(wp), intent(in) :: planck_top                  !! of its upper level [W cm-2 sr-1 cm]
+    real(wp), intent(in) :: planck_bottom               !! of its lower level [W cm-2 sr-1 cm]
+    real(wp), intent(inout) :: fraction(lanes, chunks)  !! fractions times flux weight (g-point)
+    real(wp), intent(inout) :: source(lanes, chunks)    !! emission of the layer [W m-2] (g-point)
+    real(wp), intent(inout) :: to_top(lanes, chunks)    !! difference towards the upper level [W m-2] (g-point)
+    real(wp), intent(inout) :: to_bottom(lanes, chunks) !! difference towards the lower level [W m-2] (g-point)
     real(wp) :: f
-    integer :: g
+    integer :: c, g
 
-    !$omp simd private(f)
-    do g = 1, lanes
-      f = weight(1)*table(g, row(1)) + weight(2)*table(g, row(2))
-      fraction(g) = f
-      source(g) = f*planck
-      to_top(g) = f*(planck_top - planck)
-      to_bottom(g) = f*(planck_bottom - planck)
+    do c = 1, chunks
+      !$omp simd private(f)
+      do g = 1, lanes
+        f = weight(1)*table(g, c, row(1)) + weight(2)*table(g, c, row(2))
+        fraction(g, c) = f
+        source(g, c) = f*planck
+        to_top(g, c) = f*(planck_top - planck)
+        to_bottom(g, c) = f*(planck_bottom - planck)
+      end do
     end do
   end subroutine spread_source
 

@@ -10,7 +10,7 @@ module radml_rrtmg_longwave_transfer
 
   public :: down_through_layer, down_through_layer_original, up_through_layer
 
-  !> Below this optical depth series replace differences of nearly equal numbers.
+  !> Below this optical depth the original's series, tau - tau**2/2 and tau/6, replace differences of nearly equal numbers.
   real(wp), parameter :: thin = 0.06_wp
   !> Beyond this optical depth transmittance is below 1e-20, the original's floor.
   real(wp), parameter :: thick = 46.0_wp
@@ -53,8 +53,8 @@ contains
       e = e*e
       a = 1 - e
       towards = 1 - 2*(a - xs*e)/(xs*a)
-      a = merge(x*(1 - x*(0.5_wp - x*(1.0_wp/6 - x*(1.0_wp/24 - x*(1.0_wp/120))))), a, x < thin)
-      towards = merge(x*(1.0_wp/6 - x*x*(1.0_wp/360)), towards, x < thin)
+      a = merge(x - 0.5_wp*x*x, a, x < thin)
+      towards = merge(x*(1.0_wp/6), towards, x < thin)
       absorptivity(g) = a
       emission_up(g) = source(g) + towards*to_top(g)
       radiance(g) = radiance(g) + (source(g) + towards*to_bottom(g) - radiance(g))*a
