@@ -1,7 +1,7 @@
-!> Gas optics of RRTMG longwave, one layer at a time, g-points innermost.
+!> Gas optics of RRTMG longwave, one band of one column at a time, g-points innermost; so a band's tables stay in cache.
 !>
 !> Optical depths and Planck fractions of a band are weighted sums of table rows. `locate` finds once per layer where it lies
-!> between the nodes of the tables; `absorb` lists, band by band, the rows and their weights as the table in
+!> between the nodes of the tables; `band_optics` lists for one band the rows and their weights as the table in
 !> `radml_rrtmg_longwave_bands` says, and sums them. No checks here: the front door has made them.
 module radml_rrtmg_longwave_gas_optics
   use radml_rrtmg_kinds, only: wp
@@ -10,7 +10,7 @@ module radml_rrtmg_longwave_gas_optics
   implicit none
   private
 
-  public :: locate, absorb, planck_by_band
+  public :: locate, band_optics, planck_of_band
 
   integer, parameter :: max_rows = 64
   real(wp), parameter :: tropopause = 4.56_wp !! ln p below which the tables of the upper atmosphere hold [ln hPa]
@@ -140,40 +140,35 @@ contains
     end subroutine mix_above
   end subroutine locate
 
-  !> Optical depths and Planck sources of one layer at all g-points.
-  pure subroutine absorb(tables, layer, secant, planck, planck_top, planck_bottom, depth, fraction, source, to_top, to_bottom)
-    type(longwave_tables), intent(in) :: tables     !! coefficient tables
-    type(layer_state), intent(in) :: layer          !! layer, located
-    real(wp), intent(in) :: secant(n_bands)         !! secant of the diffusivity angle [1] (band)
-    real(wp), intent(in) :: planck(n_bands)         !! Planck function at the layer's temperature [W cm-2 sr-1 cm] (band)
-    real(wp), intent(in) :: planck_top(n_bands)     !! at its upper level [W cm-2 sr-1 cm] (band)
-    real(wp), intent(in) :: planck_bottom(n_bands)  !! at its lower level [W cm-2 sr-1 cm] (band)
-    real(wp), intent(inout) :: depth(n_scratch)     !! optical depth along the diffusivity angle [1] (g-point)
-    real(wp), intent(inout) :: fraction(n_scratch)  !! Planck fraction times flux weight (g-point)
-    real(wp), intent(inout) :: source(n_scratch)    !! emission of the layer as a black body [W m-2] (g-point)
-    real(wp), intent(inout) :: to_top(n_scratch)    !! its difference towards the upper level [W m-2] (g-point)
-    real(wp), intent(inout) :: to_bottom(n_scratch) !! its difference towards the lower level [W m-2] (g-point)
-    integer :: b, n, first, row(max_rows), fraction_row(2)
+  !> Optical depths and Planck fractions of one band in all layers.
+  pure subroutine band_optics(tables, b, n, layer, chunks, depth, fraction)
+    type(longwave_tables), intent(in) :: tables               !! coefficient tables
+    integer, intent(in) :: b                                  !! band [1]
+    integer, intent(in) :: n                                  !! layers [1]
+    type(layer_state), intent(in) :: layer(n)                 !! layers, located (nlay)
+    integer, intent(in) :: chunks                             !! chunks of g-points of the band [1]
+    real(wp), intent(inout) :: depth(chunks*lanes, n)         !! vertical optical depth [1] (g-point, nlay)
+    real(wp), intent(inout) :: fraction(chunks*lanes, n)      !! Planck fraction times flux weight (g-point, nlay)
+    integer :: k, n_rows, row(max_rows), fraction_row(2)
     real(wp) :: weight(max_rows), correction, fraction_weight(2)
 
-    do b = 1, n_bands
-      associate (band => tables%band(b), half => tables%band(b)%half(layer%side))
-        if (layer%side == below) then
-          call list_rows(tables, layer, half, lower_half(b), n, row, weight, correction, fraction_row, fraction_weight)
-        else
-          call list_rows(tables, layer, half, upper_half(b), n, row, weight, correction, fraction_row, fraction_weight)
-        end if
-        first = band%offset + 1
-        if (band%chunks == 1) then
-          call sum_short_rows(n, row, weight, secant(b)*correction, band%absorption, depth(first))
-        else
-          call sum_long_rows(n, row, weight, secant(b)*correction, band%absorption, depth(first))
-        end if
-        call spread_source(band%chunks, fraction_row, fraction_weight, band%fraction, planck(b), planck_top(b), &
-                           planck_bottom(b), fraction(first), source(first), to_top(first), to_bottom(first))
-      end associate
+    do k = 1, n
+      if (layer(k)%side == below) then
+        call list_rows(tables, layer(k), tables%band(b)%half(below), lower_half(b), n_rows, row, weight, correction, &
+                       fraction_row, fraction_weight)
+      else
+        call list_rows(tables, layer(k), tables%band(b)%half(above), upper_half(b), n_rows, row, weight, correction, &
+                       fraction_row, fraction_weight)
+      end if
+      if (chunks == 1) then
+        call sum_short_rows(n_rows, row, weight, correction, tables%band(b)%absorption, depth(1, k))
+        call mix_short_fractions(fraction_row, fraction_weight, tables%band(b)%fraction, fraction(1, k))
+      else
+        call sum_long_rows(n_rows, row, weight, correction, tables%band(b)%absorption, depth(1, k))
+        call mix_long_fractions(fraction_row, fraction_weight, tables%band(b)%fraction, fraction(1, k))
+      end if
     end do
-  end subroutine absorb
+  end subroutine band_optics
 
   !> Rows of one band's tables and their weights; the number of rows is a multiple of four, not zero.
   pure subroutine list_rows(tables, layer, half, description, n, row, weight, correction, fraction_row, fraction_weight)
@@ -386,44 +381,49 @@ contains
     end do
   end subroutine sum_long_rows
 
-  !> Planck fractions of a band, times the Planck function of the layer and its differences to the levels.
-  pure subroutine spread_source(chunks, row, weight, table, planck, planck_top, planck_bottom, fraction, source, to_top, to_bottom)
-    integer, intent(in) :: chunks                       !! chunks of g-points [1]
-    integer, intent(in) :: row(2)                       !! rows [1] (row)
-    real(wp), intent(in) :: weight(2)                   !! weights [1] (row)
-    real(wp), intent(in) :: table(lanes, chunks, *)     !! fractions times flux weight (g-point, row)
-    real(wp), intent(in) :: planck                      !! Planck function of the layer [W cm-2 sr-1 cm]
-    real(wp), intent(in) :: planck_top                  !! of its upper level [W cm-2 sr-1 cm]
-    real(wp), intent(in) :: planck_bottom               !! of its lower level [W cm-2 sr-1 cm]
-    real(wp), intent(inout) :: fraction(lanes, chunks)  !! fractions times flux weight (g-point)
-    real(wp), intent(inout) :: source(lanes, chunks)    !! emission of the layer [W m-2] (g-point)
-    real(wp), intent(inout) :: to_top(lanes, chunks)    !! difference towards the upper level [W m-2] (g-point)
-    real(wp), intent(inout) :: to_bottom(lanes, chunks) !! difference towards the lower level [W m-2] (g-point)
-    real(wp) :: f
-    integer :: c, g
+  !> Planck fractions between two rows, for a band of one chunk.
+  pure subroutine mix_short_fractions(row, weight, table, fraction)
+    integer, intent(in) :: row(2)                !! rows [1] (row)
+    real(wp), intent(in) :: weight(2)            !! weights [1] (row)
+    real(wp), intent(in) :: table(lanes, *)     !! fractions times flux weight (g-point, row)
+    real(wp), intent(inout) :: fraction(lanes)  !! fractions times flux weight (g-point)
+    integer :: g
 
-    do c = 1, chunks
-      !$omp simd private(f)
-      do g = 1, lanes
-        f = weight(1)*table(g, c, row(1)) + weight(2)*table(g, c, row(2))
-        fraction(g, c) = f
-        source(g, c) = f*planck
-        to_top(g, c) = f*(planck_top - planck)
-        to_bottom(g, c) = f*(planck_bottom - planck)
-      end do
+    !$omp simd
+    do g = 1, lanes
+      fraction(g) = weight(1)*table(g, row(1)) + weight(2)*table(g, row(2))
     end do
-  end subroutine spread_source
+  end subroutine mix_short_fractions
 
-  !> Planck function of all bands at one temperature, linear in the table, and beyond its ends.
-  pure subroutine planck_by_band(tables, temperature, planck)
+  !> Planck fractions between two rows, for a band of two chunks.
+  pure subroutine mix_long_fractions(row, weight, table, fraction)
+    integer, intent(in) :: row(2)                !! rows [1] (row)
+    real(wp), intent(in) :: weight(2)            !! weights [1] (row)
+    real(wp), intent(in) :: table(2*lanes, *)     !! fractions times flux weight (g-point, row)
+    real(wp), intent(inout) :: fraction(2*lanes)  !! fractions times flux weight (g-point)
+    integer :: g
+
+    !$omp simd
+    do g = 1, 2*lanes
+      fraction(g) = weight(1)*table(g, row(1)) + weight(2)*table(g, row(2))
+    end do
+  end subroutine mix_long_fractions
+
+  !> Planck function of one band at many temperatures, linear in the table, and beyond its ends.
+  pure subroutine planck_of_band(tables, b, n, temperature, planck)
     type(longwave_tables), intent(in) :: tables !! coefficient tables
-    real(wp), intent(in) :: temperature         !! temperature [K]
-    real(wp), intent(out) :: planck(n_bands)    !! band-mean Planck function [W cm-2 sr-1 cm] (band)
+    integer, intent(in) :: b                    !! band [1]
+    integer, intent(in) :: n                    !! temperatures [1]
+    real(wp), intent(in) :: temperature(n)      !! temperatures [K] (n)
+    real(wp), intent(out) :: planck(n)          !! band-mean Planck function [W cm-2 sr-1 cm] (n)
     real(wp) :: position
-    integer :: i
+    integer :: i, k
 
-    position = temperature - (first_planck_temperature - 1)
-    i = min(n_planck - 1, max(1, int(position)))
-    planck = tables%planck(:, i) + (position - i)*(tables%planck(:, i + 1) - tables%planck(:, i))
-  end subroutine planck_by_band
+    !$omp simd private(position, i)
+    do k = 1, n
+      position = temperature(k) - (first_planck_temperature - 1)
+      i = min(n_planck - 1, max(1, int(position)))
+      planck(k) = tables%planck(i, b) + (position - i)*(tables%planck(i + 1, b) - tables%planck(i, b))
+    end do
+  end subroutine planck_of_band
 end module radml_rrtmg_longwave_gas_optics

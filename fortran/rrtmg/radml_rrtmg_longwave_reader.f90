@@ -66,7 +66,7 @@ contains
     call file%get("band_width", n_bands, width)
     call file%get("planck", n_planck*n_bands, planck)
     if (.not. allocated(file%problem)) then
-      tables%planck = real(transpose(reshape(planck, [n_planck, n_bands])), wp)
+      tables%planck = real(reshape(planck, [n_planck, n_bands]), wp)
       tables%flux_weight = real(width*0.5_real64*rrtmg_pi*2e4_real64, wp)
     end if
     call file%get("reference_log_pressure", n_reference, reference)
