@@ -4,7 +4,7 @@ module radml_rrtmg_longwave_column
   use radml_rrtmg_constants
   use radml_rrtmg_kinds, only: wp
   use radml_rrtmg_longwave_bands
-  use radml_rrtmg_longwave_gas_optics, only: band_optics, layer_state, locate, planck_of_band
+  use radml_rrtmg_longwave_gas_optics, only: band_optics, layer_state, locate, mixture, planck_of_band
   use radml_rrtmg_longwave_tables, only: lanes, longwave_tables, max_chunks
   use radml_rrtmg_longwave_transfer, only: down_through_band, down_through_band_original, up_through_band
   implicit none
@@ -29,6 +29,7 @@ module radml_rrtmg_longwave_column
   !> Room for the passes through a column, used band by band.
   type, public :: column_workspace
     type(layer_state), allocatable :: layer(:)    !! where layers lie between the nodes of the tables (nlay)
+    type(mixture), allocatable :: mix(:,:)        !! their mixtures of key species (nlay, pair)
     real(wp), allocatable :: temperature_layer(:), temperature_level(:) !! [K] (nlay), (nlay+1)
     real(wp), allocatable :: planck_layer(:), planck_level(:) !! Planck function of a band [W cm-2 sr-1 cm] (nlay), (nlay+1)
     real(wp), allocatable :: depth(:)             !! vertical optical depth [1] (g-point and nlay)
@@ -59,8 +60,8 @@ contains
     class(column_workspace), intent(inout) :: self !! workspace
     integer, intent(in) :: n                       !! layers [1]
 
-    allocate (self%layer(n), self%temperature_layer(n), self%temperature_level(n + 1), self%planck_layer(n), &
-              self%planck_level(n + 1), self%up(lanes, n + 1), self%down(lanes, n + 1))
+    allocate (self%layer(n), self%mix(n, n_pairs), self%temperature_layer(n), self%temperature_level(n + 1), &
+              self%planck_layer(n), self%planck_level(n + 1), self%up(lanes, n + 1), self%down(lanes, n + 1))
     allocate (self%depth(lanes*max_chunks*n), self%fraction(lanes*max_chunks*n), self%absorptivity(lanes*max_chunks*n), &
               self%emission_up(lanes*max_chunks*n))
   end subroutine create_workspace
@@ -86,13 +87,13 @@ contains
       w%temperature_level = real(input%temperature_level, wp)
       do k = 1, n
         call fill_layer(input, k, w%layer(k))
-        call locate(tables, w%layer(k))
+        call locate(tables, w%layer(k), w%mix(k, :))
       end do
       w%up = 0
       w%down = 0
       do b = 1, n_bands
         chunks = tables%band(b)%chunks
-        call band_optics(tables, b, n, w%layer, chunks, w%depth, w%fraction)
+        call band_optics(tables, b, n, w%layer, w%mix, chunks, w%depth, w%fraction)
         call planck_of_band(tables, b, n, w%temperature_layer, w%planck_layer)
         call planck_of_band(tables, b, n + 1, w%temperature_level, w%planck_level)
         call planck_of_band(tables, b, 1, [real(input%surface_temperature, wp)], planck_surface)
@@ -129,17 +130,18 @@ contains
     real(real64), allocatable, intent(out) :: optical_depth(:,:)    !! vertical optical depth [1] (g-point, nlay)
     real(real64), allocatable, intent(out) :: planck_fraction(:,:)  !! Planck fraction [1] (g-point, nlay)
     type(layer_state) :: layer(n)
+    type(mixture) :: mix(n, n_pairs)
     real(wp), allocatable :: depth(:,:), fraction(:,:)
     integer :: k, b, points, first, last
 
     allocate (optical_depth(n_gpoints, n), planck_fraction(n_gpoints, n))
     do k = 1, n
       call fill_layer(input, k, layer(k))
-      call locate(tables, layer(k))
+      call locate(tables, layer(k), mix(k, :))
     end do
     do b = 1, n_bands
       allocate (depth(lanes*tables%band(b)%chunks, n), fraction(lanes*tables%band(b)%chunks, n))
-      call band_optics(tables, b, n, layer, tables%band(b)%chunks, depth, fraction)
+      call band_optics(tables, b, n, layer, mix, tables%band(b)%chunks, depth, fraction)
       points = tables%band(b)%points
       first = tables%band(b)%offset + 1
       last = tables%band(b)%offset + points

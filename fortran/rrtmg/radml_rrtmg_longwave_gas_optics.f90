@@ -17,7 +17,7 @@ module radml_rrtmg_longwave_gas_optics
   real(wp), parameter :: binary_limit = 1 - 1e-6_wp
 
   !> Mixture of two key species: the first of up to three rows and their weights, at the two reference pressures.
-  type :: mixture
+  type, public :: mixture
     integer :: first(2) = 0  !! rows before the first
     integer :: rows(2) = 0   !! rows used: 2 or 3
     real(wp) :: weight(3, 2) = 0 !! weights times the amount of the mixture [1e20 cm-2]
@@ -37,15 +37,15 @@ module radml_rrtmg_longwave_gas_optics
     real(wp) :: self_weight(2) = 0, foreign_weight(2) = 0 !! times amounts [1e20 cm-2]
     real(wp) :: minor_weight(2) = 0     !! [1]
     real(wp) :: density = 0             !! p/T [hPa K-1]
-    type(mixture) :: pair(n_pairs)
   end type layer_state
 
 contains
 
   !> Find where a layer lies between the nodes of the tables. Pressure, temperature, dry air and amounts are set before.
-  pure subroutine locate(tables, layer)
-    type(longwave_tables), intent(in) :: tables !! coefficient tables
-    type(layer_state), intent(inout) :: layer   !! layer to complete
+  pure subroutine locate(tables, layer, mix)
+    type(longwave_tables), intent(in) :: tables    !! coefficient tables
+    type(layer_state), intent(inout) :: layer      !! layer to complete
+    type(mixture), intent(inout) :: mix(:)         !! its mixtures of key species (pair)
     real(wp) :: log_pressure, toward_next, position, scale, water, fraction(2)
     integer :: j, node
 
@@ -83,11 +83,11 @@ contains
 
     if (layer%side == below) then
       do node = 1, n_pairs - 1
-        call mix_below(node, layer%pair(node))
+        call mix_below(node, mix(node))
       end do
     else
-      call mix_above(1, layer%pair(1))
-      call mix_above(n_pairs, layer%pair(n_pairs))
+      call mix_above(1, mix(1))
+      call mix_above(n_pairs, mix(n_pairs))
     end if
 
   contains
@@ -141,11 +141,12 @@ contains
   end subroutine locate
 
   !> Optical depths and Planck fractions of one band in all layers.
-  pure subroutine band_optics(tables, b, n, layer, chunks, depth, fraction)
+  pure subroutine band_optics(tables, b, n, layer, mix, chunks, depth, fraction)
     type(longwave_tables), intent(in) :: tables               !! coefficient tables
     integer, intent(in) :: b                                  !! band [1]
     integer, intent(in) :: n                                  !! layers [1]
     type(layer_state), intent(in) :: layer(n)                 !! layers, located (nlay)
+    type(mixture), intent(in) :: mix(n, n_pairs)              !! their mixtures of key species (nlay, pair)
     integer, intent(in) :: chunks                             !! chunks of g-points of the band [1]
     real(wp), intent(inout) :: depth(chunks*lanes, n)         !! vertical optical depth [1] (g-point, nlay)
     real(wp), intent(inout) :: fraction(chunks*lanes, n)      !! Planck fraction times flux weight (g-point, nlay)
@@ -153,13 +154,15 @@ contains
     real(wp) :: weight(max_rows), correction, fraction_weight(2)
 
     do k = 1, n
-      if (layer(k)%side == below) then
-        call list_rows(tables, layer(k), tables%band(b)%half(below), lower_half(b), n_rows, row, weight, correction, &
-                       fraction_row, fraction_weight)
-      else
-        call list_rows(tables, layer(k), tables%band(b)%half(above), upper_half(b), n_rows, row, weight, correction, &
-                       fraction_row, fraction_weight)
-      end if
+      associate (half => tables%band(b)%half(layer(k)%side))
+        if (layer(k)%side == below) then
+          call list_rows(tables, layer(k), mix(k, max(1, half%pair)), half, lower_half(b), n_rows, row, weight, correction, &
+                         fraction_row, fraction_weight)
+        else
+          call list_rows(tables, layer(k), mix(k, max(1, half%pair)), half, upper_half(b), n_rows, row, weight, correction, &
+                         fraction_row, fraction_weight)
+        end if
+      end associate
       if (chunks == 1) then
         call sum_short_rows(n_rows, row, weight, correction, tables%band(b)%absorption, depth(1, k))
         call mix_short_fractions(fraction_row, fraction_weight, tables%band(b)%fraction, fraction(1, k))
@@ -171,9 +174,10 @@ contains
   end subroutine band_optics
 
   !> Rows of one band's tables and their weights; the number of rows is a multiple of four, not zero.
-  pure subroutine list_rows(tables, layer, half, description, n, row, weight, correction, fraction_row, fraction_weight)
+  pure subroutine list_rows(tables, layer, mix, half, description, n, row, weight, correction, fraction_row, fraction_weight)
     type(longwave_tables), intent(in) :: tables      !! coefficient tables
     type(layer_state), intent(in) :: layer           !! layer, located
+    type(mixture), intent(in) :: mix                 !! its mixture of the band's key species
     type(half_tables), intent(in) :: half            !! where the rows lie
     type(half_band), intent(in) :: description       !! what absorbs
     integer, intent(out) :: n                        !! number of rows [1]
@@ -200,14 +204,12 @@ contains
         weight(n + 1:n + 2) = layer%amount(half%key_gas)*layer%weight(:, node)
         n = n + 2
       else
-        associate (mix => layer%pair(half%pair))
-          do k = 1, mix%rows(node)
-            row(n + 1) = base + mix%first(node) + k
-            row(n + 2) = row(n + 1) + half%key_points
-            weight(n + 1:n + 2) = mix%weight(k, node)*layer%weight(:, node)
-            n = n + 2
-          end do
-        end associate
+        do k = 1, mix%rows(node)
+          row(n + 1) = base + mix%first(node) + k
+          row(n + 2) = row(n + 1) + half%key_points
+          weight(n + 1:n + 2) = mix%weight(k, node)*layer%weight(:, node)
+          n = n + 2
+        end do
       end if
     end do
 
@@ -296,16 +298,16 @@ contains
     type(layer_state), intent(in) :: layer      !! layer
     type(minor_gas), intent(in) :: minor        !! gas and rule
     real(wp) :: amount                          !! scaled amount [1e20 cm-2]
-    real(wp) :: reference, ratio
+    real(wp) :: reference
 
     amount = layer%amount(minor%absorber)
     select case (minor%scaling)
     case (above_reference)
       reference = real(minor%reference, wp)
       if (minor%reference <= 0) reference = tables%mole_fraction(minor%absorber, layer%pressure_node + 1)
-      ratio = amount/(layer%dry*reference)
-      if (ratio > merge(1.5_wp, 3.0_wp, minor%absorber == n2o)) &
-        amount = layer%dry*reference*(real(minor%offset, wp) + (ratio - real(minor%offset, wp))**real(minor%exponent, wp))
+      reference = reference*layer%dry
+      if (amount > reference*merge(1.5_wp, 3.0_wp, minor%absorber == n2o)) &
+        amount = reference*(real(minor%offset, wp) + (amount/reference - real(minor%offset, wp))**real(minor%exponent, wp))
     case (by_density)
       amount = amount*layer%density
     case (by_pair_density)

@@ -1,7 +1,8 @@
 !> Radiative transfer through one band of one clear column: absorption and emission along the diffusivity angle.
 !>
 !> The source varies linearly in optical depth between the layer's mean and its levels (Clough et al. 1992). Radiances carry
-!> the band's flux weight, so that a flux is their plain sum; that sum is kept by vector lane until all bands are done. No checks here: the front door has made them.
+!> the band's flux weight, so that a flux is their plain sum; that sum is kept by vector lane until all bands
+!> are done. No checks here: the front door has made them.
 module radml_rrtmg_longwave_transfer
   use radml_rrtmg_kinds, only: wp
   use radml_rrtmg_longwave_tables, only: lanes, longwave_tables, n_lookup, pade
