@@ -30,7 +30,7 @@ def available() -> bool:
     return importlib.util.find_spec("climt") is not None
 
 
-def number(value: float | int) -> ctypes.c_void_p:
+def number(value: float) -> ctypes.c_void_p:
     return ctypes.byref(ctypes.c_int(value) if isinstance(value, int) else ctypes.c_double(value))
 
 
@@ -122,13 +122,9 @@ def depths_of_column(lib: ctypes.CDLL, c: Columns, column: int) -> tuple[np.ndar
 
     real = {
         name: np.zeros(layers)
-        for name in (
-            "colh2o colco2 colo3 coln2o colco colch4 colo2 colbrd fac00 fac01 fac10 fac11 rat_h2oco2 rat_h2oco2_1 rat_h2oo3 "
-            "rat_h2oo3_1 rat_h2on2o rat_h2on2o_1 rat_h2och4 rat_h2och4_1 rat_n2oco2 rat_n2oco2_1 rat_o3co2 rat_o3co2_1 "
-            "selffac selffrac forfac forfrac minorfrac scaleminor scaleminorn2"
-        ).split()
+        for name in ["colh2o", "colco2", "colo3", "coln2o", "colco", "colch4", "colo2", "colbrd", "fac00", "fac01", "fac10", "fac11", "rat_h2oco2", "rat_h2oco2_1", "rat_h2oo3", "rat_h2oo3_1", "rat_h2on2o", "rat_h2on2o_1", "rat_h2och4", "rat_h2och4_1", "rat_n2oco2", "rat_n2oco2_1", "rat_o3co2", "rat_o3co2_1", "selffac", "selffrac", "forfac", "forfrac", "minorfrac", "scaleminor", "scaleminorn2"]
     }
-    integer = {name: np.zeros(layers, np.int32) for name in "jp jt jt1 indself indfor indminor".split()}
+    integer = {name: np.zeros(layers, np.int32) for name in ["jp", "jt", "jt1", "indself", "indfor", "indminor"]}
     planck = [np.zeros(shape, order="F") for shape in ((layers, 16), (layers + 1, 16), (16,))]
     count, tropopause = ctypes.byref(ctypes.c_int(layers)), ctypes.byref(ctypes.c_int(0))
     names = list(real)

@@ -11,7 +11,7 @@
 !> on it at once, each with its own columns, and a column's result does not depend on the columns beside it.
 !> With `stat` absent a failure stops the program with its message on standard error.
 module radml_rrtmg_longwave
-  use, intrinsic :: iso_fortran_env, only: error_unit, real64
+  use, intrinsic :: iso_fortran_env, only: real64
   use radml_rrtmg_longwave_column, only: column_input, column_workspace, optical_depths_of_column, solve_column
   use radml_rrtmg_constants, only: rrtmg_avogadro, rrtmg_dry_air_mass, rrtmg_gravity, rrtmg_heat_capacity, &
                                    rrtmg_seconds_per_day, rrtmg_water_mass
@@ -316,8 +316,7 @@ contains
     character(len=:), allocatable, intent(in) :: problem !! in words
 
     if (code == rrtmg_success) return
-    write (error_unit, "(a)") problem
-    error stop 1, quiet=.true.
+    error stop problem
   end subroutine stop_on_failure
 
   !> A whole number as text.

@@ -66,7 +66,7 @@ contains
     call file%get("band_width", n_bands, width)
     call file%get("planck", n_planck*n_bands, planck)
     if (.not. allocated(file%problem)) then
-      tables%planck = real(transpose(reshape(planck, [n_planck, n_bands])), wp)
+      tables%planck = real(reshape(planck, [n_planck, n_bands]), wp)
       tables%flux_weight = real(width*0.5_real64*rrtmg_pi*2e4_real64, wp)
     end if
     call file%get("reference_log_pressure", n_reference, reference)
@@ -130,8 +130,8 @@ contains
     associate (band => tables%band(b))
       band%points = maxval(group)
       band%offset = offset
-      band%lanes = merge(short_lanes, long_lanes, band%points <= short_lanes)
-      allocate (band%absorption(band%lanes, 0), band%fraction(band%lanes, 0))
+      band%chunks = (band%points + lanes - 1)/lanes
+      allocate (band%absorption(band%chunks*lanes, 0), band%fraction(band%chunks*lanes, 0))
 
       self_row = 0
       call absorption_rows(prefix//"self", 10, continuum)
@@ -192,24 +192,24 @@ contains
     subroutine absorption_rows(name, n_rows, rows)
       character(len=*), intent(in) :: name             !! variable
       integer, intent(in) :: n_rows                    !! rows it should have [1]
-      real(wp), allocatable, intent(out) :: rows(:,:)  !! reduced rows [1e-20 cm2] (lanes, row)
+      real(wp), allocatable, intent(out) :: rows(:,:)  !! reduced rows [1e-20 cm2] (chunks*lanes, row)
       real(real64), allocatable :: values(:)
-      real(real64) :: sums(n_rows, long_lanes)
+      real(real64) :: sums(n_rows, lanes*max_chunks)
       integer :: g
 
-      allocate (rows(tables%band(b)%lanes, n_rows), source=0.0_wp)
+      allocate (rows(tables%band(b)%chunks*lanes, n_rows), source=0.0_wp)
       call file%get(name, n_rows*n_file_gpoints, values)
       if (allocated(file%problem)) return
       sums = 0
       do g = 1, n_file_gpoints
         sums(:, group(g)) = sums(:, group(g)) + values((g - 1)*n_rows + 1:g*n_rows)*reduction(g)
       end do
-      rows = real(transpose(sums(:, :tables%band(b)%lanes)), wp)
+      rows = real(transpose(sums(:, :tables%band(b)%chunks*lanes)), wp)
     end subroutine absorption_rows
 
     !> The empirical factors of bands 4 and 7 above the tropopause.
     subroutine adjust(rows, side)
-      real(wp), intent(inout) :: rows(:,:) !! rows to scale [1e-20 cm2] (lanes, row)
+      real(wp), intent(inout) :: rows(:,:) !! rows to scale [1e-20 cm2] (chunks*lanes, row)
       integer, intent(in) :: side          !! below or above
       integer :: g
 
@@ -231,7 +231,7 @@ contains
       type(half_band), intent(in) :: description       !! what the half has
       type(half_tables), intent(inout) :: half         !! its rows
       real(real64), allocatable :: values(:)
-      real(wp) :: rows(long_lanes, 9)
+      real(wp) :: rows(lanes*max_chunks, 9)
       integer :: row, g
 
       if (side == above) then
@@ -254,14 +254,14 @@ contains
           rows(group(g), row) = rows(group(g), row) + real(values((row - 1)*n_file_gpoints + g), wp)
         end do
       end do
-      call append(tables%band(b)%fraction, tables%flux_weight(b)*rows(:tables%band(b)%lanes, :half%fraction_points))
+      call append(tables%band(b)%fraction, tables%flux_weight(b)*rows(:tables%band(b)%chunks*lanes, :half%fraction_points))
     end subroutine read_fractions
   end subroutine read_band
 
   !> Put rows behind the rows there are.
   subroutine append(pool, rows)
-    real(wp), allocatable, intent(inout) :: pool(:,:) !! rows so far [any] (lanes, row)
-    real(wp), intent(in) :: rows(:,:)                 !! rows to add [any] (lanes, row)
+    real(wp), allocatable, intent(inout) :: pool(:,:) !! rows so far [any] (chunks*lanes, row)
+    real(wp), intent(in) :: rows(:,:)                 !! rows to add [any] (chunks*lanes, row)
     real(wp), allocatable :: longer(:,:)
 
     allocate (longer(size(pool, 1), size(pool, 2) + size(rows, 2)))

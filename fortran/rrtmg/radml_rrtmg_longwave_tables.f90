@@ -1,18 +1,16 @@
 !> RRTMG longwave's coefficient tables in memory: g-points contiguous, one pool of rows per band.
 !>
 !> A *row* is the absorption (or the Planck fraction) at all g-points of a band for one node of the interpolation. Rows are
-!> padded to `lanes` g-points, with zeros, so that every inner loop has one of two fixed lengths.
+!> padded, with zeros, to one or two chunks of `lanes` g-points, so that every inner loop has the same fixed length.
 module radml_rrtmg_longwave_tables
   use, intrinsic :: iso_fortran_env, only: real64
   use radml_rrtmg_kinds, only: wp
-  use radml_rrtmg_longwave_bands, only: n_bands, n_gpoints, n_pairs
+  use radml_rrtmg_longwave_bands, only: n_bands, n_pairs
   implicit none
   private
 
-  integer, parameter, public :: short_lanes = 8, long_lanes = 16 !! padded g-points of a band
-  !> Packed g-points of all bands, rounded up to the vector width; each band's padding is overwritten by the band after it.
-  integer, parameter, public :: n_packed = 144
-  integer, parameter, public :: n_scratch = n_gpoints + long_lanes !! room for the padding of the last band
+  integer, parameter, public :: lanes = 8       !! g-points of a chunk: what one vector register of 512 bits holds in real64
+  integer, parameter, public :: max_chunks = 2  !! chunks of the widest band
   integer, parameter, public :: n_reference = 59                   !! reference levels
   integer, parameter, public :: n_planck = 181                     !! temperatures of the Planck table
   integer, parameter, public :: first_planck_temperature = 160     !! [K]
@@ -39,19 +37,19 @@ module radml_rrtmg_longwave_tables
 
   !> One band.
   type, public :: band_tables
-    integer :: lanes = 0   !! padded g-points: short_lanes or long_lanes
+    integer :: chunks = 0  !! chunks of g-points
     integer :: points = 0  !! g-points
     integer :: offset = 0  !! g-points of the bands before
     type(half_tables) :: half(2)
-    real(wp), allocatable :: absorption(:,:) !! rows of absorption coefficients [1e-20 cm2] (lanes, row)
-    real(wp), allocatable :: fraction(:,:)   !! rows of Planck fractions times the band's flux weight [cm-1] (lanes, row)
+    real(wp), allocatable :: absorption(:,:) !! rows of absorption coefficients [1e-20 cm2] (chunks*lanes, row)
+    real(wp), allocatable :: fraction(:,:)   !! rows of Planck fractions times the band's flux weight [cm-1] (chunks*lanes, row)
   end type band_tables
 
   !> All tables.
   type, public :: longwave_tables
     type(band_tables) :: band(n_bands)
     real(wp) :: flux_weight(n_bands) = 0              !! radiance to flux, times the band's width [cm-1 sr W m-2 / (W cm-2)] (band)
-    real(wp) :: planck(n_bands, n_planck) = 0         !! band-mean Planck function [W cm-2 sr-1 cm] (band, temperature)
+    real(wp) :: planck(n_planck, n_bands) = 0         !! band-mean Planck function [W cm-2 sr-1 cm] (temperature, band)
     real(wp) :: log_pressure(n_reference) = 0         !! ln p [ln hPa] (reference level)
     real(wp) :: temperature(n_reference) = 0          !! [K] (reference level)
     real(wp) :: mole_fraction(7, n_reference) = 0     !! [mol mol-1] (gas, reference level)
