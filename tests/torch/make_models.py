@@ -241,7 +241,7 @@ def main(folder: Path) -> None:
 
     torch.jit.save(torch.jit.freeze(torch.jit.script(AddIndex().eval())), folder / "frozen.pt")
     torch.jit.save(torch.jit.trace(Swap(), (torch.ones(2), torch.zeros(2))), folder / "traced.pt")
-    torch.jit.save(torch.jit.script(add_one), folder / "function.pt")
+    torch.jit.save(torch.jit.script(add_one), str(folder / "function.pt"))
     torch.save(convolution.state_dict(), folder / "weights.pt")
     whole = (folder / "add_index.pt").read_bytes()
     (folder / "truncated.pt").write_bytes(whole[: len(whole) // 2])
