@@ -114,7 +114,7 @@ contains
 
   end subroutine compute
 
-  subroutine compute_block(self, columns, first, last, up, down, heating_rate, stat, errmsg)
+  recursive subroutine compute_block(self, columns, first, last, up, down, heating_rate, stat, errmsg)
     class(radiation_scheme), intent(in) :: self
     type(column_set), intent(in) :: columns
     integer, intent(in) :: first, last
