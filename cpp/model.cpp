@@ -68,6 +68,9 @@ Model::Model(const std::string& path, const std::string& device)
   } catch (const std::exception& error) {
     // The first sentence says what is wrong; LibTorch goes on to guess why.
     const std::string text = exception_text(error);
+    if (text.find("constants.pkl") != std::string::npos)
+      throw Error(RADML_INVALID_FILE, path + ": not a TorchScript model but another PyTorch archive, weights perhaps; "
+                                             "export the module with ftorch-export or torch.jit.save");
     throw Error(RADML_INVALID_FILE, path + ": not a TorchScript model: " + text.substr(0, text.find(". ")));
   }
   if (!module_.find_method("forward")) throw Error(RADML_INVALID_FILE, path + ": the model has no forward");

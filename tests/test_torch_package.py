@@ -1,6 +1,7 @@
 """The installed package: hosts find it with find_package and compile radml_torch with their own compiler."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -172,3 +173,25 @@ def test_the_library_works_in_a_python_process_that_has_torch(prefix: Path, tmp_
         "print('done')\n"
     )
     assert command(sys.executable, "-c", code, prefix / "lib" / "libradml.so", cwd=tmp_path) == "done\n"
+
+
+def test_the_program_in_the_documentation_compiles(prefix: Path, compiler: str, tmp_path: Path) -> None:
+    program = (ROOT / "docs" / "coupling.md").read_text().split("```fortran\n")[1].split("```")[0]
+    source = host_project(tmp_path / "host", HOST_CMAKE, program)
+    configure(source, tmp_path / "build", f"-DCMAKE_PREFIX_PATH={prefix}", f"-DCMAKE_Fortran_COMPILER={compiler}")
+    command("cmake", "--build", tmp_path / "build")
+    result = subprocess.run([tmp_path / "build" / "host"], check=False, capture_output=True, text=True, cwd=tmp_path)
+    assert result.returncode != 0 and "radml: rescnn.pt: no such file" in result.stderr
+
+
+def test_status_constants_are_the_same_in_c_in_fortran_and_in_the_documentation() -> None:
+    header = (ROOT / "cpp" / "radml.h").read_text()
+    module = (ROOT / "fortran" / "radml_torch" / "radml_torch.f90").read_text()
+    page = (ROOT / "docs" / "coupling.md").read_text()
+    enum = header.split("typedef enum radml_status {")[1].split("} radml_status;")[0]
+    in_c = {name.lower(): int(number) for name, number in re.findall(r"RADML_(\w+) = (\d+)", enum)}
+    constants = module.split("type :: status_constants")[1].split("end type")[0]
+    in_fortran = {name: int(number) for name, number in re.findall(r"integer :: (\w+) = (\d+)", constants)}
+    in_page = {name: int(number) for name, number in re.findall(r"`radml_status%(\w+)` \| (\d+)", page)}
+    assert len(in_c) == 19
+    assert in_c == in_fortran == in_page

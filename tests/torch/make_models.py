@@ -65,6 +65,10 @@ class NoInput(nn.Module):
         return torch.arange(3, dtype=torch.float64)
 
 
+def add_one(x: Tensor) -> Tensor:
+    return x + 1
+
+
 class ReturnsNumber(nn.Module):
     def forward(self, x: Tensor) -> int:
         return x.dim()
@@ -235,6 +239,10 @@ def main(folder: Path) -> None:
     save(folder, "manifest_uint8.pt", AddIndex(), FIXED_MANIFEST | {"inputs": [array("x", "uint8", ["n"])]})
     save(folder, "manifest_bad_shape.pt", AddIndex(), FIXED_MANIFEST | {"inputs": [array("x", "float64", ["layer*2"])]})
 
+    torch.jit.save(torch.jit.freeze(torch.jit.script(AddIndex().eval())), folder / "frozen.pt")
+    torch.jit.save(torch.jit.trace(Swap(), (torch.ones(2), torch.zeros(2))), folder / "traced.pt")
+    torch.jit.save(torch.jit.script(add_one), str(folder / "function.pt"))
+    torch.save(convolution.state_dict(), folder / "weights.pt")
     whole = (folder / "add_index.pt").read_bytes()
     (folder / "truncated.pt").write_bytes(whole[: len(whole) // 2])
     (folder / "garbage.pt").write_bytes(b"this is no model\n" * 100)

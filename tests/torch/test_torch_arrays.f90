@@ -342,6 +342,15 @@ contains
     call net%load(model_path('no_input.pt'))
     call net%forward([torch_array ::], [torch_out(total)])
     call check(all(total == [0, 1, 2]), 'a model without inputs runs')
+    call net%load(model_path('frozen.pt'))
+    call net%forward([torch_in(a)], [torch_out(total)])
+    call check(all(total == a + [1, 2, 3]), 'a model that was frozen before it was saved runs')
+    call net%load(model_path('traced.pt'))
+    call net%forward([torch_in(a), torch_in(b)], [torch_out(total), torch_out(difference)])
+    call check(all(total == b) .and. all(difference == a), 'a traced model runs')
+    call net%load(model_path('function.pt'))
+    call net%forward([torch_in(a)], [torch_out(total)])
+    call check(all(total == a + 1), 'a scripted function runs')
   end subroutine test_several_outputs
 
   subroutine test_aliasing()

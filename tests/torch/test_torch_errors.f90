@@ -48,6 +48,8 @@ contains
     call refuse_file('empty.pt', radml_status%invalid_file, 'empty.pt: not a TorchScript model', 'an empty file is reported')
     call refuse_file('truncated.pt', radml_status%invalid_file, 'truncated.pt: not a TorchScript model', &
       'a truncated file is reported')
+    call refuse_file('weights.pt', radml_status%invalid_file, 'not a TorchScript model but another PyTorch archive', &
+      'a file of weights without their module is reported')
     call refuse_file('takes_list.pt', radml_status%invalid_file, 'input 1 "xs" of its forward is List[Tensor]; expected Tensor', &
       'a model that takes a list is refused when it is loaded')
     call refuse_file('manifest_not_json.pt', radml_status%invalid_file, 'manifest radml.json: not JSON', &
@@ -306,7 +308,8 @@ contains
     call net%forward([torch_in(x)], [torch_out(y)], stat=stat, errmsg=message)
     call check_failure(stat, message, radml_status%model_failed, 'raises.pt: the model failed: ', 'a model that raises is reported')
     call net%forward([torch_in(x)], [torch_out(y)], stat=stat, errmsg=message)
-    call check_failure(stat, message, radml_status%model_failed, 'humidity is negative', 'with the reason it gives')
+    call check_failure(stat, message, radml_status%model_failed, 'raises.pt: the model failed: ValueError: humidity is negative', &
+      '... with the reason it gives')
     call check(all(y == 7.0_real64), '... and its output is left alone')
     x = 1.0_real64
     call net%forward([torch_in(x)], [torch_out(y)], stat=stat)

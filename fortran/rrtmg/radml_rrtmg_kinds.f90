@@ -1,0 +1,8 @@
+!> Working precision of the bundled RRTMG, in one place.
+module radml_rrtmg_kinds
+  use, intrinsic :: iso_fortran_env, only: real64
+  implicit none
+  private
+
+  integer, parameter, public :: wp = real64 !! kind of everything RRTMG computes with; arguments of the public interface stay real64
+end module radml_rrtmg_kinds

@@ -1,0 +1,386 @@
+!> Gas optics of RRTMG longwave, one layer at a time, g-points innermost.
+!>
+!> Optical depths and Planck fractions of a band are weighted sums of table rows. `locate` finds once per layer where it lies
+!> between the nodes of the tables; `absorb` lists, band by band, the rows and their weights as the table in
+!> `radml_rrtmg_longwave_bands` says, and sums them. No checks here: the front door has made them.
+module radml_rrtmg_longwave_gas_optics
+  use radml_rrtmg_kinds, only: wp
+  use radml_rrtmg_longwave_bands
+  use radml_rrtmg_longwave_tables
+  implicit none
+  private
+
+  public :: locate, absorb, planck_by_band
+
+  integer, parameter :: max_rows = 64
+  real(wp), parameter :: tropopause = 4.56_wp !! ln p below which the tables of the upper atmosphere hold [ln hPa]
+  real(wp), parameter :: binary_limit = 1 - 1e-6_wp
+
+  !> Mixture of two key species: the first of up to three rows and their weights, at the two reference pressures.
+  type :: mixture
+    integer :: first(2) = 0  !! rows before the first
+    integer :: rows(2) = 0   !! rows used: 2 or 3
+    real(wp) :: weight(3, 2) = 0 !! weights times the amount of the mixture [1e20 cm-2]
+  end type mixture
+
+  !> Where a layer lies between the nodes of the tables, and what it holds.
+  type, public :: layer_state
+    real(wp) :: pressure = 0            !! [hPa]
+    real(wp) :: temperature = 0         !! [K]
+    real(wp) :: dry = 0                 !! dry air [1e20 cm-2]
+    real(wp) :: amount(n_absorbers) = 0 !! absorbers [1e20 cm-2]
+    integer :: side = below             !! below or above the tropopause
+    integer :: pressure_node = 0        !! reference pressure just above the layer's
+    integer :: temperature_node(2) = 0  !! at that reference pressure and the next
+    real(wp) :: weight(2, 2) = 0        !! weights of the nodes [1] (temperature, pressure)
+    integer :: self_node = 0, foreign_node = 0, minor_node = 0
+    real(wp) :: self_weight(2) = 0, foreign_weight(2) = 0 !! times amounts [1e20 cm-2]
+    real(wp) :: minor_weight(2) = 0     !! [1]
+    real(wp) :: density = 0             !! p/T [hPa K-1]
+    type(mixture) :: pair(n_pairs)
+  end type layer_state
+
+contains
+
+  !> Find where a layer lies between the nodes of the tables. Pressure, temperature, dry air and amounts are set before.
+  pure subroutine locate(tables, layer)
+    type(longwave_tables), intent(in) :: tables !! coefficient tables
+    type(layer_state), intent(inout) :: layer   !! layer to complete
+    real(wp) :: log_pressure, toward_next, position, scale, water, fraction(2)
+    integer :: j, node
+
+    log_pressure = log(layer%pressure)
+    layer%side = merge(below, above, log_pressure > tropopause)
+
+    j = min(58, max(1, int(36 - 5*(log_pressure + 0.04_wp))))
+    layer%pressure_node = j
+    toward_next = 5*(tables%log_pressure(j) - log_pressure)
+    do node = 1, 2
+      position = (layer%temperature - tables%temperature(j + node - 1))/15
+      layer%temperature_node(node) = min(4, max(1, int(3 + position)))
+      fraction(node) = position - (layer%temperature_node(node) - 3)
+    end do
+    layer%weight(:, 1) = (1 - toward_next)*[1 - fraction(1), fraction(1)]
+    layer%weight(:, 2) = toward_next*[1 - fraction(2), fraction(2)]
+
+    water = layer%amount(h2o)/layer%dry
+    layer%density = layer%pressure/layer%temperature
+    scale = layer%density*(296.0_wp/1013.0_wp)/(1 + water)*layer%amount(h2o)
+    if (layer%side == below) then
+      position = (332 - layer%temperature)/36
+      layer%foreign_node = min(2, max(1, int(position)))
+    else
+      position = (layer%temperature - 188)/36 + 2
+      layer%foreign_node = 3
+    end if
+    layer%foreign_weight = scale*[1 - (position - layer%foreign_node), position - layer%foreign_node]
+    position = (layer%temperature - 188)/7.2_wp - 7
+    layer%self_node = min(9, max(1, int(position)))
+    layer%self_weight = scale*water*[1 - (position - layer%self_node), position - layer%self_node]
+    position = (layer%temperature - 180.8_wp)/7.2_wp
+    layer%minor_node = min(18, max(1, int(position)))
+    layer%minor_weight = [1 - (position - layer%minor_node), position - layer%minor_node]
+
+    if (layer%side == below) then
+      do node = 1, n_pairs - 1
+        call mix_below(node, layer%pair(node))
+      end do
+    else
+      call mix_above(1, layer%pair(1))
+      call mix_above(n_pairs, layer%pair(n_pairs))
+    end if
+
+  contains
+
+    !> Nine points, linear, but quartic over three points in the outermost intervals.
+    pure subroutine mix_below(pair, mix)
+      integer, intent(in) :: pair          !! pair of key species [1]
+      type(mixture), intent(inout) :: mix  !! its mixture
+      real(wp) :: total, eta, f, p, p4
+      integer :: node
+
+      do node = 1, 2
+        total = layer%amount(pair_gas(1, pair)) + tables%pair_ratio(pair, j + node - 1)*layer%amount(pair_gas(2, pair))
+        eta = 8*min(layer%amount(pair_gas(1, pair))/total, binary_limit)
+        f = eta - int(eta)
+        mix%first(node) = int(eta)
+        if (eta < 1) then
+          p = f - 1
+          p4 = p**4
+          mix%rows(node) = 3
+          mix%weight(:, node) = total*[p4, 1 - p - 2*p4, p + p4]
+        else if (eta > 7) then
+          p = -f
+          p4 = p**4
+          mix%first(node) = mix%first(node) - 1
+          mix%rows(node) = 3
+          mix%weight(:, node) = total*[p + p4, 1 - p - 2*p4, p4]
+        else
+          mix%rows(node) = 2
+          mix%weight(1:2, node) = total*[1 - f, f]
+        end if
+      end do
+    end subroutine mix_below
+
+    !> Five points, linear.
+    pure subroutine mix_above(pair, mix)
+      integer, intent(in) :: pair          !! pair of key species [1]
+      type(mixture), intent(inout) :: mix  !! its mixture
+      real(wp) :: total, eta, f
+      integer :: node
+
+      do node = 1, 2
+        total = layer%amount(pair_gas(1, pair)) + tables%pair_ratio(pair, j + node - 1)*layer%amount(pair_gas(2, pair))
+        eta = 4*min(layer%amount(pair_gas(1, pair))/total, binary_limit)
+        f = eta - int(eta)
+        mix%first(node) = int(eta)
+        mix%rows(node) = 2
+        mix%weight(1:2, node) = total*[1 - f, f]
+      end do
+    end subroutine mix_above
+  end subroutine locate
+
+  !> Optical depths and Planck sources of one layer at all g-points.
+  pure subroutine absorb(tables, layer, secant, planck, planck_top, planck_bottom, depth, fraction, source, to_top, to_bottom)
+    type(longwave_tables), intent(in) :: tables     !! coefficient tables
+    type(layer_state), intent(in) :: layer          !! layer, located
+    real(wp), intent(in) :: secant(n_bands)         !! secant of the diffusivity angle [1] (band)
+    real(wp), intent(in) :: planck(n_bands)         !! Planck function at the layer's temperature [W cm-2 sr-1 cm] (band)
+    real(wp), intent(in) :: planck_top(n_bands)     !! at its upper level [W cm-2 sr-1 cm] (band)
+    real(wp), intent(in) :: planck_bottom(n_bands)  !! at its lower level [W cm-2 sr-1 cm] (band)
+    real(wp), intent(inout) :: depth(n_scratch)     !! optical depth along the diffusivity angle [1] (g-point)
+    real(wp), intent(inout) :: fraction(n_scratch)  !! Planck fraction times flux weight (g-point)
+    real(wp), intent(inout) :: source(n_scratch)    !! emission of the layer as a black body [W m-2] (g-point)
+    real(wp), intent(inout) :: to_top(n_scratch)    !! its difference towards the upper level [W m-2] (g-point)
+    real(wp), intent(inout) :: to_bottom(n_scratch) !! its difference towards the lower level [W m-2] (g-point)
+    integer :: b, n, first, row(max_rows), fraction_row(2)
+    real(wp) :: weight(max_rows), fraction_weight(2)
+
+    do b = 1, n_bands
+      associate (band => tables%band(b), half => tables%band(b)%half(layer%side))
+        if (layer%side == below) then
+          call list_rows(tables, layer, half, lower_half(b), n, row, weight, fraction_row, fraction_weight)
+        else
+          call list_rows(tables, layer, half, upper_half(b), n, row, weight, fraction_row, fraction_weight)
+        end if
+        first = band%offset + 1
+        weight(:n) = weight(:n)*secant(b)
+        if (band%lanes == long_lanes) then
+          call sum_rows(long_lanes, n, row, weight, band%absorption, depth(first))
+          call spread_source(long_lanes, fraction_row, fraction_weight, band%fraction, planck(b), planck_top(b), &
+                             planck_bottom(b), fraction(first), source(first), to_top(first), to_bottom(first))
+        else
+          call sum_rows(short_lanes, n, row, weight, band%absorption, depth(first))
+          call spread_source(short_lanes, fraction_row, fraction_weight, band%fraction, planck(b), planck_top(b), &
+                             planck_bottom(b), fraction(first), source(first), to_top(first), to_bottom(first))
+        end if
+      end associate
+    end do
+  end subroutine absorb
+
+  !> Rows of one band's tables and their weights; the number of rows is a multiple of four.
+  pure subroutine list_rows(tables, layer, half, description, n, row, weight, fraction_row, fraction_weight)
+    type(longwave_tables), intent(in) :: tables      !! coefficient tables
+    type(layer_state), intent(in) :: layer           !! layer, located
+    type(half_tables), intent(in) :: half            !! where the rows lie
+    type(half_band), intent(in) :: description       !! what absorbs
+    integer, intent(out) :: n                        !! number of rows [1]
+    integer, intent(out) :: row(max_rows)            !! rows [1] (row)
+    real(wp), intent(out) :: weight(max_rows)        !! amounts times interpolation weights [1e20 cm-2] (row)
+    integer, intent(out) :: fraction_row(2)          !! rows of Planck fractions [1] (row)
+    real(wp), intent(out) :: fraction_weight(2)      !! their weights [1] (row)
+    real(wp) :: amount, f, correction
+    integer :: node, k, m, base, first
+
+    n = 0
+    do node = 1, merge(2, 0, half%key_points > 0)
+      base = half%key_row + (layer%temperature_node(node) - 1)*half%key_points
+      if (half%key_pressures) then
+        k = layer%pressure_node + node - 2
+        if (layer%side == above) k = k - 12
+        base = base + 5*half%key_points*k
+      else
+        base = half%key_row
+      end if
+      if (half%pair == 0) then
+        row(n + 1:n + 2) = base + [1, 2]
+        weight(n + 1:n + 2) = layer%amount(half%key_gas)*layer%weight(:, node)
+        n = n + 2
+      else
+        associate (mix => layer%pair(half%pair))
+          do k = 1, mix%rows(node)
+            row(n + 1) = base + mix%first(node) + k
+            row(n + 2) = row(n + 1) + half%key_points
+            weight(n + 1:n + 2) = mix%weight(k, node)*layer%weight(:, node)
+            n = n + 2
+          end do
+        end associate
+      end if
+    end do
+
+    if (half%self_row >= 0) then
+      row(n + 1:n + 2) = half%self_row + layer%self_node + [0, 1]
+      weight(n + 1:n + 2) = layer%self_weight
+      n = n + 2
+    end if
+    if (half%foreign_row >= 0) then
+      row(n + 1:n + 2) = half%foreign_row + layer%foreign_node + [0, 1]
+      weight(n + 1:n + 2) = layer%foreign_weight
+      n = n + 2
+    end if
+
+    do m = 1, size(half%minor_points)
+      if (half%minor_points(m) == 0) exit
+      amount = minor_amount(tables, layer, description%minor(m))
+      base = half%minor_row(m) + (layer%minor_node - 1)*half%minor_points(m)
+      if (half%minor_points(m) == 1) then
+        row(n + 1:n + 2) = base + [1, 2]
+        weight(n + 1:n + 2) = amount*layer%minor_weight
+        n = n + 2
+      else
+        call binary(layer, half%pair, half%minor_ratio(m), half%minor_points(m), first, f)
+        row(n + 1:n + 2) = base + first + [0, 1]
+        row(n + 3:n + 4) = row(n + 1:n + 2) + half%minor_points(m)
+        weight(n + 1:n + 2) = amount*layer%minor_weight(1)*[1 - f, f]
+        weight(n + 3:n + 4) = amount*layer%minor_weight(2)*[1 - f, f]
+        n = n + 4
+      end if
+    end do
+
+    select case (description%correction)
+    case (band1_lower)
+      correction = 1 - 0.15_wp*max(0.0_wp, 250 - layer%pressure)/154.4_wp
+      weight(:n) = weight(:n)*correction
+    case (band1_upper)
+      correction = 1 - 0.15_wp*layer%pressure/95.6_wp
+      weight(:n) = weight(:n)*correction
+    case (band2_lower)
+      correction = 1 - 0.05_wp*(layer%pressure - 100)/900
+      weight(:n) = weight(:n)*correction
+    end select
+
+    do m = 1, size(half%cross_row)
+      if (half%cross_row(m) == 0) exit
+      n = n + 1
+      row(n) = half%cross_row(m)
+      weight(n) = layer%amount(description%cross_section(m))
+    end do
+    do while (mod(n, 4) /= 0)
+      n = n + 1
+      row(n) = 1
+      weight(n) = 0
+    end do
+
+    fraction_row = half%fraction_row + 1
+    fraction_weight = 0
+    if (half%fraction_points == 1) then
+      fraction_weight(1) = 1
+    else if (half%fraction_points > 1) then
+      call binary(layer, half%pair, half%fraction_ratio, half%fraction_points, first, f)
+      fraction_row = half%fraction_row + first + [0, 1]
+      fraction_weight = [1 - f, f]
+    end if
+  end subroutine list_rows
+
+  !> Binary parameter of a pair for a given ratio of reference mole fractions.
+  pure subroutine binary(layer, pair, ratio, points, first, f)
+    type(layer_state), intent(in) :: layer !! layer
+    integer, intent(in) :: pair            !! pair of key species [1]
+    real(wp), intent(in) :: ratio          !! reference ratio of the two [1]
+    integer, intent(in) :: points          !! points of the parameter [1]
+    integer, intent(out) :: first          !! point at or below [1]
+    real(wp), intent(out) :: f             !! fraction towards the next [1]
+    real(wp) :: position
+
+    associate (a => layer%amount(pair_gas(1, pair)), c => layer%amount(pair_gas(2, pair)))
+      position = (points - 1)*min(a/(a + ratio*c), binary_limit)
+    end associate
+    first = 1 + int(position)
+    f = position - int(position)
+  end subroutine binary
+
+  !> Amount of a minor gas, scaled as its band wants it.
+  pure function minor_amount(tables, layer, minor) result(amount)
+    type(longwave_tables), intent(in) :: tables !! coefficient tables
+    type(layer_state), intent(in) :: layer      !! layer
+    type(minor_gas), intent(in) :: minor        !! gas and rule
+    real(wp) :: amount                          !! scaled amount [1e20 cm-2]
+    real(wp) :: reference, ratio
+
+    amount = layer%amount(minor%absorber)
+    select case (minor%scaling)
+    case (above_reference)
+      reference = real(minor%reference, wp)
+      if (minor%reference <= 0) reference = tables%mole_fraction(minor%absorber, layer%pressure_node + 1)
+      ratio = amount/(layer%dry*reference)
+      if (ratio > merge(1.5_wp, 3.0_wp, minor%absorber == n2o)) &
+        amount = layer%dry*reference*(real(minor%offset, wp) + (ratio - real(minor%offset, wp))**real(minor%exponent, wp))
+    case (by_density)
+      amount = amount*layer%density
+    case (by_pair_density)
+      amount = amount*layer%density*amount/(layer%dry + layer%amount(h2o))
+    end select
+  end function minor_amount
+
+  !> Weighted sum of table rows.
+  pure subroutine sum_rows(lanes, n, row, weight, table, total)
+    integer, intent(in) :: lanes             !! padded g-points [1]
+    integer, intent(in) :: n                 !! rows, a multiple of four [1]
+    integer, intent(in) :: row(n)            !! rows [1] (row)
+    real(wp), intent(in) :: weight(n)        !! weights [1e20 cm-2] (row)
+    real(wp), intent(in) :: table(lanes, *)  !! table [1e-20 cm2] (g-point, row)
+    real(wp), intent(inout) :: total(lanes)  !! sum [1] (g-point)
+    integer :: i, g
+
+    !$omp simd
+    do g = 1, lanes
+      total(g) = 0
+    end do
+    do i = 1, n, 4
+      !$omp simd
+      do g = 1, lanes
+        total(g) = total(g) + weight(i)*table(g, row(i)) + weight(i + 1)*table(g, row(i + 1)) &
+                   + weight(i + 2)*table(g, row(i + 2)) + weight(i + 3)*table(g, row(i + 3))
+      end do
+    end do
+  end subroutine sum_rows
+
+  !> Planck fractions of a band, times the Planck function of the layer and its differences to the levels.
+  pure subroutine spread_source(lanes, row, weight, table, planck, planck_top, planck_bottom, fraction, source, to_top, to_bottom)
+    integer, intent(in) :: lanes                !! padded g-points [1]
+    integer, intent(in) :: row(2)               !! rows [1] (row)
+    real(wp), intent(in) :: weight(2)           !! weights [1] (row)
+    real(wp), intent(in) :: table(lanes, *)     !! fractions times flux weight (g-point, row)
+    real(wp), intent(in) :: planck              !! Planck function of the layer [W cm-2 sr-1 cm]
+    real(wp), intent(in) :: planck_top          !! of its upper level [W cm-2 sr-1 cm]
+    real(wp), intent(in) :: planck_bottom       !! of its lower level [W cm-2 sr-1 cm]
+    real(wp), intent(inout) :: fraction(lanes)  !! fractions times flux weight (g-point)
+    real(wp), intent(inout) :: source(lanes)    !! emission of the layer [W m-2] (g-point)
+    real(wp), intent(inout) :: to_top(lanes)    !! difference towards the upper level [W m-2] (g-point)
+    real(wp), intent(inout) :: to_bottom(lanes) !! difference towards the lower level [W m-2] (g-point)
+    real(wp) :: f
+    integer :: g
+
+    !$omp simd private(f)
+    do g = 1, lanes
+      f = weight(1)*table(g, row(1)) + weight(2)*table(g, row(2))
+      fraction(g) = f
+      source(g) = f*planck
+      to_top(g) = f*(planck_top - planck)
+      to_bottom(g) = f*(planck_bottom - planck)
+    end do
+  end subroutine spread_source
+
+  !> Planck function of all bands at one temperature, linear in the table, and beyond its ends.
+  pure subroutine planck_by_band(tables, temperature, planck)
+    type(longwave_tables), intent(in) :: tables !! coefficient tables
+    real(wp), intent(in) :: temperature         !! temperature [K]
+    real(wp), intent(out) :: planck(n_bands)    !! band-mean Planck function [W cm-2 sr-1 cm] (band)
+    real(wp) :: position
+    integer :: i
+
+    position = temperature - (first_planck_temperature - 1)
+    i = min(n_planck - 1, max(1, int(position)))
+    planck = tables%planck(:, i) + (position - i)*(tables%planck(:, i + 1) - tables%planck(:, i))
+  end subroutine planck_by_band
+end module radml_rrtmg_longwave_gas_optics

@@ -1,0 +1,356 @@
+!> Reads RRTMG longwave's coefficient file and reduces its 16 g-points per band to RRTMG's 140 in all.
+!>
+!> The only module that knows NetCDF. Absorption coefficients are averaged with the Gaussian weights of the g-points that are
+!> merged; Planck fractions are summed.
+module radml_rrtmg_longwave_reader
+  use, intrinsic :: iso_fortran_env, only: int32, int64, real64
+  use netcdf
+  use radml_rrtmg_constants, only: rrtmg_pi
+  use radml_rrtmg_kinds, only: wp
+  use radml_rrtmg_longwave_bands
+  use radml_rrtmg_longwave_tables
+  implicit none
+  private
+
+  public :: read_longwave_tables
+
+  integer, parameter :: format_version = 1
+  integer, parameter :: n_file_gpoints = 16
+  integer, parameter :: n_temperatures = 5, n_minor_temperatures = 19
+  integer, parameter :: n_pressures(2) = [13, 47] ! below and above the tropopause
+  integer, parameter :: n_points(2) = [9, 5]      ! points of the binary parameter
+  character(len=*), parameter :: half_name(2) = [character(len=5) :: "lower", "upper"]
+
+  !> An open file, and the first thing that went wrong with it.
+  type :: table_file
+    integer :: id = -1
+    character(len=:), allocatable :: path
+    character(len=:), allocatable :: problem
+  contains
+    procedure :: get
+    procedure :: check
+  end type table_file
+
+contains
+
+  !> Read `path`. On failure `problem` is allocated and `tables` is not marked as loaded.
+  subroutine read_longwave_tables(path, tables, problem)
+    character(len=*), intent(in) :: path                        !! coefficient file
+    type(longwave_tables), intent(out) :: tables                !! tables read
+    character(len=:), allocatable, intent(out) :: problem       !! what went wrong; not allocated on success
+    type(table_file) :: file
+    real(real64), allocatable :: weight(:), group(:), width(:), planck(:), reference(:)
+    real(real64) :: reduction(n_file_gpoints)
+    integer :: code, version, b, pair, offset, there
+
+    file%path = trim(path)
+    open (newunit=there, file=file%path, status="old", action="read", iostat=code)
+    if (code /= 0) then
+      problem = file%path//": no such file, or not readable; expected RRTMG's longwave tables (data/rrtmg_longwave.nc)"
+      return
+    end if
+    close (there)
+    code = nf90_open(file%path, nf90_nowrite, file%id)
+    if (code /= nf90_noerr) then
+      problem = file%path//": not a whole NetCDF-4 file ("//trim(nf90_strerror(code))//"); expected RRTMG's longwave tables"
+      return
+    end if
+    version = 0
+    code = nf90_get_att(file%id, nf90_global, "format_version", version)
+    call file%check(code == nf90_noerr, "has no global attribute format_version; not RRTMG's longwave tables")
+    call file%check(version == format_version, "global attribute format_version: expected "//text(format_version)// &
+                    ", got "//text(version)//"; not the longwave tables of this release")
+
+    call file%get("gpoint_weight", n_file_gpoints, weight)
+    call file%get("gpoint_group", n_file_gpoints*n_bands, group)
+    call file%get("band_width", n_bands, width)
+    call file%get("planck", n_planck*n_bands, planck)
+    if (.not. allocated(file%problem)) then
+      tables%planck = real(transpose(reshape(planck, [n_planck, n_bands])), wp)
+      tables%flux_weight = real(width*0.5_real64*rrtmg_pi*2e4_real64, wp)
+    end if
+    call file%get("reference_log_pressure", n_reference, reference)
+    if (.not. allocated(file%problem)) tables%log_pressure = real(reference, wp)
+    call file%get("reference_temperature", n_reference, reference)
+    if (.not. allocated(file%problem)) tables%temperature = real(reference, wp)
+    call file%get("reference_mole_fraction", 7*n_reference, reference)
+    if (.not. allocated(file%problem)) then
+      tables%mole_fraction = real(reshape(reference, [7, n_reference]), wp)
+      do pair = 1, n_pairs
+        tables%pair_ratio(pair, :) = tables%mole_fraction(pair_gas(1, pair), :)/tables%mole_fraction(pair_gas(2, pair), :)
+      end do
+    end if
+
+    offset = 0
+    do b = 1, n_bands
+      if (allocated(file%problem)) exit
+      associate (group_of => nint(group((b - 1)*n_file_gpoints + 1:b*n_file_gpoints)))
+        reduction = weight/merged_weight(weight, group_of)
+        call read_band(file, b, group_of, reduction, tables, offset)
+      end associate
+      offset = offset + tables%band(b)%points
+    end do
+    if (.not. allocated(file%problem)) &
+      call file%check(offset == n_gpoints, "expected "//text(n_gpoints)//" g-points, got "//text(offset))
+    code = nf90_close(file%id)
+    if (allocated(file%problem)) then
+      problem = file%problem
+      return
+    end if
+    call fill_lookup(tables)
+    tables%loaded = .true.
+  end subroutine read_longwave_tables
+
+  !> Sum of the weights of all g-points that are merged with each.
+  pure function merged_weight(weight, group) result(total)
+    real(real64), intent(in) :: weight(:) !! weights [1] (gpoint)
+    integer, intent(in) :: group(:)       !! reduced g-point [1] (gpoint)
+    real(real64) :: total(size(weight))
+    integer :: g
+
+    do g = 1, size(weight)
+      total(g) = sum(weight, mask=group == group(g))
+    end do
+  end function merged_weight
+
+  !> Read all tables of band `b`.
+  subroutine read_band(file, b, group, reduction, tables, offset)
+    type(table_file), intent(inout) :: file           !! open file
+    integer, intent(in) :: b                          !! band [1]
+    integer, intent(in) :: group(:)                   !! reduced g-point of each g-point of the file [1] (gpoint)
+    real(real64), intent(in) :: reduction(:)          !! weights of the merging [1] (gpoint)
+    type(longwave_tables), intent(inout) :: tables    !! tables to fill
+    integer, intent(in) :: offset                     !! g-points of the bands before [1]
+    type(half_band) :: description
+    character(len=7) :: prefix
+    real(wp), allocatable :: continuum(:,:)
+    integer :: side, m, self_row, foreign_row
+
+    write (prefix, "('band', i2.2, '_')") b
+    associate (band => tables%band(b))
+      band%points = maxval(group)
+      band%offset = offset
+      band%lanes = merge(short_lanes, long_lanes, band%points <= short_lanes)
+      allocate (band%absorption(band%lanes, 0), band%fraction(band%lanes, 0))
+
+      self_row = 0
+      call absorption_rows(prefix//"self", 10, continuum)
+      call append(band%absorption, continuum)
+      foreign_row = size(band%absorption, 2)
+      call absorption_rows(prefix//"foreign", 4, continuum)
+      call append(band%absorption, continuum)
+
+      do side = below, above
+        if (side == below) then
+          description = lower_half(b)
+        else
+          description = upper_half(b)
+        end if
+        associate (half => band%half(side))
+          if (description%self) half%self_row = self_row
+          if (description%foreign) half%foreign_row = foreign_row
+          half%key_gas = description%key(1)
+          if (description%key(2) /= none) then
+            half%pair = findloc(pair_gas(1, :) == description%key(1) .and. pair_gas(2, :) == description%key(2), .true., 1)
+            half%key_points = n_points(side)
+          else if (description%key(1) /= none) then
+            half%key_points = 1
+          end if
+          half%key_pressures = .not. (side == above .and. b == band_without_upper_pressures)
+          if (half%key_points > 0) then
+            half%key_row = size(band%absorption, 2)
+            call absorption_rows(prefix//half_name(side)//"_key", half%key_points*n_temperatures*n_pressures(side), continuum)
+            call adjust(continuum, side)
+            call append(band%absorption, continuum)
+          end if
+          do m = 1, size(description%minor)
+            associate (minor => description%minor(m))
+              if (minor%absorber == none) cycle
+              half%minor_points(m) = merge(n_points(side), 1, minor%binary_level > 0)
+              if (minor%binary_level > 0) half%minor_ratio(m) = tables%pair_ratio(half%pair, minor%binary_level)
+              half%minor_row(m) = size(band%absorption, 2)
+              call absorption_rows(prefix//half_name(side)//"_"//trim(absorber_name(minor%absorber)), &
+                                   half%minor_points(m)*n_minor_temperatures, continuum)
+              call adjust(continuum, side)
+              call append(band%absorption, continuum)
+            end associate
+          end do
+          do m = 1, size(description%cross_section)
+            if (description%cross_section(m) == none) cycle
+            half%cross_row(m) = size(band%absorption, 2) + 1
+            call absorption_rows(prefix//trim(absorber_name(description%cross_section(m))), 1, continuum)
+            call append(band%absorption, continuum)
+          end do
+          call read_fractions(side, description, half)
+        end associate
+      end do
+    end associate
+
+  contains
+
+    !> Rows of one variable, reduced and padded; empty after an earlier problem.
+    subroutine absorption_rows(name, n_rows, rows)
+      character(len=*), intent(in) :: name             !! variable
+      integer, intent(in) :: n_rows                    !! rows it should have [1]
+      real(wp), allocatable, intent(out) :: rows(:,:)  !! reduced rows [1e-20 cm2] (lanes, row)
+      real(real64), allocatable :: values(:)
+      real(real64) :: sums(n_rows, long_lanes)
+      integer :: g
+
+      allocate (rows(tables%band(b)%lanes, n_rows), source=0.0_wp)
+      call file%get(name, n_rows*n_file_gpoints, values)
+      if (allocated(file%problem)) return
+      sums = 0
+      do g = 1, n_file_gpoints
+        sums(:, group(g)) = sums(:, group(g)) + values((g - 1)*n_rows + 1:g*n_rows)*reduction(g)
+      end do
+      rows = real(transpose(sums(:, :tables%band(b)%lanes)), wp)
+    end subroutine absorption_rows
+
+    !> The empirical factors of bands 4 and 7 above the tropopause.
+    subroutine adjust(rows, side)
+      real(wp), intent(inout) :: rows(:,:) !! rows to scale [1e-20 cm2] (lanes, row)
+      integer, intent(in) :: side          !! below or above
+      integer :: g
+
+      if (side == below) return
+      if (b == 4) then
+        do g = 1, size(band4_factor)
+          rows(band4_first_factor + g - 1, :) = rows(band4_first_factor + g - 1, :)*real(band4_factor(g), wp)
+        end do
+      else if (b == 7) then
+        do g = 1, size(band7_factor)
+          rows(band7_first_factor + g - 1, :) = rows(band7_first_factor + g - 1, :)*real(band7_factor(g), wp)
+        end do
+      end if
+    end subroutine adjust
+
+    !> Planck fractions of half a band, summed over merged g-points, with the band's flux weight folded in.
+    subroutine read_fractions(side, description, half)
+      integer, intent(in) :: side                      !! below or above
+      type(half_band), intent(in) :: description       !! what the half has
+      type(half_tables), intent(inout) :: half         !! its rows
+      real(real64), allocatable :: values(:)
+      real(wp) :: rows(long_lanes, 9)
+      integer :: row, g
+
+      if (side == above) then
+        if (b == band_with_lower_fractions_above) then
+          half%fraction_points = 1
+          half%fraction_row = tables%band(b)%half(below)%fraction_row
+          return
+        end if
+        ! Without absorbers above the tropopause the band has no fractions there either.
+        if (description%key(1) == none .and. description%minor(1)%absorber == none) return
+      end if
+      half%fraction_points = merge(n_points(side), 1, description%fraction_level > 0)
+      if (description%fraction_level > 0) half%fraction_ratio = tables%pair_ratio(half%pair, description%fraction_level)
+      half%fraction_row = size(tables%band(b)%fraction, 2)
+      call file%get(prefix//half_name(side)//"_fraction", half%fraction_points*n_file_gpoints, values)
+      if (allocated(file%problem)) return
+      rows = 0
+      do row = 1, half%fraction_points
+        do g = 1, n_file_gpoints
+          rows(group(g), row) = rows(group(g), row) + real(values((row - 1)*n_file_gpoints + g), wp)
+        end do
+      end do
+      call append(tables%band(b)%fraction, tables%flux_weight(b)*rows(:tables%band(b)%lanes, :half%fraction_points))
+    end subroutine read_fractions
+  end subroutine read_band
+
+  !> Put rows behind the rows there are.
+  subroutine append(pool, rows)
+    real(wp), allocatable, intent(inout) :: pool(:,:) !! rows so far [any] (lanes, row)
+    real(wp), intent(in) :: rows(:,:)                 !! rows to add [any] (lanes, row)
+    real(wp), allocatable :: longer(:,:)
+
+    allocate (longer(size(pool, 1), size(pool, 2) + size(rows, 2)))
+    longer(:, :size(pool, 2)) = pool
+    longer(:, size(pool, 2) + 1:) = rows
+    call move_alloc(longer, pool)
+  end subroutine append
+
+  !> Read a whole variable as one sequence, check its size and its checksum. Does nothing after an earlier problem.
+  subroutine get(self, name, expected, values)
+    class(table_file), intent(inout) :: self                !! open file
+    character(len=*), intent(in) :: name                    !! variable
+    integer, intent(in) :: expected                         !! number of values it should have [1]
+    real(real64), allocatable, intent(out) :: values(:)     !! its values, in the file's order [any] (value)
+    integer :: code, variable, rank, d, length
+    integer :: dimension_id(nf90_max_var_dims)
+    integer, allocatable :: extent(:), start(:)
+    character(len=16) :: checksum
+
+    allocate (values(expected), source=0.0_real64)
+    if (allocated(self%problem)) return
+    code = nf90_inq_varid(self%id, name, variable)
+    call self%check(code == nf90_noerr, "has no variable "//name//"; not RRTMG's longwave tables")
+    if (allocated(self%problem)) return
+    code = nf90_inquire_variable(self%id, variable, ndims=rank, dimids=dimension_id)
+    allocate (extent(rank), start(rank))
+    start = 1
+    do d = 1, rank
+      code = nf90_inquire_dimension(self%id, dimension_id(d), len=extent(d))
+    end do
+    call self%check(product(extent) == expected, &
+                    "variable "//name//": expected "//text(expected)//" values, got "//text(product(extent)))
+    if (allocated(self%problem)) return
+    code = nf90_get_var(self%id, variable, values, start=start, count=extent)
+    call self%check(code == nf90_noerr, &
+                    "variable "//name//" cannot be read ("//trim(nf90_strerror(code))//"); the file is damaged")
+    if (allocated(self%problem)) return
+    checksum = ""
+    code = nf90_inquire_attribute(self%id, variable, "fletcher64", len=length)
+    if (code == nf90_noerr .and. length == len(checksum)) code = nf90_get_att(self%id, variable, "fletcher64", checksum)
+    call self%check(code == nf90_noerr .and. checksum == fletcher64(values), &
+                    "variable "//name//": checksum expected "//trim(checksum)//", got "//fletcher64(values)// &
+                    "; the file is damaged")
+  end subroutine get
+
+  !> Keep the first problem.
+  subroutine check(self, good, message)
+    class(table_file), intent(inout) :: self  !! open file
+    logical, intent(in) :: good               !! whether all is well
+    character(len=*), intent(in) :: message   !! what is wrong if not
+
+    if (.not. good .and. .not. allocated(self%problem)) self%problem = self%path//": "//message
+  end subroutine check
+
+  !> Fletcher's checksum over the 32-bit words of the values, lower word first, as 16 hexadecimal digits.
+  pure function fletcher64(values) result(digits)
+    real(real64), intent(in) :: values(:) !! values [any] (value)
+    character(len=16) :: digits
+    integer(int64), parameter :: modulus = 4294967295_int64
+    integer, parameter :: block = 16384 ! sums of so many words do not overflow
+    integer(int64) :: first, second, word
+    integer :: i, last
+
+    first = 0
+    second = 0
+    do last = block, size(values) + block - 1, block
+      do i = last - block + 1, min(last, size(values))
+        word = transfer(values(i), word)
+        first = first + iand(word, modulus)
+        second = second + first
+        first = first + iand(shiftr(word, 32), modulus)
+        second = second + first
+      end do
+      first = mod(first, modulus)
+      second = mod(second, modulus)
+    end do
+    write (digits, "(2z8.8)") second, first
+    do i = 1, len(digits)
+      if (digits(i:i) >= "A" .and. digits(i:i) <= "F") digits(i:i) = achar(iachar(digits(i:i)) + 32)
+    end do
+  end function fletcher64
+
+  !> A number as text.
+  pure function text(number) result(digits)
+    integer, intent(in) :: number !! number [1]
+    character(len=:), allocatable :: digits
+    character(len=12) :: buffer
+
+    write (buffer, "(i0)") number
+    digits = trim(buffer)
+  end function text
+end module radml_rrtmg_longwave_reader
