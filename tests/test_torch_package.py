@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = Path(os.environ.get("RADML_BUILD_DIR", ROOT / "build"))
@@ -27,11 +28,13 @@ def configure(source: Path, build: Path, *options: str) -> str:
 
 @pytest.fixture(scope="session")
 def prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An install prefix that was moved after the installation."""
+    """An install prefix laid out as in the wheel, beside torch, and moved after the installation."""
     folder = tmp_path_factory.mktemp("install")
     for component in ("cpp", "fortran/radml_torch"):  # not the whole build: other parts have their own tests
-        command("cmake", "--install", BUILD / component, "--prefix", folder / "first")
-    return (folder / "first").rename(folder / "moved")
+        command("cmake", "--install", BUILD / component, "--prefix", folder / "first" / "ftorch_bridge" / "prefix")
+    site_packages = (folder / "first").rename(folder / "site-packages")
+    (site_packages / "torch").symlink_to(Path(torch.__file__).parent)
+    return site_packages / "ftorch_bridge" / "prefix"
 
 
 @pytest.fixture(scope="session", params=COMPILERS)

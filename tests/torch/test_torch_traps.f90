@@ -14,7 +14,7 @@ program test_torch_traps
   real(real64) :: sums(4)
   logical :: halting(3), flags(3), workers(4)
   type(torch_model) :: net
-  integer :: i, threads, stat
+  integer :: i, threads, stat, stats(4)
 
   call ieee_set_halting_mode(ieee_invalid, .true.)
   call ieee_set_halting_mode(ieee_divide_by_zero, .true.)
@@ -49,6 +49,16 @@ program test_torch_traps
     call ieee_get_flag(ieee_overflow, flags(3))
     call check(.not. any(flags), 'no exception flag is left behind')
   end do
+
+  ! Threads of the host that trap, each with a forward of its own.
+  stats = -1
+  !$omp parallel do num_threads(4) schedule(static, 1)
+  do i = 1, 4
+    call net%forward([torch_in(x(i:i))], [torch_out(nan(i:i)), torch_out(infinity(i:i)), torch_out(overflow(i:i))], stat=stats(i))
+    call ieee_get_halting_mode(ieee_overflow, workers(i))
+  end do
+  call check(all(stats == radml_status%success), 'threads that trap run a model with bad arithmetic at once')
+  call check(all(workers), '... and trap as before after it')
 
   call net%load(model_path('nowhere.pt'), stat=stat)
   call ieee_get_halting_mode(ieee_invalid, halting(1))
