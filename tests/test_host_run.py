@@ -258,7 +258,7 @@ def test_a_model_with_another_number_of_inputs_is_refused(tmp_path: Path) -> Non
 
 def test_a_model_with_wrong_shapes_is_refused(tmp_path: Path) -> None:
     save(WrongShape(), tmp_path / "wrong.pt")
-    write_case(tmp_path, scheme="network", model="wrong.pt")
+    write_case(tmp_path, scheme="network", model="wrong.pt", threads=1)
     line = fails("radml-host", "case.nml", folder=tmp_path)
     assert "wrong.pt" in line
     assert "(5,30)" in line.replace(" ", "")
@@ -353,6 +353,16 @@ def test_the_benchmark_writes_times_and_fluxes_of_both(tmp_path: Path) -> None:
 def test_the_benchmark_names_a_missing_model(tmp_path: Path) -> None:
     write_columns(tmp_path / "columns.nc", make_columns())
     assert "gone.pt" in fails("radml-bench-radiation", "columns.nc", "gone.pt", "results.nc", folder=tmp_path)
+    assert not (tmp_path / "results.nc").exists()
+
+
+@pytest.mark.parametrize(("module", "words"), [(TenInputs(), "expected 11 inputs"), (WrongShape(), "(5,31)")])
+def test_the_benchmark_refuses_a_model_that_does_not_fit(module: nn.Module, words: str, tmp_path: Path) -> None:
+    write_columns(tmp_path / "columns.nc", make_columns())
+    save(module, tmp_path / "wrong.pt")
+    line = fails("radml-bench-radiation", "columns.nc", "wrong.pt", "results.nc", folder=tmp_path)
+    assert "wrong.pt" in line
+    assert words in line
     assert not (tmp_path / "results.nc").exists()
 
 
