@@ -91,8 +91,10 @@ contains
 
     stat = status_success
     n_columns = columns%n_columns()
-    ! No larger than what gives every thread a block.
-    block_size = max(1, min(self%columns_per_block, (n_columns + self%n_threads - 1)/self%n_threads))
+    block_size = self%columns_per_block
+    ! RRTMG gives the same bits for any block, so every thread gets one. A network in real32 may round otherwise in a block of
+    ! another size: its results must not depend on the number of threads.
+    if (self%name == 'rrtmg') block_size = max(1, min(block_size, (n_columns + self%n_threads - 1)/self%n_threads))
     n_blocks = (n_columns + block_size - 1)/block_size
     !$omp parallel do schedule(dynamic) num_threads(self%n_threads)
     do block = 1, n_blocks
