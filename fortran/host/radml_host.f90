@@ -2,7 +2,7 @@
 program radml_host_program
   use, intrinsic :: iso_fortran_env, only: output_unit, real64
   use column_file, only: column_set
-  use command_line, only: argument_list, whole_command
+  use command_line, only: argument_list, history_entry
   use configuration, only: host_configuration
   use history, only: history_file
   use host_state, only: column_state
@@ -49,7 +49,7 @@ program radml_host_program
   call stop_on_failure()
   call state%start(columns, case, stat, message)
   call stop_on_failure()
-  call file%create(state, case, whole_command(), stat, message)
+  call file%create(state, case, history_entry(), stat, message)
   call stop_on_failure()
 
   call line%start()
