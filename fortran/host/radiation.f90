@@ -38,7 +38,7 @@ contains
   subroutine setup(self, name, source, columns_per_block, n_threads, stat, errmsg)
     class(radiation_scheme), intent(inout) :: self           !! [scheme] ()
     character(len=*), intent(in) :: name                     !! rrtmg or network [text] ()
-    character(len=*), intent(in) :: source                   !! RRTMG's tables (empty: those that came along), or the model [text] ()
+    character(len=*), intent(in) :: source                   !! RRTMG's tables (empty: those that came), or the model [text] ()
     integer, intent(in) :: columns_per_block                 !! [1] ()
     integer, intent(in) :: n_threads                         !! [1] ()
     integer, intent(out) :: stat                             !! 0, or the status of RRTMG, of the network or of the host [1] ()
