@@ -8,8 +8,16 @@
 
 #include "radml.h"
 
-radml_array radml_input_array(const CFI_cdesc_t *descriptor);
-radml_array radml_output_array(CFI_cdesc_t *descriptor);
+/* With link-time optimisation gfortran would look into these functions, find a C struct where Fortran has its own descriptor
+ * type, conclude that they read nothing that Fortran wrote, and drop the writes. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define OPAQUE __attribute__((noipa))
+#else
+#define OPAQUE
+#endif
+
+OPAQUE radml_array radml_input_array(const CFI_cdesc_t *descriptor);
+OPAQUE radml_array radml_output_array(CFI_cdesc_t *descriptor);
 
 static int32_t integer_kind(size_t element_size) {
   switch (element_size) {

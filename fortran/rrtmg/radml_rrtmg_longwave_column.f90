@@ -4,9 +4,9 @@ module radml_rrtmg_longwave_column
   use radml_rrtmg_constants
   use radml_rrtmg_kinds, only: wp
   use radml_rrtmg_longwave_bands
-  use radml_rrtmg_longwave_gas_optics, only: absorb, layer_state, locate, planck_by_band
-  use radml_rrtmg_longwave_tables, only: longwave_tables, n_packed, n_scratch
-  use radml_rrtmg_longwave_transfer, only: down_through_layer, down_through_layer_original, up_through_layer
+  use radml_rrtmg_longwave_gas_optics, only: band_optics, layer_state, locate, mixture, planck_of_band
+  use radml_rrtmg_longwave_tables, only: first_aligned, lanes, longwave_tables, max_chunks
+  use radml_rrtmg_longwave_transfer, only: down_through_band, down_through_band_original, up_through_band
   implicit none
   private
 
@@ -26,10 +26,15 @@ module radml_rrtmg_longwave_column
     procedure :: create => create_input
   end type column_input
 
-  !> What the upward pass needs of the downward pass.
+  !> Room for the passes through a column, used band by band.
   type, public :: column_workspace
-    real(wp), allocatable :: absorptivity(:,:) !! absorptivity of layers [1] (g-point, nlay)
-    real(wp), allocatable :: emission_up(:,:)  !! their effective black-body emission upwards [W m-2] (g-point, nlay)
+    type(layer_state), allocatable :: layer(:)    !! where layers lie between the nodes of the tables (nlay)
+    type(mixture), allocatable :: mix(:,:)        !! their mixtures of key species (nlay, pair)
+    real(wp), allocatable :: temperature_layer(:), temperature_level(:) !! [K] (nlay), (nlay+1)
+    real(wp), allocatable :: planck_layer(:), planck_level(:) !! Planck function of a band [W cm-2 sr-1 cm] (nlay), (nlay+1)
+    !> For g-points and layers: optical depth, Planck fraction, absorptivity, upward emission; fluxes by vector lane and level.
+    real(wp), allocatable :: room(:)
+    integer :: depth = 0, fraction = 0, absorptivity = 0, emission_up = 0, up = 0, down = 0 !! where these begin in it
   contains
     procedure :: create => create_workspace
   end type column_workspace
@@ -53,7 +58,15 @@ contains
     class(column_workspace), intent(inout) :: self !! workspace
     integer, intent(in) :: n                       !! layers [1]
 
-    allocate (self%absorptivity(n_packed, n), self%emission_up(n_packed, n))
+    allocate (self%layer(n), self%mix(n, n_pairs), self%temperature_layer(n), self%temperature_level(n + 1), &
+              self%planck_layer(n), self%planck_level(n + 1))
+    allocate (self%room(lanes*(4*max_chunks*n + 2*(n + 1) + 1)))
+    self%depth = first_aligned(self%room)
+    self%fraction = self%depth + lanes*max_chunks*n
+    self%absorptivity = self%fraction + lanes*max_chunks*n
+    self%emission_up = self%absorptivity + lanes*max_chunks*n
+    self%up = self%emission_up + lanes*max_chunks*n
+    self%down = self%up + lanes*(n + 1)
   end subroutine create_workspace
 
   !> Fluxes and heating rates of one column.
@@ -67,46 +80,46 @@ contains
     real(real64), intent(out) :: down(n + 1)            !! downward flux at levels [W m-2] (nlay+1)
     real(real64), intent(out) :: heating_rate(n)        !! heating rate [K day-1] (nlay)
     real(real64), parameter :: rate = rrtmg_gravity*rrtmg_seconds_per_day/rrtmg_heat_capacity
-    type(layer_state) :: layer
-    real(wp) :: secant(n_bands), planck(n_bands), planck_top(n_bands), planck_bottom(n_bands), planck_surface(n_bands)
-    real(wp) :: depth(n_scratch), fraction(n_scratch), source(n_scratch), to_top(n_scratch), to_bottom(n_scratch)
-    real(wp) :: radiance(n_packed), flux, emissivity
-    integer :: k, b, first, last
+    real(wp) :: secant(n_bands), radiance(lanes, max_chunks), planck_surface(1), emissivity
+    integer :: k, b, c, g, chunks, bottom
 
     secant = diffusivity_secant(precipitable_water(n, input))
-    radiance = 0
-    down(1) = 0
-    call planck_by_band(tables, real(input%temperature_level(1), wp), planck_top)
-    do k = 1, n
-      call fill_layer(input, k, layer)
-      call locate(tables, layer)
-      call planck_by_band(tables, layer%temperature, planck)
-      call planck_by_band(tables, real(input%temperature_level(k + 1), wp), planck_bottom)
-      call absorb(tables, layer, secant, planck, planck_top, planck_bottom, depth, fraction, source, to_top, to_bottom)
-      if (original) then
-        call down_through_layer_original(tables, depth, source, to_top, to_bottom, radiance, workspace%absorptivity(:, k), &
-                                         workspace%emission_up(:, k), flux)
-      else
-        call down_through_layer(depth, source, to_top, to_bottom, radiance, workspace%absorptivity(:, k), &
-                                workspace%emission_up(:, k), flux)
-      end if
-      down(k + 1) = flux
-      planck_top = planck_bottom
-    end do
-
-    ! The surface emits with the Planck fractions of the lowest layer.
-    call planck_by_band(tables, real(input%surface_temperature, wp), planck_surface)
     emissivity = real(input%surface_emissivity, wp)
-    do b = 1, n_bands
-      first = tables%band(b)%offset + 1
-      last = tables%band(b)%offset + tables%band(b)%points
-      radiance(first:last) = emissivity*planck_surface(b)*fraction(first:last) + (1 - emissivity)*radiance(first:last)
-    end do
-    up(n + 1) = sum(radiance)
-    do k = n, 1, -1
-      call up_through_layer(workspace%absorptivity(:, k), workspace%emission_up(:, k), radiance, flux)
-      up(k) = flux
-    end do
+    associate (w => workspace)
+      w%temperature_layer = real(input%temperature_layer, wp)
+      w%temperature_level = real(input%temperature_level, wp)
+      do k = 1, n
+        call fill_layer(input, k, w%layer(k))
+        call locate(tables, w%layer(k), w%mix(k, :))
+      end do
+      w%room(w%up:w%down + lanes*(n + 1) - 1) = 0
+      do b = 1, n_bands
+        chunks = tables%band(b)%chunks
+        call band_optics(tables, b, n, w%layer, w%mix, chunks, w%room(w%depth), w%room(w%fraction))
+        call planck_of_band(tables, b, n, w%temperature_layer, w%planck_layer)
+        call planck_of_band(tables, b, n + 1, w%temperature_level, w%planck_level)
+        call planck_of_band(tables, b, 1, [real(input%surface_temperature, wp)], planck_surface)
+        if (original) then
+          call down_through_band_original(tables, n, chunks, secant(b), w%room(w%depth), w%room(w%fraction), w%planck_layer, &
+                                          w%planck_level, w%room(w%absorptivity), w%room(w%emission_up), radiance, w%room(w%down))
+        else
+          call down_through_band(n, chunks, secant(b), w%room(w%depth), w%room(w%fraction), w%planck_layer, &
+                                 w%planck_level, w%room(w%absorptivity), w%room(w%emission_up), radiance, w%room(w%down))
+        end if
+        ! The surface emits with the Planck fractions of the lowest layer.
+        bottom = w%fraction - 1 + (n - 1)*chunks*lanes
+        do c = 1, chunks
+          do g = 1, lanes
+            radiance(g, c) = emissivity*planck_surface(1)*w%room(bottom + (c - 1)*lanes + g) + (1 - emissivity)*radiance(g, c)
+          end do
+        end do
+        call up_through_band(n, chunks, w%room(w%absorptivity), w%room(w%emission_up), radiance, w%room(w%up))
+      end do
+      do k = 1, n + 1
+        up(k) = sum(w%room(w%up + (k - 1)*lanes:w%up + k*lanes - 1))
+        down(k) = sum(w%room(w%down + (k - 1)*lanes:w%down + k*lanes - 1))
+      end do
+    end associate
 
     do k = 1, n
       heating_rate(k) = rate*((up(k + 1) - down(k + 1)) - (up(k) - down(k)))/(input%pressure_level(k + 1) - input%pressure_level(k))
@@ -120,23 +133,25 @@ contains
     type(column_input), intent(in) :: input                         !! column
     real(real64), allocatable, intent(out) :: optical_depth(:,:)    !! vertical optical depth [1] (g-point, nlay)
     real(real64), allocatable, intent(out) :: planck_fraction(:,:)  !! Planck fraction [1] (g-point, nlay)
-    type(layer_state) :: layer
-    real(wp) :: one(n_bands)
-    real(wp) :: depth(n_scratch), fraction(n_scratch), source(n_scratch), to_top(n_scratch), to_bottom(n_scratch)
-    integer :: k, b, first, last
+    type(layer_state) :: layer(n)
+    type(mixture) :: mix(n, n_pairs)
+    real(wp), allocatable :: depth(:,:), fraction(:,:)
+    integer :: k, b, points, first, last
 
     allocate (optical_depth(n_gpoints, n), planck_fraction(n_gpoints, n))
-    one = 1
     do k = 1, n
-      call fill_layer(input, k, layer)
-      call locate(tables, layer)
-      call absorb(tables, layer, one, one, one, one, depth, fraction, source, to_top, to_bottom)
-      optical_depth(:, k) = depth(:n_gpoints)
-      do b = 1, n_bands
-        first = tables%band(b)%offset + 1
-        last = tables%band(b)%offset + tables%band(b)%points
-        planck_fraction(first:last, k) = fraction(first:last)/tables%flux_weight(b)
-      end do
+      call fill_layer(input, k, layer(k))
+      call locate(tables, layer(k), mix(k, :))
+    end do
+    do b = 1, n_bands
+      allocate (depth(lanes*tables%band(b)%chunks, n), fraction(lanes*tables%band(b)%chunks, n))
+      call band_optics(tables, b, n, layer, mix, tables%band(b)%chunks, depth, fraction)
+      points = tables%band(b)%points
+      first = tables%band(b)%offset + 1
+      last = tables%band(b)%offset + points
+      optical_depth(first:last, :) = depth(:points, :)
+      planck_fraction(first:last, :) = fraction(:points, :)/tables%flux_weight(b)
+      deallocate (depth, fraction)
     end do
   end subroutine optical_depths_of_column
 

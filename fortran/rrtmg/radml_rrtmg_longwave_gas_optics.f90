@@ -1,7 +1,7 @@
-!> Gas optics of RRTMG longwave, one layer at a time, g-points innermost.
+!> Gas optics of RRTMG longwave, one band of one column at a time, g-points innermost; so a band's tables stay in cache.
 !>
 !> Optical depths and Planck fractions of a band are weighted sums of table rows. `locate` finds once per layer where it lies
-!> between the nodes of the tables; `absorb` lists, band by band, the rows and their weights as the table in
+!> between the nodes of the tables; `band_optics` lists for one band the rows and their weights as the table in
 !> `radml_rrtmg_longwave_bands` says, and sums them. No checks here: the front door has made them.
 module radml_rrtmg_longwave_gas_optics
   use radml_rrtmg_kinds, only: wp
@@ -10,14 +10,14 @@ module radml_rrtmg_longwave_gas_optics
   implicit none
   private
 
-  public :: locate, absorb, planck_by_band
+  public :: locate, band_optics, planck_of_band
 
   integer, parameter :: max_rows = 64
   real(wp), parameter :: tropopause = 4.56_wp !! ln p below which the tables of the upper atmosphere hold [ln hPa]
   real(wp), parameter :: binary_limit = 1 - 1e-6_wp
 
   !> Mixture of two key species: the first of up to three rows and their weights, at the two reference pressures.
-  type :: mixture
+  type, public :: mixture
     integer :: first(2) = 0  !! rows before the first
     integer :: rows(2) = 0   !! rows used: 2 or 3
     real(wp) :: weight(3, 2) = 0 !! weights times the amount of the mixture [1e20 cm-2]
@@ -37,15 +37,15 @@ module radml_rrtmg_longwave_gas_optics
     real(wp) :: self_weight(2) = 0, foreign_weight(2) = 0 !! times amounts [1e20 cm-2]
     real(wp) :: minor_weight(2) = 0     !! [1]
     real(wp) :: density = 0             !! p/T [hPa K-1]
-    type(mixture) :: pair(n_pairs)
   end type layer_state
 
 contains
 
   !> Find where a layer lies between the nodes of the tables. Pressure, temperature, dry air and amounts are set before.
-  pure subroutine locate(tables, layer)
-    type(longwave_tables), intent(in) :: tables !! coefficient tables
-    type(layer_state), intent(inout) :: layer   !! layer to complete
+  pure subroutine locate(tables, layer, mix)
+    type(longwave_tables), intent(in) :: tables    !! coefficient tables
+    type(layer_state), intent(inout) :: layer      !! layer to complete
+    type(mixture), intent(inout) :: mix(:)         !! its mixtures of key species (pair)
     real(wp) :: log_pressure, toward_next, position, scale, water, fraction(2)
     integer :: j, node
 
@@ -83,11 +83,11 @@ contains
 
     if (layer%side == below) then
       do node = 1, n_pairs - 1
-        call mix_below(node, layer%pair(node))
+        call mix_below(node, mix(node))
       end do
     else
-      call mix_above(1, layer%pair(1))
-      call mix_above(n_pairs, layer%pair(n_pairs))
+      call mix_above(1, mix(1))
+      call mix_above(n_pairs, mix(n_pairs))
     end if
 
   contains
@@ -140,56 +140,55 @@ contains
     end subroutine mix_above
   end subroutine locate
 
-  !> Optical depths and Planck sources of one layer at all g-points.
-  pure subroutine absorb(tables, layer, secant, planck, planck_top, planck_bottom, depth, fraction, source, to_top, to_bottom)
-    type(longwave_tables), intent(in) :: tables     !! coefficient tables
-    type(layer_state), intent(in) :: layer          !! layer, located
-    real(wp), intent(in) :: secant(n_bands)         !! secant of the diffusivity angle [1] (band)
-    real(wp), intent(in) :: planck(n_bands)         !! Planck function at the layer's temperature [W cm-2 sr-1 cm] (band)
-    real(wp), intent(in) :: planck_top(n_bands)     !! at its upper level [W cm-2 sr-1 cm] (band)
-    real(wp), intent(in) :: planck_bottom(n_bands)  !! at its lower level [W cm-2 sr-1 cm] (band)
-    real(wp), intent(inout) :: depth(n_scratch)     !! optical depth along the diffusivity angle [1] (g-point)
-    real(wp), intent(inout) :: fraction(n_scratch)  !! Planck fraction times flux weight (g-point)
-    real(wp), intent(inout) :: source(n_scratch)    !! emission of the layer as a black body [W m-2] (g-point)
-    real(wp), intent(inout) :: to_top(n_scratch)    !! its difference towards the upper level [W m-2] (g-point)
-    real(wp), intent(inout) :: to_bottom(n_scratch) !! its difference towards the lower level [W m-2] (g-point)
-    integer :: b, n, first, row(max_rows), fraction_row(2)
-    real(wp) :: weight(max_rows), fraction_weight(2)
+  !> Optical depths and Planck fractions of one band in all layers.
+  pure subroutine band_optics(tables, b, n, layer, mix, chunks, depth, fraction)
+    type(longwave_tables), intent(in) :: tables               !! coefficient tables
+    integer, intent(in) :: b                                  !! band [1]
+    integer, intent(in) :: n                                  !! layers [1]
+    type(layer_state), intent(in) :: layer(n)                 !! layers, located (nlay)
+    type(mixture), intent(in) :: mix(n, n_pairs)              !! their mixtures of key species (nlay, pair)
+    integer, intent(in) :: chunks                             !! chunks of g-points of the band [1]
+    real(wp), intent(inout) :: depth(chunks*lanes, n)         !! vertical optical depth [1] (g-point, nlay)
+    real(wp), intent(inout) :: fraction(chunks*lanes, n)      !! Planck fraction times flux weight (g-point, nlay)
+    integer :: k, n_rows, row(max_rows), fraction_row(2)
+    real(wp) :: weight(max_rows), correction, fraction_weight(2)
 
-    do b = 1, n_bands
-      associate (band => tables%band(b), half => tables%band(b)%half(layer%side))
-        if (layer%side == below) then
-          call list_rows(tables, layer, half, lower_half(b), n, row, weight, fraction_row, fraction_weight)
+    do k = 1, n
+      associate (half => tables%band(b)%half(layer(k)%side))
+        if (layer(k)%side == below) then
+          call list_rows(tables, layer(k), mix(k, max(1, half%pair)), half, lower_half(b), n_rows, row, weight, correction, &
+                         fraction_row, fraction_weight)
         else
-          call list_rows(tables, layer, half, upper_half(b), n, row, weight, fraction_row, fraction_weight)
+          call list_rows(tables, layer(k), mix(k, max(1, half%pair)), half, upper_half(b), n_rows, row, weight, correction, &
+                         fraction_row, fraction_weight)
         end if
-        first = band%offset + 1
-        weight(:n) = weight(:n)*secant(b)
-        if (band%lanes == long_lanes) then
-          call sum_rows(long_lanes, n, row, weight, band%absorption, depth(first))
-          call spread_source(long_lanes, fraction_row, fraction_weight, band%fraction, planck(b), planck_top(b), &
-                             planck_bottom(b), fraction(first), source(first), to_top(first), to_bottom(first))
+      end associate
+      associate (band => tables%band(b))
+        if (chunks == 1) then
+          call sum_short_rows(n_rows, row, weight, correction, band%absorption(band%first_absorption), depth(1, k))
+          call mix_short_fractions(fraction_row, fraction_weight, band%fraction(band%first_fraction), fraction(1, k))
         else
-          call sum_rows(short_lanes, n, row, weight, band%absorption, depth(first))
-          call spread_source(short_lanes, fraction_row, fraction_weight, band%fraction, planck(b), planck_top(b), &
-                             planck_bottom(b), fraction(first), source(first), to_top(first), to_bottom(first))
+          call sum_long_rows(n_rows, row, weight, correction, band%absorption(band%first_absorption), depth(1, k))
+          call mix_long_fractions(fraction_row, fraction_weight, band%fraction(band%first_fraction), fraction(1, k))
         end if
       end associate
     end do
-  end subroutine absorb
+  end subroutine band_optics
 
-  !> Rows of one band's tables and their weights; the number of rows is a multiple of four.
-  pure subroutine list_rows(tables, layer, half, description, n, row, weight, fraction_row, fraction_weight)
+  !> Rows of one band's tables and their weights; the number of rows is a multiple of four, not zero.
+  pure subroutine list_rows(tables, layer, mix, half, description, n, row, weight, correction, fraction_row, fraction_weight)
     type(longwave_tables), intent(in) :: tables      !! coefficient tables
     type(layer_state), intent(in) :: layer           !! layer, located
+    type(mixture), intent(in) :: mix                 !! its mixture of the band's key species
     type(half_tables), intent(in) :: half            !! where the rows lie
     type(half_band), intent(in) :: description       !! what absorbs
     integer, intent(out) :: n                        !! number of rows [1]
     integer, intent(out) :: row(max_rows)            !! rows [1] (row)
     real(wp), intent(out) :: weight(max_rows)        !! amounts times interpolation weights [1e20 cm-2] (row)
+    real(wp), intent(out) :: correction              !! factor of the whole sum [1]
     integer, intent(out) :: fraction_row(2)          !! rows of Planck fractions [1] (row)
     real(wp), intent(out) :: fraction_weight(2)      !! their weights [1] (row)
-    real(wp) :: amount, f, correction
+    real(wp) :: amount, f
     integer :: node, k, m, base, first
 
     n = 0
@@ -207,14 +206,12 @@ contains
         weight(n + 1:n + 2) = layer%amount(half%key_gas)*layer%weight(:, node)
         n = n + 2
       else
-        associate (mix => layer%pair(half%pair))
-          do k = 1, mix%rows(node)
-            row(n + 1) = base + mix%first(node) + k
-            row(n + 2) = row(n + 1) + half%key_points
-            weight(n + 1:n + 2) = mix%weight(k, node)*layer%weight(:, node)
-            n = n + 2
-          end do
-        end associate
+        do k = 1, mix%rows(node)
+          row(n + 1) = base + mix%first(node) + k
+          row(n + 2) = row(n + 1) + half%key_points
+          weight(n + 1:n + 2) = mix%weight(k, node)*layer%weight(:, node)
+          n = n + 2
+        end do
       end if
     end do
 
@@ -247,16 +244,14 @@ contains
       end if
     end do
 
+    correction = 1
     select case (description%correction)
     case (band1_lower)
       correction = 1 - 0.15_wp*max(0.0_wp, 250 - layer%pressure)/154.4_wp
-      weight(:n) = weight(:n)*correction
     case (band1_upper)
       correction = 1 - 0.15_wp*layer%pressure/95.6_wp
-      weight(:n) = weight(:n)*correction
     case (band2_lower)
       correction = 1 - 0.05_wp*(layer%pressure - 100)/900
-      weight(:n) = weight(:n)*correction
     end select
 
     do m = 1, size(half%cross_row)
@@ -265,7 +260,7 @@ contains
       row(n) = half%cross_row(m)
       weight(n) = layer%amount(description%cross_section(m))
     end do
-    do while (mod(n, 4) /= 0)
+    do while (n == 0 .or. mod(n, 4) /= 0)
       n = n + 1
       row(n) = 1
       weight(n) = 0
@@ -305,16 +300,16 @@ contains
     type(layer_state), intent(in) :: layer      !! layer
     type(minor_gas), intent(in) :: minor        !! gas and rule
     real(wp) :: amount                          !! scaled amount [1e20 cm-2]
-    real(wp) :: reference, ratio
+    real(wp) :: reference
 
     amount = layer%amount(minor%absorber)
     select case (minor%scaling)
     case (above_reference)
       reference = real(minor%reference, wp)
       if (minor%reference <= 0) reference = tables%mole_fraction(minor%absorber, layer%pressure_node + 1)
-      ratio = amount/(layer%dry*reference)
-      if (ratio > merge(1.5_wp, 3.0_wp, minor%absorber == n2o)) &
-        amount = layer%dry*reference*(real(minor%offset, wp) + (ratio - real(minor%offset, wp))**real(minor%exponent, wp))
+      reference = reference*layer%dry
+      if (amount > reference*merge(1.5_wp, 3.0_wp, minor%absorber == n2o)) &
+        amount = reference*(real(minor%offset, wp) + (amount/reference - real(minor%offset, wp))**real(minor%exponent, wp))
     case (by_density)
       amount = amount*layer%density
     case (by_pair_density)
@@ -322,65 +317,117 @@ contains
     end select
   end function minor_amount
 
-  !> Weighted sum of table rows.
-  pure subroutine sum_rows(lanes, n, row, weight, table, total)
-    integer, intent(in) :: lanes             !! padded g-points [1]
-    integer, intent(in) :: n                 !! rows, a multiple of four [1]
-    integer, intent(in) :: row(n)            !! rows [1] (row)
-    real(wp), intent(in) :: weight(n)        !! weights [1e20 cm-2] (row)
-    real(wp), intent(in) :: table(lanes, *)  !! table [1e-20 cm2] (g-point, row)
-    real(wp), intent(inout) :: total(lanes)  !! sum [1] (g-point)
-    integer :: i, g
+  !> Weighted sum of table rows, for a band of one chunk.
+  pure subroutine sum_short_rows(n, row, weight, scale, table, total)
+    integer, intent(in) :: n                     !! rows, a multiple of four, not zero [1]
+    integer, intent(in) :: row(n)                !! rows [1] (row)
+    real(wp), intent(in) :: weight(n)            !! weights [1e20 cm-2] (row)
+    real(wp), intent(in) :: scale                !! factor of the sum [1]
+    real(wp), intent(in) :: table(lanes, *)     !! table [1e-20 cm2] (g-point, row)
+    real(wp), intent(inout) :: total(lanes)     !! sum [1] (g-point)
+    integer :: g, i, j1, j2, j3, j4
+    real(wp) :: w1, w2, w3, w4
+
+    do i = 1, n, 4
+      j1 = row(i)
+      j2 = row(i + 1)
+      j3 = row(i + 2)
+      j4 = row(i + 3)
+      w1 = scale*weight(i)
+      w2 = scale*weight(i + 1)
+      w3 = scale*weight(i + 2)
+      w4 = scale*weight(i + 3)
+      if (i == 1) then
+        !$omp simd
+        do g = 1, lanes
+          total(g) = w1*table(g, j1) + w2*table(g, j2) + w3*table(g, j3) + w4*table(g, j4)
+        end do
+      else
+        !$omp simd
+        do g = 1, lanes
+          total(g) = total(g) + (w1*table(g, j1) + w2*table(g, j2) + w3*table(g, j3) + w4*table(g, j4))
+        end do
+      end if
+    end do
+  end subroutine sum_short_rows
+
+  !> Weighted sum of table rows, for a band of two chunks; the same for a compile-time length of twice as many g-points.
+  pure subroutine sum_long_rows(n, row, weight, scale, table, total)
+    integer, intent(in) :: n                     !! rows, a multiple of four, not zero [1]
+    integer, intent(in) :: row(n)                !! rows [1] (row)
+    real(wp), intent(in) :: weight(n)            !! weights [1e20 cm-2] (row)
+    real(wp), intent(in) :: scale                !! factor of the sum [1]
+    real(wp), intent(in) :: table(2*lanes, *)   !! table [1e-20 cm2] (g-point, row)
+    real(wp), intent(inout) :: total(2*lanes)   !! sum [1] (g-point)
+    integer :: g, i, j1, j2, j3, j4
+    real(wp) :: w1, w2, w3, w4
+
+    do i = 1, n, 4
+      j1 = row(i)
+      j2 = row(i + 1)
+      j3 = row(i + 2)
+      j4 = row(i + 3)
+      w1 = scale*weight(i)
+      w2 = scale*weight(i + 1)
+      w3 = scale*weight(i + 2)
+      w4 = scale*weight(i + 3)
+      if (i == 1) then
+        !$omp simd
+        do g = 1, 2*lanes
+          total(g) = w1*table(g, j1) + w2*table(g, j2) + w3*table(g, j3) + w4*table(g, j4)
+        end do
+      else
+        !$omp simd
+        do g = 1, 2*lanes
+          total(g) = total(g) + (w1*table(g, j1) + w2*table(g, j2) + w3*table(g, j3) + w4*table(g, j4))
+        end do
+      end if
+    end do
+  end subroutine sum_long_rows
+
+  !> Planck fractions between two rows, for a band of one chunk.
+  pure subroutine mix_short_fractions(row, weight, table, fraction)
+    integer, intent(in) :: row(2)                !! rows [1] (row)
+    real(wp), intent(in) :: weight(2)            !! weights [1] (row)
+    real(wp), intent(in) :: table(lanes, *)     !! fractions times flux weight (g-point, row)
+    real(wp), intent(inout) :: fraction(lanes)  !! fractions times flux weight (g-point)
+    integer :: g
 
     !$omp simd
     do g = 1, lanes
-      total(g) = 0
+      fraction(g) = weight(1)*table(g, row(1)) + weight(2)*table(g, row(2))
     end do
-    do i = 1, n, 4
-      !$omp simd
-      do g = 1, lanes
-        total(g) = total(g) + weight(i)*table(g, row(i)) + weight(i + 1)*table(g, row(i + 1)) &
-                   + weight(i + 2)*table(g, row(i + 2)) + weight(i + 3)*table(g, row(i + 3))
-      end do
-    end do
-  end subroutine sum_rows
+  end subroutine mix_short_fractions
 
-  !> Planck fractions of a band, times the Planck function of the layer and its differences to the levels.
-  pure subroutine spread_source(lanes, row, weight, table, planck, planck_top, planck_bottom, fraction, source, to_top, to_bottom)
-    integer, intent(in) :: lanes                !! padded g-points [1]
-    integer, intent(in) :: row(2)               !! rows [1] (row)
-    real(wp), intent(in) :: weight(2)           !! weights [1] (row)
-    real(wp), intent(in) :: table(lanes, *)     !! fractions times flux weight (g-point, row)
-    real(wp), intent(in) :: planck              !! Planck function of the layer [W cm-2 sr-1 cm]
-    real(wp), intent(in) :: planck_top          !! of its upper level [W cm-2 sr-1 cm]
-    real(wp), intent(in) :: planck_bottom       !! of its lower level [W cm-2 sr-1 cm]
-    real(wp), intent(inout) :: fraction(lanes)  !! fractions times flux weight (g-point)
-    real(wp), intent(inout) :: source(lanes)    !! emission of the layer [W m-2] (g-point)
-    real(wp), intent(inout) :: to_top(lanes)    !! difference towards the upper level [W m-2] (g-point)
-    real(wp), intent(inout) :: to_bottom(lanes) !! difference towards the lower level [W m-2] (g-point)
-    real(wp) :: f
+  !> Planck fractions between two rows, for a band of two chunks.
+  pure subroutine mix_long_fractions(row, weight, table, fraction)
+    integer, intent(in) :: row(2)                !! rows [1] (row)
+    real(wp), intent(in) :: weight(2)            !! weights [1] (row)
+    real(wp), intent(in) :: table(2*lanes, *)     !! fractions times flux weight (g-point, row)
+    real(wp), intent(inout) :: fraction(2*lanes)  !! fractions times flux weight (g-point)
     integer :: g
 
-    !$omp simd private(f)
-    do g = 1, lanes
-      f = weight(1)*table(g, row(1)) + weight(2)*table(g, row(2))
-      fraction(g) = f
-      source(g) = f*planck
-      to_top(g) = f*(planck_top - planck)
-      to_bottom(g) = f*(planck_bottom - planck)
+    !$omp simd
+    do g = 1, 2*lanes
+      fraction(g) = weight(1)*table(g, row(1)) + weight(2)*table(g, row(2))
     end do
-  end subroutine spread_source
+  end subroutine mix_long_fractions
 
-  !> Planck function of all bands at one temperature, linear in the table, and beyond its ends.
-  pure subroutine planck_by_band(tables, temperature, planck)
+  !> Planck function of one band at many temperatures, linear in the table, and beyond its ends.
+  pure subroutine planck_of_band(tables, b, n, temperature, planck)
     type(longwave_tables), intent(in) :: tables !! coefficient tables
-    real(wp), intent(in) :: temperature         !! temperature [K]
-    real(wp), intent(out) :: planck(n_bands)    !! band-mean Planck function [W cm-2 sr-1 cm] (band)
+    integer, intent(in) :: b                    !! band [1]
+    integer, intent(in) :: n                    !! temperatures [1]
+    real(wp), intent(in) :: temperature(n)      !! temperatures [K] (n)
+    real(wp), intent(out) :: planck(n)          !! band-mean Planck function [W cm-2 sr-1 cm] (n)
     real(wp) :: position
-    integer :: i
+    integer :: i, k
 
-    position = temperature - (first_planck_temperature - 1)
-    i = min(n_planck - 1, max(1, int(position)))
-    planck = tables%planck(:, i) + (position - i)*(tables%planck(:, i + 1) - tables%planck(:, i))
-  end subroutine planck_by_band
+    !$omp simd private(position, i)
+    do k = 1, n
+      position = temperature(k) - (first_planck_temperature - 1)
+      i = min(n_planck - 1, max(1, int(position)))
+      planck(k) = tables%planck(i, b) + (position - i)*(tables%planck(i + 1, b) - tables%planck(i, b))
+    end do
+  end subroutine planck_of_band
 end module radml_rrtmg_longwave_gas_optics

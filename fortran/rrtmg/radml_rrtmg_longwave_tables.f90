@@ -1,18 +1,17 @@
 !> RRTMG longwave's coefficient tables in memory: g-points contiguous, one pool of rows per band.
 !>
 !> A *row* is the absorption (or the Planck fraction) at all g-points of a band for one node of the interpolation. Rows are
-!> padded to `lanes` g-points, with zeros, so that every inner loop has one of two fixed lengths.
+!> padded, with zeros, to one or two chunks of `lanes` g-points, so that every inner loop has the same fixed length.
 module radml_rrtmg_longwave_tables
+  use, intrinsic :: iso_c_binding, only: c_intptr_t, c_loc
   use, intrinsic :: iso_fortran_env, only: real64
   use radml_rrtmg_kinds, only: wp
-  use radml_rrtmg_longwave_bands, only: n_bands, n_gpoints, n_pairs
+  use radml_rrtmg_longwave_bands, only: n_bands, n_pairs
   implicit none
   private
 
-  integer, parameter, public :: short_lanes = 8, long_lanes = 16 !! padded g-points of a band
-  !> Packed g-points of all bands, rounded up to the vector width; each band's padding is overwritten by the band after it.
-  integer, parameter, public :: n_packed = 144
-  integer, parameter, public :: n_scratch = n_gpoints + long_lanes !! room for the padding of the last band
+  integer, parameter, public :: lanes = 8       !! g-points of a chunk: what one vector register of 512 bits holds in real64
+  integer, parameter, public :: max_chunks = 2  !! chunks of the widest band
   integer, parameter, public :: n_reference = 59                   !! reference levels
   integer, parameter, public :: n_planck = 181                     !! temperatures of the Planck table
   integer, parameter, public :: first_planck_temperature = 160     !! [K]
@@ -39,19 +38,21 @@ module radml_rrtmg_longwave_tables
 
   !> One band.
   type, public :: band_tables
-    integer :: lanes = 0   !! padded g-points: short_lanes or long_lanes
+    integer :: chunks = 0  !! chunks of g-points
     integer :: points = 0  !! g-points
     integer :: offset = 0  !! g-points of the bands before
     type(half_tables) :: half(2)
-    real(wp), allocatable :: absorption(:,:) !! rows of absorption coefficients [1e-20 cm2] (lanes, row)
-    real(wp), allocatable :: fraction(:,:)   !! rows of Planck fractions times the band's flux weight [cm-1] (lanes, row)
+    real(wp), allocatable :: absorption(:)   !! rows of absorption coefficients [1e-20 cm2] (chunks*lanes of each row)
+    real(wp), allocatable :: fraction(:)     !! rows of Planck fractions times the band's flux weight [cm-1] (the same)
+    integer :: first_absorption = 1          !! where the rows begin, so that a vector load does not straddle cache lines
+    integer :: first_fraction = 1
   end type band_tables
 
   !> All tables.
   type, public :: longwave_tables
     type(band_tables) :: band(n_bands)
     real(wp) :: flux_weight(n_bands) = 0              !! radiance to flux, times the band's width [cm-1 sr W m-2 / (W cm-2)] (band)
-    real(wp) :: planck(n_bands, n_planck) = 0         !! band-mean Planck function [W cm-2 sr-1 cm] (band, temperature)
+    real(wp) :: planck(n_planck, n_bands) = 0         !! band-mean Planck function [W cm-2 sr-1 cm] (temperature, band)
     real(wp) :: log_pressure(n_reference) = 0         !! ln p [ln hPa] (reference level)
     real(wp) :: temperature(n_reference) = 0          !! [K] (reference level)
     real(wp) :: mole_fraction(7, n_reference) = 0     !! [mol mol-1] (gas, reference level)
@@ -61,9 +62,19 @@ module radml_rrtmg_longwave_tables
     logical :: loaded = .false.
   end type longwave_tables
 
-  public :: fill_lookup
+  public :: fill_lookup, first_aligned
 
 contains
+
+  !> First element that lies at the beginning of a cache line of 64 bytes; the array has room for `lanes` elements more.
+  function first_aligned(array) result(first)
+    real(wp), target, contiguous, intent(in) :: array(:) !! array [any] (element)
+    integer :: first                                     !! element [1]
+    integer(c_intptr_t) :: address
+
+    address = transfer(c_loc(array(1)), address)
+    first = 1 + int(modulo(-address, 64_c_intptr_t))*8/storage_size(array)
+  end function first_aligned
 
   !> The original's tables over tau/(tau + 1/pade): transmittance with a floor of 1e-20, and the linear-in-tau weight.
   pure subroutine fill_lookup(tables)

@@ -1,16 +1,17 @@
-!> Radiative transfer through one clear layer at all g-points: absorption and emission along the diffusivity angle.
+!> Radiative transfer through one band of one clear column: absorption and emission along the diffusivity angle.
 !>
 !> The source varies linearly in optical depth between the layer's mean and its levels (Clough et al. 1992). Radiances carry
-!> the band's flux weight, so that a flux is their plain sum. No checks here: the front door has made them.
+!> the band's flux weight, so that a flux is their plain sum; that sum is kept by vector lane until all bands
+!> are done. No checks here: the front door has made them.
 module radml_rrtmg_longwave_transfer
   use radml_rrtmg_kinds, only: wp
-  use radml_rrtmg_longwave_tables, only: longwave_tables, n_lookup, n_packed, pade
+  use radml_rrtmg_longwave_tables, only: lanes, longwave_tables, n_lookup, pade
   implicit none
   private
 
-  public :: down_through_layer, down_through_layer_original, up_through_layer
+  public :: down_through_band, down_through_band_original, up_through_band
 
-  !> Below this optical depth series replace differences of nearly equal numbers.
+  !> Below this optical depth the original's series, tau - tau**2/2 and tau/6, replace differences of nearly equal numbers.
   real(wp), parameter :: thin = 0.06_wp
   !> Beyond this optical depth transmittance is below 1e-20, the original's floor.
   real(wp), parameter :: thick = 46.0_wp
@@ -24,88 +25,115 @@ module radml_rrtmg_longwave_transfer
 
 contains
 
-  !> Downward through a layer, with exact exponentials.
-  pure subroutine down_through_layer(depth, source, to_top, to_bottom, radiance, absorptivity, emission_up, flux)
-    real(wp), intent(in) :: depth(n_packed)           !! optical depth [1] (g-point)
-    real(wp), intent(in) :: source(n_packed)          !! emission of the layer as a black body [W m-2] (g-point)
-    real(wp), intent(in) :: to_top(n_packed)          !! its difference towards the upper level [W m-2] (g-point)
-    real(wp), intent(in) :: to_bottom(n_packed)       !! its difference towards the lower level [W m-2] (g-point)
-    real(wp), intent(inout) :: radiance(n_packed)     !! downward radiance [W m-2] (g-point)
-    real(wp), intent(inout) :: absorptivity(n_packed) !! absorptivity of the layer [1] (g-point)
-    real(wp), intent(inout) :: emission_up(n_packed)  !! effective black-body emission upwards [W m-2] (g-point)
-    real(wp), intent(out) :: flux                     !! downward flux at the lower level [W m-2]
-    real(wp) :: x, y, e, a, xs, towards
-    integer :: g
+  !> Downward through all layers of a band, with exact exponentials.
+  pure subroutine down_through_band(n, chunks, secant, depth, fraction, planck_layer, planck_level, absorptivity, emission_up, &
+                                    radiance, down)
+    integer, intent(in) :: n                                !! layers [1]
+    integer, intent(in) :: chunks                           !! chunks of g-points of the band [1]
+    real(wp), intent(in) :: secant                          !! secant of the diffusivity angle [1]
+    real(wp), intent(in) :: depth(lanes, chunks, n)         !! vertical optical depth [1] (g-point, nlay)
+    real(wp), intent(in) :: fraction(lanes, chunks, n)      !! Planck fraction times flux weight (g-point, nlay)
+    real(wp), intent(in) :: planck_layer(n)                 !! Planck function of layers [W cm-2 sr-1 cm] (nlay)
+    real(wp), intent(in) :: planck_level(n + 1)             !! Planck function at levels [W cm-2 sr-1 cm] (nlay+1)
+    real(wp), intent(inout) :: absorptivity(lanes, chunks, n) !! absorptivity of layers [1] (g-point, nlay)
+    real(wp), intent(inout) :: emission_up(lanes, chunks, n) !! their black-body emission upwards [W m-2] (g-point, nlay)
+    real(wp), intent(inout) :: radiance(lanes, chunks)      !! downward radiance at the surface [W m-2] (g-point)
+    real(wp), intent(inout) :: down(lanes, n + 1)           !! downward flux so far, by lane [W m-2] (lane, nlay+1)
+    real(wp) :: x, y, e, a, xs, towards, source, r(lanes)
+    integer :: c, g, k
 
-    flux = 0
-    !$omp simd private(x, y, e, a, xs, towards) reduction(+:flux)
-    do g = 1, n_packed
-      x = max(depth(g), 0.0_wp)
-      xs = max(x, thin)
-      y = min(xs, thick)*(1.0_wp/128) - middle
-      e = c0 + y*(c1 + y*(c2 + y*(c3 + y*(c4 + y*(c5 + y*(c6 + y*(c7 + y*(c8 + y*c9))))))))
-      e = e*e
-      e = e*e
-      e = e*e
-      e = e*e
-      e = e*e
-      e = e*e
-      e = e*e
-      a = 1 - e
-      towards = 1 - 2*(a - xs*e)/(xs*a)
-      a = merge(x*(1 - x*(0.5_wp - x*(1.0_wp/6 - x*(1.0_wp/24 - x*(1.0_wp/120))))), a, x < thin)
-      towards = merge(x*(1.0_wp/6 - x*x*(1.0_wp/360)), towards, x < thin)
-      absorptivity(g) = a
-      emission_up(g) = source(g) + towards*to_top(g)
-      radiance(g) = radiance(g) + (source(g) + towards*to_bottom(g) - radiance(g))*a
-      flux = flux + radiance(g)
+    do c = 1, chunks
+      r = 0
+      do k = 1, n
+        !$omp simd private(x, y, e, a, xs, towards, source)
+        do g = 1, lanes
+          x = secant*max(depth(g, c, k), 0.0_wp)
+          xs = max(x, thin)
+          y = min(xs, thick)*(1.0_wp/128) - middle
+          e = c0 + y*(c1 + y*(c2 + y*(c3 + y*(c4 + y*(c5 + y*(c6 + y*(c7 + y*(c8 + y*c9))))))))
+          e = e*e
+          e = e*e
+          e = e*e
+          e = e*e
+          e = e*e
+          e = e*e
+          e = e*e
+          a = 1 - e
+          towards = 1 - 2*(a - xs*e)/(xs*a)
+          a = merge(x - 0.5_wp*x*x, a, x < thin)
+          towards = merge(x*(1.0_wp/6), towards, x < thin)
+          source = planck_layer(k) + towards*(planck_level(k + 1) - planck_layer(k))
+          absorptivity(g, c, k) = a
+          emission_up(g, c, k) = fraction(g, c, k)*(planck_layer(k) + towards*(planck_level(k) - planck_layer(k)))
+          r(g) = r(g) + (fraction(g, c, k)*source - r(g))*a
+          down(g, k + 1) = down(g, k + 1) + r(g)
+        end do
+      end do
+      radiance(:, c) = r
     end do
-  end subroutine down_through_layer
+  end subroutine down_through_band
 
   !> The same with the original's transmittance table, for tests against it.
-  pure subroutine down_through_layer_original(tables, depth, source, to_top, to_bottom, radiance, absorptivity, emission_up, flux)
-    type(longwave_tables), intent(in) :: tables       !! coefficient tables
-    real(wp), intent(in) :: depth(n_packed)           !! optical depth [1] (g-point)
-    real(wp), intent(in) :: source(n_packed)          !! emission of the layer as a black body [W m-2] (g-point)
-    real(wp), intent(in) :: to_top(n_packed)          !! its difference towards the upper level [W m-2] (g-point)
-    real(wp), intent(in) :: to_bottom(n_packed)       !! its difference towards the lower level [W m-2] (g-point)
-    real(wp), intent(inout) :: radiance(n_packed)     !! downward radiance [W m-2] (g-point)
-    real(wp), intent(inout) :: absorptivity(n_packed) !! absorptivity of the layer [1] (g-point)
-    real(wp), intent(inout) :: emission_up(n_packed)  !! effective black-body emission upwards [W m-2] (g-point)
-    real(wp), intent(out) :: flux                     !! downward flux at the lower level [W m-2]
+  pure subroutine down_through_band_original(tables, n, chunks, secant, depth, fraction, planck_layer, planck_level, absorptivity, &
+                                             emission_up, radiance, down)
+    type(longwave_tables), intent(in) :: tables             !! coefficient tables
+    integer, intent(in) :: n                                !! layers [1]
+    integer, intent(in) :: chunks                           !! chunks of g-points of the band [1]
+    real(wp), intent(in) :: secant                          !! secant of the diffusivity angle [1]
+    real(wp), intent(in) :: depth(lanes, chunks, n)         !! vertical optical depth [1] (g-point, nlay)
+    real(wp), intent(in) :: fraction(lanes, chunks, n)      !! Planck fraction times flux weight (g-point, nlay)
+    real(wp), intent(in) :: planck_layer(n)                 !! Planck function of layers [W cm-2 sr-1 cm] (nlay)
+    real(wp), intent(in) :: planck_level(n + 1)             !! Planck function at levels [W cm-2 sr-1 cm] (nlay+1)
+    real(wp), intent(inout) :: absorptivity(lanes, chunks, n) !! absorptivity of layers [1] (g-point, nlay)
+    real(wp), intent(inout) :: emission_up(lanes, chunks, n) !! their black-body emission upwards [W m-2] (g-point, nlay)
+    real(wp), intent(inout) :: radiance(lanes, chunks)      !! downward radiance at the surface [W m-2] (g-point)
+    real(wp), intent(inout) :: down(lanes, n + 1)           !! downward flux so far, by lane [W m-2] (lane, nlay+1)
     real(wp) :: x, towards
-    integer :: g, i
+    integer :: c, g, k, i
 
-    flux = 0
-    do g = 1, n_packed
-      x = max(depth(g), 0.0_wp)
-      if (x <= thin) then
-        absorptivity(g) = x - 0.5_wp*x*x
-        towards = x/6
-      else
-        i = int(n_lookup*(x/(real(1/pade, wp) + x)) + 0.5_wp)
-        absorptivity(g) = 1 - tables%lookup_transmittance(i)
-        towards = tables%lookup_source(i)
-      end if
-      emission_up(g) = source(g) + towards*to_top(g)
-      radiance(g) = radiance(g) + (source(g) + towards*to_bottom(g) - radiance(g))*absorptivity(g)
-      flux = flux + radiance(g)
+    radiance = 0
+    do k = 1, n
+      do c = 1, chunks
+        do g = 1, lanes
+          x = secant*max(depth(g, c, k), 0.0_wp)
+          if (x <= thin) then
+            absorptivity(g, c, k) = x - 0.5_wp*x*x
+            towards = x/6
+          else
+            i = int(n_lookup*(x/(real(1/pade, wp) + x)) + 0.5_wp)
+            absorptivity(g, c, k) = 1 - tables%lookup_transmittance(i)
+            towards = tables%lookup_source(i)
+          end if
+          emission_up(g, c, k) = fraction(g, c, k)*(planck_layer(k) + towards*(planck_level(k) - planck_layer(k)))
+          radiance(g, c) = radiance(g, c) + (fraction(g, c, k)*(planck_layer(k) + towards*(planck_level(k + 1) &
+                           - planck_layer(k))) - radiance(g, c))*absorptivity(g, c, k)
+          down(g, k + 1) = down(g, k + 1) + radiance(g, c)
+        end do
+      end do
     end do
-  end subroutine down_through_layer_original
+  end subroutine down_through_band_original
 
-  !> Upward through a layer that `down_through_layer` has passed.
-  pure subroutine up_through_layer(absorptivity, emission_up, radiance, flux)
-    real(wp), intent(in) :: absorptivity(n_packed) !! absorptivity of the layer [1] (g-point)
-    real(wp), intent(in) :: emission_up(n_packed)  !! effective black-body emission upwards [W m-2] (g-point)
-    real(wp), intent(inout) :: radiance(n_packed)  !! upward radiance [W m-2] (g-point)
-    real(wp), intent(out) :: flux                  !! upward flux at the upper level [W m-2]
-    integer :: g
+  !> Upward from the surface through all layers of a band that `down_through_band` has passed.
+  pure subroutine up_through_band(n, chunks, absorptivity, emission_up, radiance, up)
+    integer, intent(in) :: n                                !! layers [1]
+    integer, intent(in) :: chunks                           !! chunks of g-points of the band [1]
+    real(wp), intent(in) :: absorptivity(lanes, chunks, n)  !! absorptivity of layers [1] (g-point, nlay)
+    real(wp), intent(in) :: emission_up(lanes, chunks, n)   !! their black-body emission upwards [W m-2] (g-point, nlay)
+    real(wp), intent(in) :: radiance(lanes, chunks)         !! upward radiance at the surface [W m-2] (g-point)
+    real(wp), intent(inout) :: up(lanes, n + 1)             !! upward flux so far, by lane [W m-2] (lane, nlay+1)
+    real(wp) :: r(lanes)
+    integer :: c, g, k
 
-    flux = 0
-    !$omp simd reduction(+:flux)
-    do g = 1, n_packed
-      radiance(g) = radiance(g) + (emission_up(g) - radiance(g))*absorptivity(g)
-      flux = flux + radiance(g)
+    do c = 1, chunks
+      r = radiance(:, c)
+      up(:, n + 1) = up(:, n + 1) + r
+      do k = n, 1, -1
+        !$omp simd
+        do g = 1, lanes
+          r(g) = r(g) + (emission_up(g, c, k) - r(g))*absorptivity(g, c, k)
+          up(g, k) = up(g, k) + r(g)
+        end do
+      end do
     end do
-  end subroutine up_through_layer
+  end subroutine up_through_band
 end module radml_rrtmg_longwave_transfer
