@@ -217,7 +217,7 @@ contains
   subroutine write_columns(self, path, source, stat, errmsg)
     class(column_set), intent(in) :: self                              !! [columns] ()
     character(len=*), intent(in) :: path                               !! [text] ()
-    character(len=*), intent(in) :: source                             !! what made the columns, for the attribute `source` [text] ()
+    character(len=*), intent(in) :: source                             !! what made the columns [text] ()
     integer, intent(out), optional :: stat                             !! 0, or `status_cannot_write` [1] ()
     character(len=:), allocatable, intent(inout), optional :: errmsg   !! [text] ()
 
@@ -254,7 +254,7 @@ contains
       call profile('temperature_level', 'level', 'K', 'air_temperature', self%temperature_level)
       call profile('pressure_layer', 'layer', 'Pa', 'air_pressure', self%pressure_layer)
       call profile('temperature_layer', 'layer', 'K', 'air_temperature', self%temperature_layer)
-      ! CF's nearest names say mole fraction in air; these are over dry air, which matters for h2o alone: it claims no standard name.
+      ! CF's nearest names say mole fraction in air; these are over dry air, which matters for h2o alone: it claims none.
       call profile('h2o', 'layer', 'mol mol-1', '', self%h2o, 'water vapour, moles per mole of dry air')
       call profile('o3', 'layer', 'mol mol-1', 'mole_fraction_of_ozone_in_air', self%o3)
       call profile('co2', 'layer', 'mol mol-1', 'mole_fraction_of_carbon_dioxide_in_air', self%co2)

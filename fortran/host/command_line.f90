@@ -4,7 +4,7 @@ module command_line
   implicit none
   private
 
-  public :: argument_list, whole_command
+  public :: argument_list, history_entry
 
   !> Text of its own length, so that a list may hold texts of different lengths.
   type :: text
@@ -121,14 +121,26 @@ contains
     stat = status_success
   end subroutine positive_integer
 
-  !> The command line as it was typed, nearly.
-  function whole_command() result(command)
-    character(len=:), allocatable :: command  !! [text] ()
+  !> An entry for the attribute `history` of a NetCDF file: now, and the command line.
+  function history_entry() result(entry)
+    character(len=:), allocatable :: entry  !! [text] ()
+    character(len=:), allocatable :: command
     integer :: length
     call get_command(length=length)
     allocate (character(len=length) :: command)
     call get_command(command(:))
-  end function whole_command
+    entry = timestamp()//': '//command
+  end function history_entry
+
+  !> Date, time and zone as ISO 8601 writes them.
+  function timestamp() result(text)
+    character(len=:), allocatable :: text
+    character(len=8) :: date
+    character(len=10) :: time
+    character(len=5) :: zone
+    call date_and_time(date, time, zone)
+    text = date(1:4)//'-'//date(5:6)//'-'//date(7:8)//'T'//time(1:2)//':'//time(3:4)//':'//time(5:6)//zone
+  end function timestamp
 
   ! Written out: gfortran 12 fails on an array constructor with such elements.
   subroutine append(list, value)

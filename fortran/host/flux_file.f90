@@ -13,7 +13,7 @@ contains
   subroutine write_fluxes(path, command, scheme, pressure_level, pressure_layer, up, down, heating_rate, clouds_left_out, &
                           stat, errmsg)
     character(len=*), intent(in) :: path                               !! [text] ()
-    character(len=*), intent(in) :: command                            !! the command line, for the attribute `history` [text] ()
+    character(len=*), intent(in) :: command                            !! when and how it was made [text] ()
     character(len=*), intent(in) :: scheme                             !! the radiation scheme, for the attribute `source` [text] ()
     real(real64), intent(in) :: pressure_level(:, :)                   !! [Pa] (ncol, nlay+1)
     real(real64), intent(in) :: pressure_layer(:, :)                   !! [Pa] (ncol, nlay)
@@ -32,7 +32,7 @@ contains
     call file%put_attribute('Conventions', 'CF-1.11')
     call file%put_attribute('title', 'Longwave fluxes and heating rates, from the top of the atmosphere down')
     call file%put_attribute('source', scheme)
-    call file%put_attribute('history', timestamp()//': '//command)
+    call file%put_attribute('history', command)
     if (clouds_left_out) call file%put_attribute('comment', 'clear sky: the clouds of the columns were left out')
     call file%define_dimension('column', size(heating_rate, 1))
     call file%define_dimension('layer', size(heating_rate, 2))
@@ -73,15 +73,5 @@ contains
     call file%put_attribute('coordinates', 'pressure_level', prefix//'_down')
     call file%put_attribute('coordinates', 'pressure_layer', prefix//'_heating_rate')
   end subroutine define_fluxes
-
-  !> Date, time and zone as ISO 8601 writes them.
-  function timestamp() result(text)
-    character(len=:), allocatable :: text
-    character(len=8) :: date
-    character(len=10) :: time
-    character(len=5) :: zone
-    call date_and_time(date, time, zone)
-    text = date(1:4)//'-'//date(5:6)//'-'//date(7:8)//'T'//time(1:2)//':'//time(3:4)//':'//time(5:6)//zone
-  end function timestamp
 
 end module flux_file

@@ -1,6 +1,7 @@
 !> The NetCDF history of a run: what the columns were at every history interval.
 module history
   use, intrinsic :: iso_fortran_env, only: real64
+  use build_facts, only: project_version
   use checked_netcdf, only: netcdf_file
   use configuration, only: host_configuration
   use host_state, only: column_state
@@ -27,7 +28,7 @@ contains
     class(history_file), intent(inout) :: self               !! [file] ()
     type(column_state), intent(in) :: state                  !! [state] ()
     type(host_configuration), intent(in) :: configuration    !! [various] ()
-    character(len=*), intent(in) :: command                  !! command line of the run [text] ()
+    character(len=*), intent(in) :: command                  !! when and how it was made [text] ()
     integer, intent(out) :: stat                             !! 0, or `status_cannot_write` [1] ()
     character(len=:), allocatable, intent(inout) :: errmsg   !! [text] ()
 
@@ -39,7 +40,7 @@ contains
       call file%create(configuration%history)
       call file%put_attribute('Conventions', 'CF-1.11')
       call file%put_attribute('title', 'Atmospheric columns stepped by radml-host, from the top of the atmosphere down')
-      call file%put_attribute('source', 'radml-host')
+      call file%put_attribute('source', 'radml-host '//project_version)
       call file%put_attribute('history', command)
       call file%put_attribute('columns', configuration%columns)
       call file%put_attribute('scheme', configuration%scheme)

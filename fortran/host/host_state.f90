@@ -5,6 +5,7 @@
 !! absorbed in the air, nothing condenses, nothing moves sideways.
 module host_state
   use, intrinsic :: iso_fortran_env, only: real64
+  use, intrinsic :: ieee_arithmetic, only: ieee_is_finite
   use column_file, only: column_set
   use configuration, only: host_configuration
   use convection, only: adjust_dry_convection
@@ -37,7 +38,8 @@ module host_state
     procedure :: prepare_radiation
     procedure :: update_sunlight
     procedure :: step
-    procedure :: check
+    procedure :: check_radiation
+    procedure :: check_temperatures
   end type column_state
 
 contains
@@ -119,8 +121,37 @@ contains
     self%seconds = self%seconds + configuration%time_step
   end subroutine step
 
+  !> Whether every flux and heating rate is a number; if not, which is not.
+  subroutine check_radiation(self, stat, errmsg)
+    class(column_state), intent(in) :: self                  !! [state] ()
+    integer, intent(out) :: stat                             !! 0, or `status_bad_state` [1] ()
+    character(len=:), allocatable, intent(inout) :: errmsg   !! [text] ()
+    stat = status_success
+    call check_field('upward flux', 'level', self%up)
+    call check_field('downward flux', 'level', self%down)
+    call check_field('heating rate', 'layer', self%heating_rate)
+
+  contains
+
+    subroutine check_field(name, vertical, values)
+      character(len=*), intent(in) :: name, vertical
+      real(real64), intent(in) :: values(:, :)
+      integer :: i, k
+      if (stat /= 0) return
+      do k = 1, size(values, 2)
+        do i = 1, size(values, 1)
+          if (ieee_is_finite(values(i, k))) cycle
+          call fail(status_bad_state, 'radiation gave a '//name//' that is no finite number in column '//integer_text(i)// &
+                    ', '//vertical//' '//integer_text(k)//', '//hours_after_start(self), stat, errmsg)
+          return
+        end do
+      end do
+    end subroutine check_field
+
+  end subroutine check_radiation
+
   !> Whether every temperature is one that can occur; if not, which is not.
-  subroutine check(self, stat, errmsg)
+  subroutine check_temperatures(self, stat, errmsg)
     class(column_state), intent(in) :: self                  !! [state] ()
     integer, intent(out) :: stat                             !! 0, or `status_bad_state` [1] ()
     character(len=:), allocatable, intent(inout) :: errmsg   !! [text] ()
@@ -149,16 +180,22 @@ contains
       real(real64), intent(in) :: value
       character(len=:), allocatable :: text
       text = ' left the range '//real_text(coldest)//' to '//real_text(warmest)//' K: '//real_text(value)//' K, '// &
-             real_text(self%seconds/3600.0_real64)//' hours after the start'
+             hours_after_start(self)
     end function left_range
 
-  end subroutine check
+  end subroutine check_temperatures
 
-  ! False for a NaN too: every comparison with one is.
+  pure function hours_after_start(self) result(text)
+    class(column_state), intent(in) :: self
+    character(len=:), allocatable :: text
+    text = real_text(self%seconds/3600.0_real64)//' hours after the start'
+  end function hours_after_start
+
   elemental function sane(temperature) result(answer)
     real(real64), intent(in) :: temperature
     logical :: answer
-    answer = temperature >= coldest .and. temperature <= warmest
+    answer = ieee_is_finite(temperature)  ! first: a host that traps invalid operations stops at a comparison with NaN
+    if (answer) answer = temperature >= coldest .and. temperature <= warmest
   end function sane
 
 end module host_state

@@ -53,7 +53,7 @@ contains
   pure function real_text(value, decimals) result(text)
     use, intrinsic :: iso_fortran_env, only: real64
     real(real64), intent(in) :: value          !! [any] ()
-    integer, intent(in), optional :: decimals  !! exactly so many; absent for four at most, and an exponent if they are too few [1] ()
+    integer, intent(in), optional :: decimals  !! so many; absent for what it takes, four at most [1] ()
     character(len=:), allocatable :: text      !! [text] ()
     character(len=64) :: buffer
     integer :: last

@@ -14,14 +14,15 @@ module radiation
 
   public :: radiation_scheme
 
-  integer, parameter, public :: default_columns_per_block = 64  !! measured; see docs/host.md [1] ()
+  !> RRTMG does not care; a network wants enough columns for its matrix products and few enough for the cache [1] ()
+  integer, parameter, public :: default_columns_per_block = 64
   integer, parameter :: n_network_inputs = 11
   integer, parameter :: n_network_outputs = 3
 
   type :: radiation_scheme
     private
     character(len=:), allocatable, public :: name   !! rrtmg or network [text] ()
-    integer, public :: columns_per_block = default_columns_per_block  !! columns that one call takes [1] ()
+    integer, public :: columns_per_block = default_columns_per_block  !! columns that one call takes at most [1] ()
     integer, public :: n_threads = 1                !! OpenMP threads that share the blocks [1] ()
     type(rrtmg_longwave) :: longwave
     type(torch_model) :: net
@@ -37,7 +38,7 @@ contains
   subroutine setup(self, name, source, columns_per_block, n_threads, stat, errmsg)
     class(radiation_scheme), intent(inout) :: self           !! [scheme] ()
     character(len=*), intent(in) :: name                     !! rrtmg or network [text] ()
-    character(len=*), intent(in) :: source                   !! RRTMG's tables (empty for those that came along), or the model [text] ()
+    character(len=*), intent(in) :: source                   !! RRTMG's tables (empty: those that came), or the model [text] ()
     integer, intent(in) :: columns_per_block                 !! [1] ()
     integer, intent(in) :: n_threads                         !! [1] ()
     integer, intent(out) :: stat                             !! 0, or the status of RRTMG, of the network or of the host [1] ()
@@ -86,14 +87,18 @@ contains
     real(real64), intent(inout) :: heating_rate(:, :)        !! heating rate of layers [K day-1] (ncol, nlay)
     integer, intent(out) :: stat                             !! 0, or the status of RRTMG or the network [1] ()
     character(len=:), allocatable, intent(inout) :: errmsg   !! [text] ()
-    integer :: block, n_blocks, n_columns
+    integer :: block, n_blocks, n_columns, block_size
 
     stat = status_success
     n_columns = columns%n_columns()
-    n_blocks = (n_columns + self%columns_per_block - 1)/self%columns_per_block
+    block_size = self%columns_per_block
+    ! RRTMG gives the same bits for any block, so every thread gets one. A network in real32 may round otherwise in a block of
+    ! another size: its results must not depend on the number of threads.
+    if (self%name == 'rrtmg') block_size = max(1, min(block_size, (n_columns + self%n_threads - 1)/self%n_threads))
+    n_blocks = (n_columns + block_size - 1)/block_size
     !$omp parallel do schedule(dynamic) num_threads(self%n_threads)
     do block = 1, n_blocks
-      call one_block((block - 1)*self%columns_per_block + 1, min(block*self%columns_per_block, n_columns))
+      call one_block((block - 1)*block_size + 1, min(block*block_size, n_columns))
     end do
     !$omp end parallel do
 
@@ -114,7 +119,7 @@ contains
 
   end subroutine compute
 
-  subroutine compute_block(self, columns, first, last, up, down, heating_rate, stat, errmsg)
+  recursive subroutine compute_block(self, columns, first, last, up, down, heating_rate, stat, errmsg)
     class(radiation_scheme), intent(in) :: self
     type(column_set), intent(in) :: columns
     integer, intent(in) :: first, last

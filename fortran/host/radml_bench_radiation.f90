@@ -1,4 +1,4 @@
-!> `radml-bench-radiation columns.nc model.pt results.nc`: RRTMG against a network on the same columns, in one process and on one thread.
+!> `radml-bench-radiation columns.nc model.pt results.nc`: RRTMG against a network on the same columns, on one thread.
 !!
 !! What is timed is `radiation_scheme%compute` over all columns, as the host calls it: from host arrays to host arrays. Both schemes
 !! make one pass first, which is not timed; then they take turns, so that a machine that slows down slows both.
@@ -7,7 +7,7 @@ program radml_bench_radiation_program
   use build_facts, only: build_type, host_compile_flags, project_version, rrtmg_compile_flags
   use checked_netcdf, only: netcdf_file
   use column_file, only: column_set
-  use command_line, only: argument_list, whole_command
+  use command_line, only: argument_list, history_entry
   use flux_file, only: define_fluxes
   use host_status, only: status_bad_configuration, integer_text, real_text, stop_with_message
   use progress, only: progress_line, seconds_now
@@ -101,7 +101,7 @@ contains
     call file%put_attribute('Conventions', 'CF-1.11')
     call file%put_attribute('title', 'RRTMG and a network on the same columns: times, fluxes and heating rates')
     call file%put_attribute('source', name//' '//project_version)
-    call file%put_attribute('history', whole_command())
+    call file%put_attribute('history', history_entry())
     call file%put_attribute('columns', arguments%get(1))
     call file%put_attribute('model', arguments%get(2))
     call file%put_attribute('threads', 1)

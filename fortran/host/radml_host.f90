@@ -2,7 +2,7 @@
 program radml_host_program
   use, intrinsic :: iso_fortran_env, only: output_unit, real64
   use column_file, only: column_set
-  use command_line, only: argument_list, whole_command
+  use command_line, only: argument_list, history_entry
   use configuration, only: host_configuration
   use history, only: history_file
   use host_state, only: column_state
@@ -49,7 +49,7 @@ program radml_host_program
   call stop_on_failure()
   call state%start(columns, case, stat, message)
   call stop_on_failure()
-  call file%create(state, case, whole_command(), stat, message)
+  call file%create(state, case, history_entry(), stat, message)
   call stop_on_failure()
 
   call line%start()
@@ -64,6 +64,8 @@ program radml_host_program
       call stop_on_failure()
       radiation_seconds = radiation_seconds + seconds_now() - before
       n_calls = n_calls + 1
+      call state%check_radiation(stat, message)
+      call stop_on_failure()
     end if
     if (mod(step, case%steps_per_history) == 0) then
       call state%update_sunlight(case)
@@ -74,7 +76,7 @@ program radml_host_program
                    real_text(radiation_seconds, 1)//' s of '//real_text(seconds_now() - started, 1)//' s in radiation')
     if (step == case%n_steps) exit
     call state%step(case)
-    call state%check(stat, message)
+    call state%check_temperatures(stat, message)
     call stop_on_failure()
   end do
   call line%finish()

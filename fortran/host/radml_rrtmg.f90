@@ -2,8 +2,9 @@
 program radml_rrtmg_program
   use, intrinsic :: iso_fortran_env, only: output_unit, real64
   use radml_rrtmg_longwave, only: rrtmg_longwave
+  use build_facts, only: project_version
   use column_file, only: column_set
-  use command_line, only: argument_list, whole_command
+  use command_line, only: argument_list, history_entry
   use flux_file, only: write_fluxes
   use host_status, only: status_bad_configuration, integer_text, real_text, stop_with_message
   use progress, only: progress_line, seconds_now
@@ -54,8 +55,8 @@ program radml_rrtmg_program
   call line%finish()
   call stop_on_failure()
 
-  call write_fluxes(arguments%get(2), whole_command(), 'radml: RRTMG longwave', columns%pressure_level, columns%pressure_layer, &
-                    up, down, heating_rate, columns%has_clouds(), stat, message)
+  call write_fluxes(arguments%get(2), history_entry(), name//' '//project_version//': RRTMG longwave', &
+                    columns%pressure_level, columns%pressure_layer, up, down, heating_rate, columns%has_clouds(), stat, message)
   call stop_on_failure()
   write (output_unit, '(a)') name//': '//integer_text(n_columns)//' columns of '//integer_text(n_layers)//' layers in '// &
     real_text(seconds_now() - started, 3)//' s, written to '//arguments%get(2)

@@ -24,8 +24,9 @@ contains
     end if
   end subroutine load_tables
 
-  !> Fluxes and heating rates of columns first to last. Gases that the set does not have count as zero.
-  subroutine rrtmg_clear_sky(longwave, columns, first, last, up, down, heating_rate, stat, errmsg)
+  !> Fluxes and heating rates of columns first to last. Gases that the set does not have count as zero. Any number of threads
+  !! may be in it at once, hence `recursive`: gfortran takes a procedure without it for one that a single thread runs at a time.
+  recursive subroutine rrtmg_clear_sky(longwave, columns, first, last, up, down, heating_rate, stat, errmsg)
     type(rrtmg_longwave), intent(in) :: longwave               !! with its tables [tables] ()
     type(column_set), intent(in) :: columns                    !! [columns] ()
     integer, intent(in) :: first                               !! first column of the block [1] ()

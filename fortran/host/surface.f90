@@ -1,10 +1,11 @@
 !> The heat budget of a surface that is one slab of uniform temperature:
 !! C dT_s/dt = (down - up) of longwave + absorbed sunlight - sensible heat to the lowest layer.
 !!
-!! Sunlight reaches the ground through an atmosphere of constant clear-sky transmissivity and heats nothing on the way. Sensible heat
-!! follows the bulk formula rho c_p C_H |V| (theta_s - theta_a), with a constant transfer coefficient and wind (for instance
-!! Hartmann 2016, section 4.4), both potential temperatures taken with respect to surface pressure. Its step is implicit in both temperatures,
-!! so that a thin lowest layer cannot make it swing, and what the slab loses is what the layer gains, to rounding.
+!! Sunlight reaches the ground through an atmosphere of constant clear-sky transmissivity and heats nothing on the way.
+!! Sensible heat follows the bulk formula rho c_p C_H |V| (theta_s - theta_a) with a constant transfer coefficient and wind
+!! (for instance Hartmann 2016, chapter 4), both potential temperatures taken with respect to surface pressure. Its step is
+!! implicit in both temperatures, so that a thin lowest layer cannot make it swing, and what the slab loses is what the layer
+!! gains, to rounding.
 module surface
   use, intrinsic :: iso_fortran_env, only: real64
   use physical_constants, only: dry_air_gas_constant, dry_air_heat_capacity, gravity, kappa

@@ -5,7 +5,7 @@ module radml_rrtmg_longwave_column
   use radml_rrtmg_kinds, only: wp
   use radml_rrtmg_longwave_bands
   use radml_rrtmg_longwave_gas_optics, only: band_optics, layer_state, locate, mixture, planck_of_band
-  use radml_rrtmg_longwave_tables, only: lanes, longwave_tables, max_chunks
+  use radml_rrtmg_longwave_tables, only: first_aligned, lanes, longwave_tables, max_chunks
   use radml_rrtmg_longwave_transfer, only: down_through_band, down_through_band_original, up_through_band
   implicit none
   private
@@ -32,11 +32,9 @@ module radml_rrtmg_longwave_column
     type(mixture), allocatable :: mix(:,:)        !! their mixtures of key species (nlay, pair)
     real(wp), allocatable :: temperature_layer(:), temperature_level(:) !! [K] (nlay), (nlay+1)
     real(wp), allocatable :: planck_layer(:), planck_level(:) !! Planck function of a band [W cm-2 sr-1 cm] (nlay), (nlay+1)
-    real(wp), allocatable :: depth(:)             !! vertical optical depth [1] (g-point and nlay)
-    real(wp), allocatable :: fraction(:)          !! Planck fraction times flux weight (g-point and nlay)
-    real(wp), allocatable :: absorptivity(:)      !! absorptivity of layers [1] (g-point and nlay)
-    real(wp), allocatable :: emission_up(:)       !! their black-body emission upwards [W m-2] (g-point and nlay)
-    real(wp), allocatable :: up(:,:), down(:,:)   !! fluxes by vector lane [W m-2] (lane, nlay+1)
+    !> For g-points and layers: optical depth, Planck fraction, absorptivity, upward emission; fluxes by vector lane and level.
+    real(wp), allocatable :: room(:)
+    integer :: depth = 0, fraction = 0, absorptivity = 0, emission_up = 0, up = 0, down = 0 !! where these begin in it
   contains
     procedure :: create => create_workspace
   end type column_workspace
@@ -61,9 +59,14 @@ contains
     integer, intent(in) :: n                       !! layers [1]
 
     allocate (self%layer(n), self%mix(n, n_pairs), self%temperature_layer(n), self%temperature_level(n + 1), &
-              self%planck_layer(n), self%planck_level(n + 1), self%up(lanes, n + 1), self%down(lanes, n + 1))
-    allocate (self%depth(lanes*max_chunks*n), self%fraction(lanes*max_chunks*n), self%absorptivity(lanes*max_chunks*n), &
-              self%emission_up(lanes*max_chunks*n))
+              self%planck_layer(n), self%planck_level(n + 1))
+    allocate (self%room(lanes*(4*max_chunks*n + 2*(n + 1) + 1)))
+    self%depth = first_aligned(self%room)
+    self%fraction = self%depth + lanes*max_chunks*n
+    self%absorptivity = self%fraction + lanes*max_chunks*n
+    self%emission_up = self%absorptivity + lanes*max_chunks*n
+    self%up = self%emission_up + lanes*max_chunks*n
+    self%down = self%up + lanes*(n + 1)
   end subroutine create_workspace
 
   !> Fluxes and heating rates of one column.
@@ -89,32 +92,33 @@ contains
         call fill_layer(input, k, w%layer(k))
         call locate(tables, w%layer(k), w%mix(k, :))
       end do
-      w%up = 0
-      w%down = 0
+      w%room(w%up:w%down + lanes*(n + 1) - 1) = 0
       do b = 1, n_bands
         chunks = tables%band(b)%chunks
-        call band_optics(tables, b, n, w%layer, w%mix, chunks, w%depth, w%fraction)
+        call band_optics(tables, b, n, w%layer, w%mix, chunks, w%room(w%depth), w%room(w%fraction))
         call planck_of_band(tables, b, n, w%temperature_layer, w%planck_layer)
         call planck_of_band(tables, b, n + 1, w%temperature_level, w%planck_level)
         call planck_of_band(tables, b, 1, [real(input%surface_temperature, wp)], planck_surface)
         if (original) then
-          call down_through_band_original(tables, n, chunks, secant(b), w%depth, w%fraction, w%planck_layer, w%planck_level, &
-                                          w%absorptivity, w%emission_up, radiance, w%down)
+          call down_through_band_original(tables, n, chunks, secant(b), w%room(w%depth), w%room(w%fraction), w%planck_layer, &
+                                          w%planck_level, w%room(w%absorptivity), w%room(w%emission_up), radiance, w%room(w%down))
         else
-          call down_through_band(n, chunks, secant(b), w%depth, w%fraction, w%planck_layer, w%planck_level, &
-                                 w%absorptivity, w%emission_up, radiance, w%down)
+          call down_through_band(n, chunks, secant(b), w%room(w%depth), w%room(w%fraction), w%planck_layer, &
+                                 w%planck_level, w%room(w%absorptivity), w%room(w%emission_up), radiance, w%room(w%down))
         end if
         ! The surface emits with the Planck fractions of the lowest layer.
-        bottom = (n - 1)*chunks*lanes
+        bottom = w%fraction - 1 + (n - 1)*chunks*lanes
         do c = 1, chunks
           do g = 1, lanes
-            radiance(g, c) = emissivity*planck_surface(1)*w%fraction(bottom + (c - 1)*lanes + g) + (1 - emissivity)*radiance(g, c)
+            radiance(g, c) = emissivity*planck_surface(1)*w%room(bottom + (c - 1)*lanes + g) + (1 - emissivity)*radiance(g, c)
           end do
         end do
-        call up_through_band(n, chunks, w%absorptivity, w%emission_up, radiance, w%up)
+        call up_through_band(n, chunks, w%room(w%absorptivity), w%room(w%emission_up), radiance, w%room(w%up))
       end do
-      up = sum(w%up, dim=1)
-      down = sum(w%down, dim=1)
+      do k = 1, n + 1
+        up(k) = sum(w%room(w%up + (k - 1)*lanes:w%up + k*lanes - 1))
+        down(k) = sum(w%room(w%down + (k - 1)*lanes:w%down + k*lanes - 1))
+      end do
     end associate
 
     do k = 1, n

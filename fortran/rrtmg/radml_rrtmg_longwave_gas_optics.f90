@@ -163,13 +163,15 @@ contains
                          fraction_row, fraction_weight)
         end if
       end associate
-      if (chunks == 1) then
-        call sum_short_rows(n_rows, row, weight, correction, tables%band(b)%absorption, depth(1, k))
-        call mix_short_fractions(fraction_row, fraction_weight, tables%band(b)%fraction, fraction(1, k))
-      else
-        call sum_long_rows(n_rows, row, weight, correction, tables%band(b)%absorption, depth(1, k))
-        call mix_long_fractions(fraction_row, fraction_weight, tables%band(b)%fraction, fraction(1, k))
-      end if
+      associate (band => tables%band(b))
+        if (chunks == 1) then
+          call sum_short_rows(n_rows, row, weight, correction, band%absorption(band%first_absorption), depth(1, k))
+          call mix_short_fractions(fraction_row, fraction_weight, band%fraction(band%first_fraction), fraction(1, k))
+        else
+          call sum_long_rows(n_rows, row, weight, correction, band%absorption(band%first_absorption), depth(1, k))
+          call mix_long_fractions(fraction_row, fraction_weight, band%fraction(band%first_fraction), fraction(1, k))
+        end if
+      end associate
     end do
   end subroutine band_optics
 

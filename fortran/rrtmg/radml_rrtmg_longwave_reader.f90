@@ -123,7 +123,7 @@ contains
     integer, intent(in) :: offset                     !! g-points of the bands before [1]
     type(half_band) :: description
     character(len=7) :: prefix
-    real(wp), allocatable :: continuum(:,:)
+    real(wp), allocatable :: continuum(:,:), absorption(:,:), fraction(:,:)
     integer :: side, m, self_row, foreign_row
 
     write (prefix, "('band', i2.2, '_')") b
@@ -131,14 +131,14 @@ contains
       band%points = maxval(group)
       band%offset = offset
       band%chunks = (band%points + lanes - 1)/lanes
-      allocate (band%absorption(band%chunks*lanes, 0), band%fraction(band%chunks*lanes, 0))
+      allocate (absorption(band%chunks*lanes, 0), fraction(band%chunks*lanes, 0))
 
       self_row = 0
       call absorption_rows(prefix//"self", 10, continuum)
-      call append(band%absorption, continuum)
-      foreign_row = size(band%absorption, 2)
+      call append(absorption, continuum)
+      foreign_row = size(absorption, 2)
       call absorption_rows(prefix//"foreign", 4, continuum)
-      call append(band%absorption, continuum)
+      call append(absorption, continuum)
 
       do side = below, above
         if (side == below) then
@@ -158,32 +158,34 @@ contains
           end if
           half%key_pressures = .not. (side == above .and. b == band_without_upper_pressures)
           if (half%key_points > 0) then
-            half%key_row = size(band%absorption, 2)
+            half%key_row = size(absorption, 2)
             call absorption_rows(prefix//half_name(side)//"_key", half%key_points*n_temperatures*n_pressures(side), continuum)
             call adjust(continuum, side)
-            call append(band%absorption, continuum)
+            call append(absorption, continuum)
           end if
           do m = 1, size(description%minor)
             associate (minor => description%minor(m))
               if (minor%absorber == none) cycle
               half%minor_points(m) = merge(n_points(side), 1, minor%binary_level > 0)
               if (minor%binary_level > 0) half%minor_ratio(m) = tables%pair_ratio(half%pair, minor%binary_level)
-              half%minor_row(m) = size(band%absorption, 2)
+              half%minor_row(m) = size(absorption, 2)
               call absorption_rows(prefix//half_name(side)//"_"//trim(absorber_name(minor%absorber)), &
                                    half%minor_points(m)*n_minor_temperatures, continuum)
               call adjust(continuum, side)
-              call append(band%absorption, continuum)
+              call append(absorption, continuum)
             end associate
           end do
           do m = 1, size(description%cross_section)
             if (description%cross_section(m) == none) cycle
-            half%cross_row(m) = size(band%absorption, 2) + 1
+            half%cross_row(m) = size(absorption, 2) + 1
             call absorption_rows(prefix//trim(absorber_name(description%cross_section(m))), 1, continuum)
-            call append(band%absorption, continuum)
+            call append(absorption, continuum)
           end do
           call read_fractions(side, description, half)
         end associate
       end do
+      call align(absorption, band%absorption, band%first_absorption)
+      call align(fraction, band%fraction, band%first_fraction)
     end associate
 
   contains
@@ -245,7 +247,7 @@ contains
       end if
       half%fraction_points = merge(n_points(side), 1, description%fraction_level > 0)
       if (description%fraction_level > 0) half%fraction_ratio = tables%pair_ratio(half%pair, description%fraction_level)
-      half%fraction_row = size(tables%band(b)%fraction, 2)
+      half%fraction_row = size(fraction, 2)
       call file%get(prefix//half_name(side)//"_fraction", half%fraction_points*n_file_gpoints, values)
       if (allocated(file%problem)) return
       rows = 0
@@ -254,7 +256,7 @@ contains
           rows(group(g), row) = rows(group(g), row) + real(values((row - 1)*n_file_gpoints + g), wp)
         end do
       end do
-      call append(tables%band(b)%fraction, tables%flux_weight(b)*rows(:tables%band(b)%chunks*lanes, :half%fraction_points))
+      call append(fraction, tables%flux_weight(b)*rows(:tables%band(b)%chunks*lanes, :half%fraction_points))
     end subroutine read_fractions
   end subroutine read_band
 
@@ -269,6 +271,17 @@ contains
     longer(:, size(pool, 2) + 1:) = rows
     call move_alloc(longer, pool)
   end subroutine append
+
+  !> Rows one behind the other, the first at the beginning of a cache line.
+  subroutine align(rows, flat, first)
+    real(wp), intent(in) :: rows(:,:)                !! rows [any] (chunks*lanes, row)
+    real(wp), allocatable, intent(inout) :: flat(:)  !! the same and some room [any] (element)
+    integer, intent(out) :: first                    !! where they begin [1]
+
+    allocate (flat(size(rows) + lanes), source=0.0_wp)
+    first = first_aligned(flat)
+    flat(first:first + size(rows) - 1) = reshape(rows, [size(rows)])
+  end subroutine align
 
   !> Read a whole variable as one sequence, check its size and its checksum. Does nothing after an earlier problem.
   subroutine get(self, name, expected, values)

@@ -3,6 +3,7 @@
 !> A *row* is the absorption (or the Planck fraction) at all g-points of a band for one node of the interpolation. Rows are
 !> padded, with zeros, to one or two chunks of `lanes` g-points, so that every inner loop has the same fixed length.
 module radml_rrtmg_longwave_tables
+  use, intrinsic :: iso_c_binding, only: c_intptr_t, c_loc
   use, intrinsic :: iso_fortran_env, only: real64
   use radml_rrtmg_kinds, only: wp
   use radml_rrtmg_longwave_bands, only: n_bands, n_pairs
@@ -41,8 +42,10 @@ module radml_rrtmg_longwave_tables
     integer :: points = 0  !! g-points
     integer :: offset = 0  !! g-points of the bands before
     type(half_tables) :: half(2)
-    real(wp), allocatable :: absorption(:,:) !! rows of absorption coefficients [1e-20 cm2] (chunks*lanes, row)
-    real(wp), allocatable :: fraction(:,:)   !! rows of Planck fractions times the band's flux weight [cm-1] (chunks*lanes, row)
+    real(wp), allocatable :: absorption(:)   !! rows of absorption coefficients [1e-20 cm2] (chunks*lanes of each row)
+    real(wp), allocatable :: fraction(:)     !! rows of Planck fractions times the band's flux weight [cm-1] (the same)
+    integer :: first_absorption = 1          !! where the rows begin, so that a vector load does not straddle cache lines
+    integer :: first_fraction = 1
   end type band_tables
 
   !> All tables.
@@ -59,9 +62,19 @@ module radml_rrtmg_longwave_tables
     logical :: loaded = .false.
   end type longwave_tables
 
-  public :: fill_lookup
+  public :: fill_lookup, first_aligned
 
 contains
+
+  !> First element that lies at the beginning of a cache line of 64 bytes; the array has room for `lanes` elements more.
+  function first_aligned(array) result(first)
+    real(wp), target, contiguous, intent(in) :: array(:) !! array [any] (element)
+    integer :: first                                     !! element [1]
+    integer(c_intptr_t) :: address
+
+    address = transfer(c_loc(array(1)), address)
+    first = 1 + int(modulo(-address, 64_c_intptr_t))*8/storage_size(array)
+  end function first_aligned
 
   !> The original's tables over tau/(tau + 1/pade): transmittance with a floor of 1e-20, and the linear-in-tau weight.
   pure subroutine fill_lookup(tables)

@@ -1,5 +1,7 @@
-!> A column's fluxes are the same to the last bit alone, in blocks, through array sections and on many threads.
+!> A column's fluxes are the same to the last bit alone, in blocks, through array sections and on many threads, with
+!> floating-point exceptions trapped throughout.
 program test_rrtmg_longwave_blocks
+  use, intrinsic :: ieee_exceptions, only: ieee_set_halting_mode, ieee_usual
   use, intrinsic :: iso_fortran_env, only: error_unit, real64
   use radml_rrtmg_longwave
   implicit none
@@ -14,6 +16,7 @@ program test_rrtmg_longwave_blocks
   integer :: i, k, stat, failures
 
   call get_command_argument(1, path)
+  call ieee_set_halting_mode(ieee_usual, .true.) ! as many host models do
   failures = 0
 
   call longwave%fluxes(p_level, t_level, p_layer, t_layer, h2o, o3, co2, ch4, n2o, o2, t_surface, emissivity, &
@@ -64,6 +67,15 @@ program test_rrtmg_longwave_blocks
   call expect(all(abs(wide_up(2::2, :) - up(n_columns:1:-1, :)) <= 0) .and. all(abs(block_down - down) <= 0), &
               "sections with strides give the same bits")
   call expect(all(abs(wide_up(1::2, :) + 1) <= 0), "what lies between the elements of a section is left alone")
+
+  o3 = 0
+  co2 = 0
+  ch4 = 0
+  n2o = 0
+  h2o = 0
+  call longwave%fluxes(p_level, 0*t_level + 100, p_layer, 0*t_layer + 400, h2o, o3, co2, ch4, n2o, o2, t_surface, emissivity, &
+                       up, down, heating, stat=stat, errmsg=message)
+  call expect(stat == rrtmg_success, "air without absorbers at the ends of the temperature range traps nothing")
 
   call longwave%fluxes(p_level, t_level, p_layer, t_layer(:, 2:), h2o, o3, co2, ch4, n2o, o2, t_surface, emissivity, &
                        up, down, heating, stat=stat, errmsg=message)
