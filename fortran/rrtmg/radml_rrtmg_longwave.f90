@@ -177,8 +177,8 @@ contains
 
       if (code /= rrtmg_success .or. all(shape(array) == [n_columns, n_layers + more])) return
       code = rrtmg_bad_shape
-      problem = "rrtmg_longwave%fluxes: "//name//": expected ("//whole(n_columns)//", "//whole(n_layers + more)// &
-                "), got ("//whole(size(array, 1))//", "//whole(size(array, 2))//")"
+      problem = "rrtmg_longwave%fluxes: "//name//": expected ("//trim(whole(n_columns))//", "//trim(whole(n_layers + more))// &
+                "), got ("//trim(whole(size(array, 1)))//", "//trim(whole(size(array, 2)))//")"
     end subroutine check_shape
 
     !> The surface has one value per column.
@@ -188,7 +188,7 @@ contains
 
       if (code /= rrtmg_success .or. size(array) == n_columns) return
       code = rrtmg_bad_shape
-      problem = "rrtmg_longwave%fluxes: "//name//": expected ("//whole(n_columns)//"), got ("//whole(size(array))//")"
+      problem = "rrtmg_longwave%fluxes: "//name//": expected ("//trim(whole(n_columns))//"), got ("//trim(whole(size(array)))//")"
     end subroutine check_surface_shape
 
     !> Values are numbers within their range.
@@ -204,8 +204,9 @@ contains
       if (all(array >= lowest .and. array <= highest)) return
       at = findloc(array >= lowest .and. array <= highest, .false.)
       code = rrtmg_bad_value
-      problem = "rrtmg_longwave%fluxes: "//name//" of column "//whole(at(1))//", "//place//" "//whole(at(2))//": expected "// &
-                number(lowest)//" to "//number(highest)//" "//units//", got "//number(array(at(1), at(2)))
+      problem = "rrtmg_longwave%fluxes: "//name//" of column "//trim(whole(at(1)))//", "//place//" "//trim(whole(at(2)))// &
+                ": expected "//trim(number(lowest))//" to "//trim(number(highest))//" "//units// &
+                ", got "//trim(number(array(at(1), at(2))))
     end subroutine check_range
 
     !> The same for the surface.
@@ -220,8 +221,8 @@ contains
       if (all(array >= lowest .and. array <= highest)) return
       at = findloc(array >= lowest .and. array <= highest, .false., 1)
       code = rrtmg_bad_value
-      problem = "rrtmg_longwave%fluxes: "//name//" of column "//whole(at)//": expected "// &
-                number(lowest)//" to "//number(highest)//" "//units//", got "//number(array(at))
+      problem = "rrtmg_longwave%fluxes: "//name//" of column "//trim(whole(at))// &
+                ": expected "//trim(number(lowest))//" to "//trim(number(highest))//" "//units//", got "//trim(number(array(at)))
     end subroutine check_surface
 
     !> Pressure rises downwards from level to level; only the top level may be at 0 Pa; layers lie between their levels.
@@ -235,9 +236,9 @@ contains
         if (.not. all(good)) then
           at = findloc(good, .false., 1)
           code = rrtmg_bad_value
-          problem = "rrtmg_longwave%fluxes: pressure_level of column "//whole(at)//", levels "//whole(k)//" and "//whole(k + 1)// &
-                    ": expected rising pressures within 0 to 200000 Pa, got "//number(pressure_level(at, k))//" and "// &
-                    number(pressure_level(at, k + 1))
+          problem = "rrtmg_longwave%fluxes: pressure_level of column "//trim(whole(at))//", levels "//trim(whole(k))// &
+                    " and "//trim(whole(k + 1))//": expected rising pressures within 0 to 200000 Pa, got "// &
+                    trim(number(pressure_level(at, k)))//" and "//trim(number(pressure_level(at, k + 1)))
           return
         end if
         good = pressure_layer(:, k) > 0 .and. pressure_layer(:, k) >= pressure_level(:, k) &
@@ -245,9 +246,9 @@ contains
         if (.not. all(good)) then
           at = findloc(good, .false., 1)
           code = rrtmg_bad_value
-          problem = "rrtmg_longwave%fluxes: pressure_layer of column "//whole(at)//", layer "//whole(k)// &
-                    ": expected a positive pressure between its levels' "//number(pressure_level(at, k))//" and "// &
-                    number(pressure_level(at, k + 1))//" Pa, got "//number(pressure_layer(at, k))
+          problem = "rrtmg_longwave%fluxes: pressure_layer of column "//trim(whole(at))//", layer "//trim(whole(k))// &
+                    ": expected a positive pressure between its levels' "//trim(number(pressure_level(at, k)))//" and "// &
+                    trim(number(pressure_level(at, k + 1)))//" Pa, got "//trim(number(pressure_layer(at, k)))
           return
         end if
       end do
@@ -287,7 +288,7 @@ contains
     else if (size(pressure_level) /= n + 1 .or. any([size(temperature_layer), size(h2o), size(o3), size(co2), size(ch4), &
                                                      size(n2o), size(o2)] /= n)) then
       code = rrtmg_bad_shape
-      problem = "rrtmg_longwave%optical_depths: expected "//whole(n)//" layers in every array and one level more"
+      problem = "rrtmg_longwave%optical_depths: expected "//trim(whole(n))//" layers in every array and one level more"
     end if
     if (present(stat)) stat = code
     if (present(errmsg) .and. code /= rrtmg_success) errmsg = problem
@@ -319,31 +320,29 @@ contains
     error stop problem
   end subroutine stop_on_failure
 
+  ! The results below have a fixed length: gfortran 12 keeps the length of a deferred-length result in static memory, which
+  ! threads that fail at the same time would share.
+
   !> A whole number as text.
   pure function whole(n) result(text)
     integer, intent(in) :: n !! number [1]
-    character(len=:), allocatable :: text
-    character(len=12) :: buffer
+    character(len=24) :: text
 
-    write (buffer, "(i0)") n
-    text = trim(buffer)
+    write (text, "(i0)") n
   end function whole
 
-  !> A real number as text, as short as tells it apart.
+  !> A real number as text.
   pure function number(x) result(text)
     real(real64), intent(in) :: x !! number [any]
-    character(len=:), allocatable :: text
-    character(len=24) :: buffer
+    character(len=24) :: text
 
     if (x /= x) then
       text = "NaN"
     else if (abs(x) < 1e7_real64 .and. abs(x) >= 1e-2_real64 .or. abs(x) <= 0) then
-      write (buffer, "(f0.2)") x
-      text = trim(buffer)
-      if (text(1:1) == ".") text = "0"//text
+      write (text, "(f24.2)") x
     else
-      write (buffer, "(es11.3)") x
-      text = trim(adjustl(buffer))
+      write (text, "(es24.3)") x
     end if
+    text = adjustl(text)
   end function number
 end module radml_rrtmg_longwave

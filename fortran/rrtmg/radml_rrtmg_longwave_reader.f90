@@ -58,8 +58,8 @@ contains
     version = 0
     code = nf90_get_att(file%id, nf90_global, "format_version", version)
     call file%check(code == nf90_noerr, "has no global attribute format_version; not RRTMG's longwave tables")
-    call file%check(version == format_version, "global attribute format_version: expected "//text(format_version)// &
-                    ", got "//text(version)//"; not the longwave tables of this release")
+    call file%check(version == format_version, "global attribute format_version: expected "//trim(text(format_version))// &
+                    ", got "//trim(text(version))//"; not the longwave tables of this release")
 
     call file%get("gpoint_weight", n_file_gpoints, weight)
     call file%get("gpoint_group", n_file_gpoints*n_bands, group)
@@ -91,7 +91,7 @@ contains
       offset = offset + tables%band(b)%points
     end do
     if (.not. allocated(file%problem)) &
-      call file%check(offset == n_gpoints, "expected "//text(n_gpoints)//" g-points, got "//text(offset))
+      call file%check(offset == n_gpoints, "expected "//trim(text(n_gpoints))//" g-points, got "//trim(text(offset)))
     code = nf90_close(file%id)
     if (allocated(file%problem)) then
       problem = file%problem
@@ -306,7 +306,7 @@ contains
       code = nf90_inquire_dimension(self%id, dimension_id(d), len=extent(d))
     end do
     call self%check(product(extent) == expected, &
-                    "variable "//name//": expected "//text(expected)//" values, got "//text(product(extent)))
+                    "variable "//name//": expected "//trim(text(expected))//" values, got "//trim(text(product(extent))))
     if (allocated(self%problem)) return
     code = nf90_get_var(self%id, variable, values, start=start, count=extent)
     call self%check(code == nf90_noerr, &
@@ -357,13 +357,11 @@ contains
     end do
   end function fletcher64
 
-  !> A number as text.
+  !> A number as text, of fixed length: gfortran 12 keeps the length of a deferred-length result in static memory.
   pure function text(number) result(digits)
     integer, intent(in) :: number !! number [1]
-    character(len=:), allocatable :: digits
-    character(len=12) :: buffer
+    character(len=12) :: digits
 
-    write (buffer, "(i0)") number
-    digits = trim(buffer)
+    write (digits, "(i0)") number
   end function text
 end module radml_rrtmg_longwave_reader
