@@ -95,9 +95,7 @@ def descriptor(array: np.ndarray) -> ctypes.c_void_p:
     kind = 3 if array.dtype.kind == "f" else 1
     strides = [stride // array.itemsize for stride in array.strides]
     dimensions = (Dimension * array.ndim)(*[Dimension(s, 1, n) for s, n in zip(strides, array.shape, strict=True)])
-    result = Descriptor(
-        array.ctypes.data, -sum(strides), array.itemsize, 0, array.ndim, kind, 0, array.itemsize, dimensions
-    )
+    result = Descriptor(array.ctypes.data, -sum(strides), array.itemsize, 0, array.ndim, kind, 0, array.itemsize, dimensions)
     result.array = array  # keeps it alive
     return ctypes.byref(result)
 
@@ -122,7 +120,39 @@ def depths_of_column(lib: ctypes.CDLL, c: Columns, column: int) -> tuple[np.ndar
 
     real = {
         name: np.zeros(layers)
-        for name in ["colh2o", "colco2", "colo3", "coln2o", "colco", "colch4", "colo2", "colbrd", "fac00", "fac01", "fac10", "fac11", "rat_h2oco2", "rat_h2oco2_1", "rat_h2oo3", "rat_h2oo3_1", "rat_h2on2o", "rat_h2on2o_1", "rat_h2och4", "rat_h2och4_1", "rat_n2oco2", "rat_n2oco2_1", "rat_o3co2", "rat_o3co2_1", "selffac", "selffrac", "forfac", "forfrac", "minorfrac", "scaleminor", "scaleminorn2"]
+        for name in [
+            "colh2o",
+            "colco2",
+            "colo3",
+            "coln2o",
+            "colco",
+            "colch4",
+            "colo2",
+            "colbrd",
+            "fac00",
+            "fac01",
+            "fac10",
+            "fac11",
+            "rat_h2oco2",
+            "rat_h2oco2_1",
+            "rat_h2oo3",
+            "rat_h2oo3_1",
+            "rat_h2on2o",
+            "rat_h2on2o_1",
+            "rat_h2och4",
+            "rat_h2och4_1",
+            "rat_n2oco2",
+            "rat_n2oco2_1",
+            "rat_o3co2",
+            "rat_o3co2_1",
+            "selffac",
+            "selffrac",
+            "forfac",
+            "forfrac",
+            "minorfrac",
+            "scaleminor",
+            "scaleminorn2",
+        ]
     }
     integer = {name: np.zeros(layers, np.int32) for name in ["jp", "jt", "jt1", "indself", "indfor", "indminor"]}
     planck = [np.zeros(shape, order="F") for shape in ((layers, 16), (layers + 1, 16), (16,))]

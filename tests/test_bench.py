@@ -52,6 +52,9 @@ def test_the_benchmark_ends_with_a_table_json_and_a_figure(folder):
         time = found["microseconds_per_column"][scheme]
         assert 0 < time["fastest"] <= time["median"] <= time["slowest"]
     assert f"{found['speed_up']:.1f}" in result.output
+    cost = found["host"]
+    for scheme in ("rrtmg", "network"):
+        assert 0 < cost["radiation_seconds"][scheme] < cost["run_seconds"][scheme]
     histories = {s: xr.load_dataset(folder / f"host_{s}.nc") for s in ("rrtmg", "network")}
     first = {s: h["temperature_layer"].to_numpy()[0] for s, h in histories.items()}
     np.testing.assert_array_equal(first["rrtmg"], first["network"])

@@ -155,7 +155,9 @@ def _fill(file: netCDF4.Dataset, wheel: Wheel) -> None:
     put("band_width", wheel.real("wvn", "delwave", 16), ("band",), "cm-1", "width of the band")
     planck = wheel.real("wvn", "totplnk", 16, 181)
     put("planck", planck, ("band", "planck_temperature"), "W cm-2 sr-1 cm", "band-mean Planck function, 160 to 340 K by 1 K")
-    put("reference_log_pressure", wheel.real("ref", "preflog", 59), ("reference_level",), "1", "ln of reference pressure in hPa")
+    put(
+        "reference_log_pressure", wheel.real("ref", "preflog", 59), ("reference_level",), "1", "ln of reference pressure in hPa"
+    )
     put("reference_temperature", wheel.real("ref", "tref", 59), ("reference_level",), "K", "reference temperature")
     put("reference_mole_fraction", wheel.real("ref", "chi_mls", 59, 7), ("reference_level", "reference_gas"), "mol mol-1",
         "mid-latitude summer mole fractions of H2O, CO2, O3, N2O, CO, CH4, O2")  # fmt: skip
@@ -163,7 +165,10 @@ def _fill(file: netCDF4.Dataset, wheel: Wheel) -> None:
     area = "1e-20 cm2"
     for number, band in enumerate(BANDS, start=1):
         module, prefix = f"kg{number:02d}", f"band{number:02d}_"
-        for half, letter, points, pressures in (("lower", "a", band.lower, LOWER_PRESSURES), ("upper", "b", band.upper, UPPER_PRESSURES)):
+        for half, letter, points, pressures in (
+            ("lower", "a", band.lower, LOWER_PRESSURES),
+            ("upper", "b", band.upper, UPPER_PRESSURES),
+        ):
             if points:
                 values = wheel.real(module, f"k{letter}o", 16, pressures, TEMPERATURES, points)
                 dimensions = ("gpoint", f"{half}_pressure", "temperature", f"binary{points}")
@@ -176,7 +181,13 @@ def _fill(file: netCDF4.Dataset, wheel: Wheel) -> None:
             fractions = band.lower_fractions if half == "lower" else band.upper_fractions
             if fractions:
                 values = wheel.real(module, f"fracref{letter}o", fractions, 16)
-                put(f"{prefix}{half}_fraction", values, (f"binary{fractions}", "gpoint"), "1", f"Planck fraction, {half} atmosphere")
+                put(
+                    f"{prefix}{half}_fraction",
+                    values,
+                    (f"binary{fractions}", "gpoint"),
+                    "1",
+                    f"Planck fraction, {half} atmosphere",
+                )
         for kind, temperatures in (("self", SELF_TEMPERATURES), ("foreign", FOREIGN_TEMPERATURES)):
             values = wheel.real(module, f"{kind[:3] if kind == 'foreign' else kind}refo", 16, temperatures)
             put(f"{prefix}{kind}", values, ("gpoint", f"{kind}_temperature"), area, f"water vapour {kind} continuum")

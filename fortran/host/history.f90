@@ -17,6 +17,7 @@ module history
   contains
     procedure :: create
     procedure :: record
+    procedure :: record_cost
     procedure :: close => close_history
     procedure :: abandon
   end type history_file
@@ -96,6 +97,17 @@ contains
     call self%file%write('surface_sensible_heat', state%sensible_heat, self%n_records)
     call self%file%report(stat, errmsg)
   end subroutine record
+
+  !> Says in the file what the run and its radiation cost.
+  subroutine record_cost(self, run_seconds, radiation_seconds, radiation_calls)
+    class(history_file), intent(inout) :: self     !! [file] ()
+    real(real64), intent(in) :: run_seconds        !! time of the run [s] ()
+    real(real64), intent(in) :: radiation_seconds  !! of it, in radiation [s] ()
+    integer, intent(in) :: radiation_calls         !! calls of radiation, each for all columns [1] ()
+    call self%file%put_attribute('run_seconds', run_seconds)
+    call self%file%put_attribute('radiation_seconds', radiation_seconds)
+    call self%file%put_attribute('radiation_calls', radiation_calls)
+  end subroutine record_cost
 
   !> Closes the file and gives it its name.
   subroutine close_history(self, stat, errmsg)

@@ -80,6 +80,7 @@ program radml_host_program
     call stop_on_failure()
   end do
   call line%finish()
+  call file%record_cost(seconds_now() - started, radiation_seconds, n_calls)
   call file%close(stat, message)
   call stop_on_failure()
 

@@ -15,6 +15,7 @@
 !> - `stat` and `errmsg` work as in `allocate`: 0 is success, failures are the constants in `radml_status`, and without
 !>   `stat` a failure stops the program with its message on standard error. `errmsg` is left alone on success.
 !> - Any number of threads may call `forward` on one model. A copy of a `torch_model` shares the loaded model.
+!>   (Procedures are `recursive` so that a build with -fcheck=recursion does not take two threads for a recursion.)
 !>
 !> A view is taken by a `bind(C)` function with an assumed-type, assumed-rank dummy, because that is the one way in which
 !> compilers hand over the descriptor of any array as it is. Wrapped in a Fortran procedure, gfortran 12 packs a copy.
@@ -252,7 +253,7 @@ contains
   ! ---- views ----
 
   !> The same elements with the dimensions in reverse order: what a model in C order expects, contiguous.
-  pure function torch_reverse(view) result(reversed)
+  pure recursive function torch_reverse(view) result(reversed)
     type(torch_array), intent(in) :: view !! made by torch_in or torch_out [any units] (any shape)
     type(torch_array) :: reversed
     integer :: i
@@ -262,7 +263,7 @@ contains
 
   !> The same elements with dimension i of the result being dimension order(i) of the view. An order that is no permutation
   !> gives a view that `forward` refuses.
-  pure function torch_permute(view, order) result(permuted)
+  pure recursive function torch_permute(view, order) result(permuted)
     type(torch_array), intent(in) :: view !! made by torch_in or torch_out [any units] (any shape)
     integer, intent(in) :: order(:) !! the dimensions of the view in their new order [1] (rank)
     type(torch_array) :: permuted
@@ -286,7 +287,7 @@ contains
   ! ---- models ----
 
   !> Loads a model. What the variable held before is freed first.
-  subroutine model_load(self, path, device, stat, errmsg)
+  recursive subroutine model_load(self, path, device, stat, errmsg)
     class(torch_model), intent(inout) :: self
     character(len=*), intent(in) :: path !! TorchScript file, `.pt` [text] (scalar)
     character(len=*), intent(in), optional :: device !! 'cpu' (default), 'cuda' or 'cuda:N' [text] (scalar)
@@ -305,7 +306,7 @@ contains
   end subroutine model_load
 
   !> Runs the model: `inputs` in the model's order to `outputs` in the model's order. On failure no output has been touched.
-  subroutine model_forward(self, inputs, outputs, stat, errmsg)
+  recursive subroutine model_forward(self, inputs, outputs, stat, errmsg)
     class(torch_model), intent(in) :: self
     type(torch_array), intent(in) :: inputs(:) !! made by torch_in [the model's units] (n_inputs)
     type(torch_array), intent(in) :: outputs(:) !! made by torch_out [the model's units] (n_outputs)
@@ -321,7 +322,7 @@ contains
   end subroutine model_forward
 
   !> Frees the model; like `deallocate`, an error where there is none (ask `loaded`). Finalisation does the same, silently.
-  subroutine model_free(self, stat, errmsg)
+  recursive subroutine model_free(self, stat, errmsg)
     class(torch_model), intent(inout) :: self
     integer, intent(out), optional :: stat !! 0, or one of radml_status [1] (scalar)
     character(len=:), allocatable, intent(inout), optional :: errmsg !! what went wrong [text] (scalar)
@@ -335,7 +336,7 @@ contains
   end subroutine model_free
 
   !> True while this variable holds a model.
-  pure function model_loaded(self) result(loaded)
+  pure recursive function model_loaded(self) result(loaded)
     class(torch_model), intent(in) :: self
     logical :: loaded
 
@@ -343,7 +344,7 @@ contains
   end function model_loaded
 
   !> The number of inputs; -1 on failure.
-  function model_n_inputs(self, stat, errmsg) result(n)
+  recursive function model_n_inputs(self, stat, errmsg) result(n)
     class(torch_model), intent(in) :: self
     integer, intent(out), optional :: stat !! 0, or one of radml_status [1] (scalar)
     character(len=:), allocatable, intent(inout), optional :: errmsg !! what went wrong [text] (scalar)
@@ -360,7 +361,7 @@ contains
   end function model_n_inputs
 
   !> The number of outputs; -1 on failure, and for a model without manifest, which only tells when it runs.
-  function model_n_outputs(self, stat, errmsg) result(n)
+  recursive function model_n_outputs(self, stat, errmsg) result(n)
     class(torch_model), intent(in) :: self
     integer, intent(out), optional :: stat !! 0, or one of radml_status [1] (scalar)
     character(len=:), allocatable, intent(inout), optional :: errmsg !! what went wrong [text] (scalar)
@@ -377,7 +378,7 @@ contains
   end function model_n_outputs
 
   !> The name of input `i`; empty on failure.
-  function model_input_name(self, i, stat, errmsg) result(name)
+  recursive function model_input_name(self, i, stat, errmsg) result(name)
     class(torch_model), intent(in) :: self
     integer, intent(in) :: i !! number of the input, from 1 [1] (scalar)
     integer, intent(out), optional :: stat !! 0, or one of radml_status [1] (scalar)
@@ -395,7 +396,7 @@ contains
   end function model_input_name
 
   !> The name of output `i`; empty on failure.
-  function model_output_name(self, i, stat, errmsg) result(name)
+  recursive function model_output_name(self, i, stat, errmsg) result(name)
     class(torch_model), intent(in) :: self
     integer, intent(in) :: i !! number of the output, from 1 [1] (scalar)
     integer, intent(out), optional :: stat !! 0, or one of radml_status [1] (scalar)
@@ -413,7 +414,7 @@ contains
   end function model_output_name
 
   !> What the exporter noted under `key`; empty on failure.
-  function model_metadata(self, key, stat, errmsg) result(value)
+  recursive function model_metadata(self, key, stat, errmsg) result(value)
     class(torch_model), intent(in) :: self
     character(len=*), intent(in) :: key !! such as 'name' or 'torch' [text] (scalar)
     integer, intent(out), optional :: stat !! 0, or one of radml_status [1] (scalar)
@@ -465,7 +466,7 @@ contains
   ! ---- settings ----
 
   !> The number of threads LibTorch may use inside one forward. The host's own OpenMP regions are not affected.
-  subroutine torch_set_num_threads(n, stat, errmsg)
+  recursive subroutine torch_set_num_threads(n, stat, errmsg)
     integer, intent(in) :: n !! threads, 1 or more [1] (scalar)
     integer, intent(out), optional :: stat !! 0, or one of radml_status [1] (scalar)
     character(len=:), allocatable, intent(inout), optional :: errmsg !! what went wrong [text] (scalar)
@@ -478,7 +479,7 @@ contains
   end subroutine torch_set_num_threads
 
   !> The number of threads LibTorch may use inside one forward.
-  function torch_get_num_threads() result(n)
+  recursive function torch_get_num_threads() result(n)
     integer :: n
     integer(c_int64_t) :: count
     character(kind=c_char) :: message(message_size)
@@ -489,7 +490,7 @@ contains
   end function torch_get_num_threads
 
   !> The version of the loaded libradml, such as '0.1.0'.
-  function radml_version() result(version)
+  recursive function radml_version() result(version)
     character(len=:), allocatable :: version
     type(c_ptr) :: text
     character(kind=c_char), pointer :: characters(:)
@@ -503,7 +504,7 @@ contains
 
   !> Hands a status to the caller, or stops the program with the message where the caller takes no status.
   !> (`errmsg` is set by each procedure itself: gfortran 12 loses the length of an optional one that is passed on.)
-  subroutine report(status, message, stat)
+  recursive subroutine report(status, message, stat)
     integer(c_int32_t), intent(in) :: status
     character(kind=c_char), intent(in) :: message(:)
     integer, intent(out), optional :: stat
@@ -516,7 +517,7 @@ contains
     end if
   end subroutine report
 
-  pure function c_text(text) result(characters)
+  pure recursive function c_text(text) result(characters)
     character(len=*), intent(in) :: text
     character(kind=c_char) :: characters(len(text) + 1)
     integer :: i
@@ -528,7 +529,7 @@ contains
   end function c_text
 
   !> The characters before the first zero byte.
-  pure function fortran_text(characters) result(text)
+  pure recursive function fortran_text(characters) result(text)
     character(kind=c_char), intent(in) :: characters(:)
     character(len=:), allocatable :: text
     integer :: i, length

@@ -108,8 +108,31 @@ def run_radiation(column_file: Path, model: Path, *, repeats: int, columns_per_b
     )
 
 
-def run_host(column_file: Path, model: Path, folder: Path, *, hours: float = 24.0) -> dict[str, xr.Dataset]:
-    """Step the columns for ``hours`` with each scheme in ``radml-host``; the histories stay in ``folder``."""
+@dataclass(frozen=True)
+class HostRuns:
+    """The host stepped through the same columns with each scheme."""
+
+    hours: float
+    histories: dict[str, xr.Dataset]
+
+    def seconds(self, scheme: str) -> tuple[float, float]:
+        """Time of the whole run, and of radiation in it [s]."""
+        attributes = self.histories[scheme].attrs
+        return float(attributes["run_seconds"]), float(attributes["radiation_seconds"])
+
+    def to_dict(self) -> dict[str, object]:
+        """Times, for JSON."""
+        times = {scheme: self.seconds(scheme) for scheme in SCHEMES}
+        return {
+            "hours": self.hours,
+            "radiation_calls": int(self.histories["rrtmg"].attrs["radiation_calls"]),
+            "run_seconds": {scheme: run for scheme, (run, _) in times.items()},
+            "radiation_seconds": {scheme: radiation for scheme, (_, radiation) in times.items()},
+        }
+
+
+def run_host(column_file: Path, model: Path, folder: Path, *, hours: float = 24.0) -> HostRuns:
+    """Step the columns for ``hours`` with each scheme in ``radml-host``; cases and histories stay in ``folder``."""
     histories = {}
     for scheme in SCHEMES:
         history = folder / f"host_{scheme}.nc"
@@ -127,10 +150,10 @@ def run_host(column_file: Path, model: Path, folder: Path, *, hours: float = 24.
         case.write_text("\n".join(line for line in lines if line) + "\n")
         programs.run("radml-host", case, threads=1)
         histories[scheme] = xr.load_dataset(history, engine="netcdf4", decode_timedelta=False)
-    return histories
+    return HostRuns(hours, histories)
 
 
-def table_of(result: RadiationBenchmark, title: str) -> Table:
+def table_of(result: RadiationBenchmark, host: HostRuns | None, title: str) -> Table:
     """The result as a table for people."""
     e, r, n = result.errors, result.rrtmg, result.network
     table = Table(title=title, title_justify="left")
@@ -142,6 +165,10 @@ def table_of(result: RadiationBenchmark, title: str) -> Table:
         "fastest to slowest repeat [µs]", f"{r.fastest:.1f} to {r.slowest:.1f}", f"{n.fastest:.1f} to {n.slowest:.1f}"
     )
     table.add_row("speed-up", "1", f"{result.speed_up:.1f}")
+    if host:
+        times = [host.seconds(scheme) for scheme in SCHEMES]
+        name = f"host, {host.hours:g} hours: radiation, whole run [s]"
+        table.add_row(name, *(f"{radiation:.2f}, {run:.2f}" for run, radiation in times))
     table.add_section()
     rows = (
         ("flux error: bias, RMSE [W m-2]", f"{e['flux_bias']:+.3f}, {e['flux_rmse']:.3f}"),

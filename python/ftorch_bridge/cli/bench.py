@@ -42,19 +42,20 @@ def radiation(
             f"{columns.name}: {result.columns} columns of {result.layers} layers, {result.repeats} repeats, one core of "
             f"{result.machine['processor']}"
         )
-        histories = None
+        runs = None
         if host:
             keep = folder or (figure or json_file or model).parent
             keep.mkdir(parents=True, exist_ok=True)
             with console.status("stepping the columns for a day with each scheme"):
-                histories = run_host(columns, model, keep)
-        console.print(table_of(result, title))
+                runs = run_host(columns, model, keep)
+        console.print(table_of(result, runs, title))
         if json_file:
             with whole_file(json_file) as temporary:
-                temporary.write_text(json.dumps(result.to_dict(), indent=2) + "\n")
-            console.print(f"figures as JSON: {json_file}", soft_wrap=True)
+                found = result.to_dict() | ({"host": runs.to_dict()} if runs else {})
+                temporary.write_text(json.dumps(found, indent=2) + "\n")
+            console.print(f"the same as JSON: {json_file}", soft_wrap=True)
         if figure:
-            radiation_figure(result, histories, figure, title)
+            radiation_figure(result, runs.histories if runs else None, figure, title)
             console.print(f"figure: {figure.resolve()}", soft_wrap=True)
 
 
