@@ -16,6 +16,7 @@
 #include "error.hpp"
 #include "exception_text.hpp"
 #include "kind.hpp"
+#include "tensor_memory.hpp"
 #include "tensor_view.hpp"
 
 namespace radml {
@@ -61,6 +62,7 @@ std::string name_list(const std::vector<std::string>& names) {
 Model::Model(const std::string& path, const std::string& device)
     : file_(std::filesystem::path(path).filename().string()), device_(parse_device(device)) {
   check_readable(path);
+  keep_tensor_memory();
   const c10::InferenceMode guard;
   torch::jit::ExtraFilesMap extra{{"radml.json", ""}};
   try {

@@ -16,6 +16,7 @@
 #include "exception_text.hpp"
 #include "model.hpp"
 #include "registry.hpp"
+#include "tensor_memory.hpp"
 
 namespace {
 
@@ -98,6 +99,7 @@ int32_t radml_free(radml_model model, char* message, int64_t message_size) {
   return guarded(message, message_size, [&] {
     const radml::CallGuard guard;
     Registry::instance().release(model);
+    radml::release_kept_memory();
   });
 }
 

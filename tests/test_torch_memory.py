@@ -1,0 +1,24 @@
+"""The memory of LibTorch's tensors is kept between calls: no page faults after the first, and given back with the model."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+LIBRARY = Path(os.environ.get("RADML_BUILD_DIR", ROOT / "build")) / "lib" / "libradml.so"
+
+SCRIPT = ROOT / "tests" / "torch" / "repeat_forward.py"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="page faults and resident memory are read from Linux")
+def test_calls_after_the_first_fault_no_pages_in_and_freeing_gives_the_memory_back(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", SCRIPT, LIBRARY], cwd=tmp_path, text=True, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    faults, released = (float(word) for word in done.stdout.split())
+    assert faults < 20  # one pass over the intermediate arrays is about 10,000 pages
+    assert released > 20  # MiB
