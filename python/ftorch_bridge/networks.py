@@ -71,6 +71,10 @@ class ChannelMixing(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return torch.mm(self.weight, x.flatten(1)).add_(self.bias).unflatten(1, [x.shape[1], x.shape[2]])
 
+    def added_to(self, base: Tensor, x: Tensor) -> Tensor:
+        """``base`` plus the map of ``x``, in one pass over memory less than the sum of the two."""
+        return torch.add(base.flatten(1), self.bias).addmm_(self.weight, x.flatten(1)).unflatten(1, [x.shape[1], x.shape[2]])
+
 
 class ResidualModule(nn.Module):
     """x + mixing(relu(convolution(x)))."""
@@ -81,7 +85,7 @@ class ResidualModule(nn.Module):
         self.mixing = ChannelMixing(channels, channels, gain=0.5)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.mixing(self.convolution(x).relu_()).add_(x)
+        return self.mixing.added_to(x, self.convolution(x).relu_())
 
 
 class ResCNN(nn.Module):
@@ -214,13 +218,14 @@ class ResCNN(nn.Module):
         )
         for module in self.trunk:
             x = module(x)
-        depth = self.head(x).clamp_max(6.0).exp() * thickness  # optical depth of layers along the diffuse path
 
-        # From here on fluxes, emission and absorption carry a minus sign: every combination below is then a plain sum or
-        # product. The source is linear in optical depth; ``edge`` is the weight of the level the radiation leaves through.
-        absorption = torch.expm1(-depth)
+        # From here on optical depth (along the diffuse path), absorption, emission and fluxes carry a minus sign: every
+        # combination is then a plain sum or product. The source is linear in optical depth; ``edge`` is the weight of the
+        # level that the radiation leaves through.
+        depth = self.head(x).clamp_max_(6.0).exp_() * -thickness
+        absorption = torch.expm1(depth)
         transmission = 1.0 + absorption
-        edge = depth / (depth + self.half_depth)
+        edge = depth / (depth - self.half_depth)
         planck_layer = self.planck_emission(layer_temperature)
         planck_level = self.planck_emission(temperature_level.t().float())
         emission_down = absorption * torch.lerp(planck_layer, planck_level[:, 1:], edge)
