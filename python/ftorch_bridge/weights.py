@@ -22,6 +22,7 @@ def save_weights(network: ResCNN, path: Path, notes: dict[str, str] | None = Non
     state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     with whole_file(path) as temporary:
         safetensors.torch.save_file(state, temporary, {"config": json.dumps(network.config), **(notes or {})})
+        temporary.chmod(0o644)  # safetensors makes files that only their owner may read
 
 
 def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, int], dict[str, str]]:
