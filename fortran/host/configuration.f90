@@ -5,6 +5,7 @@
 module configuration
   use, intrinsic :: iso_fortran_env, only: iostat_end, iostat_eor, real64
   use host_status, only: status_bad_configuration, status_success, fail, integer_text, real_text
+  use radiation, only: default_columns_per_block
   use surface, only: surface_parameters
   implicit none
   private
@@ -23,7 +24,7 @@ module configuration
     real(real64) :: hours = 24.0_real64                 !! length of the run [hour] ()
     real(real64) :: radiation_interval = 3600.0_real64  !! between two calls of radiation [s] ()
     real(real64) :: history_interval = 3600.0_real64    !! between two records of the history [s] ()
-    integer :: columns_per_block = 64                   !! columns that one call of radiation takes [1] ()
+    integer :: columns_per_block = default_columns_per_block !! columns that one call of radiation takes [1] ()
     integer :: threads = 0                              !! OpenMP threads; 0 for what OpenMP itself takes [1] ()
     character(len=:), allocatable :: sunlight           !! diurnal or fixed [text] ()
     real(real64) :: start_hour = 12.0_real64            !! local solar time at the start [hour] ()

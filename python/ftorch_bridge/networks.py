@@ -52,7 +52,8 @@ class LayerConvolution(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         layers, columns = x.shape[1], x.shape[2]
         size = layers * columns
-        padded = torch.nn.functional.pad(x, [0, 0, 1, 1]).flatten(1)
+        beyond = torch.zeros_like(x[:, :1])
+        padded = torch.cat([beyond, x, beyond], 1).flatten(1)  # pad() would fill the middle as well
         # In place, since TorchScript takes addmm apart into a product and a sum, each with its pass over memory.
         y = torch.mm(self.weight[0], padded[:, :size])
         y.addmm_(self.weight[1], padded[:, columns : columns + size])
