@@ -15,7 +15,7 @@ module radiation
   public :: radiation_scheme
 
   !> RRTMG does not care; a network wants enough columns for its matrix products and few enough for the cache [1] ()
-  integer, parameter, public :: default_columns_per_block = 64
+  integer, parameter, public :: default_columns_per_block = 192
   integer, parameter :: n_network_inputs = 11
   integer, parameter :: n_network_outputs = 3
 
