@@ -26,7 +26,7 @@ demo: install
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh demo
 
 test: install lint
-	RADML_BUILD_DIR=build $(BIN)/python -m pytest -q
+	RADML_BUILD_DIR=$(CURDIR)/build $(BIN)/python -m pytest -q
 
 lint: $(VENV)/.packages
 	$(BIN)/ruff check -q python tests tools examples

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-LIBRARY = Path(os.environ.get("RADML_BUILD_DIR", ROOT / "build")) / "lib" / "libradml.so"
+LIBRARY = Path(os.environ.get("RADML_BUILD_DIR", ROOT / "build")).resolve() / "lib" / "libradml.so"
 
 SCRIPT = ROOT / "tests" / "torch" / "repeat_forward.py"
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 ROOT = Path(__file__).resolve().parent.parent
-BUILD = Path(os.environ.get("RADML_BUILD_DIR", ROOT / "build"))
+BUILD = Path(os.environ.get("RADML_BUILD_DIR", ROOT / "build")).resolve()
 EXAMPLE = ROOT / "examples" / "01_first_model"
 COMPILERS = [name for name in ("gfortran", "flang-new-19") if shutil.which(name)]
 
