@@ -116,6 +116,19 @@ def test_a_contract_that_the_module_does_not_keep_is_refused(tmp_path, outputs, 
         export(module, manifest, tmp_path / "out.pt", columns=None)
 
 
+def test_a_module_that_fails_on_the_inputs_it_is_said_to_take_gives_one_line(tmp_path):
+    torch.save(Scale(), tmp_path / "module.pt")
+    result = invoke(
+        tmp_path / "module.pt", "-o", tmp_path / "out.pt", "--input", "t:float32[n,m]", "--input", "s:float32[3]",
+        "--output-argument", "r:float32[n,m]",
+    )  # fmt: skip
+    assert result.exit_code == 1
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1
+    assert "out: fails on inputs t (64, 11), s (3,): RuntimeError:" in lines[0]
+    assert not (tmp_path / "out.pt").exists()
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -206,8 +206,13 @@ def example_inputs(manifest: Manifest, columns: xr.Dataset | None, number: int) 
 
 
 def _outputs_of(module: nn.Module, inputs: list[Tensor], manifest: Manifest) -> list[Tensor]:
-    with torch.inference_mode():
-        result = module(*inputs)
+    try:
+        with torch.inference_mode():
+            result = module(*inputs)
+    except Exception as error:  # whatever the module raises
+        shapes = ", ".join(f"{a.name} {tuple(t.shape)}" for a, t in zip(manifest.inputs, inputs, strict=True))
+        words = " ".join(str(error).split())
+        raise ExportError(f"{manifest.name}: fails on inputs {shapes}: {type(error).__name__}: {words}") from error
     tensors = [result] if isinstance(result, Tensor) else list(result)
     if len(tensors) != len(manifest.outputs):
         raise ExportError(f"{manifest.name}: expected {len(manifest.outputs)} outputs, the module gives {len(tensors)}")
