@@ -2,12 +2,17 @@
 
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <atomic>
 #include <optional>
 
 #ifdef _OPENMP
 #include <omp.h>
 #endif
+
+// LibTorch brings MKL along in many builds, not in all. What this sets goes before the number of threads that
+// at::set_num_threads gave to MKL for all threads. Returns what was set before; 0 for nothing.
+extern "C" int MKL_Set_Num_Threads_Local(int n) __attribute__((weak));
 
 namespace radml {
 namespace {
@@ -68,13 +73,13 @@ void restore_workers(int n, const std::fenv_t& host_environment) {
 
 }  // namespace
 
-CallGuard::CallGuard() : host_threads_(host_thread_count()) {
-  const bool traps = traps_are_set();
+CallGuard::CallGuard([[maybe_unused]] int workers) : host_threads_(host_thread_count()) {
+  [[maybe_unused]] const bool traps = traps_are_set();
   std::fegetenv(&environment_);
   std::fesetenv(FE_DFL_ENV);
   choose_torch_threads();
 #ifdef _OPENMP
-  if (const int n = omp_get_max_threads(); traps && n > 1 && !omp_in_parallel()) {
+  if (const int n = std::max(traps ? omp_get_max_threads() : 1, workers); n > 1 && !omp_in_parallel()) {
     // In the host's environment: workers that start here are the host's as well, and inherit it.
     std::fesetenv(&environment_);
     quieten_workers(n);
@@ -90,6 +95,19 @@ CallGuard::~CallGuard() {
 #endif
   if (host_threads_ > 0) restore_host_thread_count(host_threads_);
   std::fesetenv(&environment_);
+}
+
+OneTorchThread::OneTorchThread() : openmp_threads_(host_thread_count()) {
+  at::get_num_threads();  // LibTorch's own initialisation in this thread
+#ifdef _OPENMP
+  omp_set_num_threads(1);
+#endif
+  if (MKL_Set_Num_Threads_Local != nullptr) mkl_threads_ = MKL_Set_Num_Threads_Local(1);
+}
+
+OneTorchThread::~OneTorchThread() {
+  if (MKL_Set_Num_Threads_Local != nullptr) MKL_Set_Num_Threads_Local(mkl_threads_);
+  if (openmp_threads_ > 0) restore_host_thread_count(openmp_threads_);
 }
 
 void set_torch_threads(int n) {

@@ -13,7 +13,8 @@ namespace radml {
 
 class CallGuard {
  public:
-  CallGuard();
+  // `workers`: threads of a parallel region that will be opened in the guard's life, 1 for none.
+  explicit CallGuard(int workers = 1);
   ~CallGuard();
   CallGuard(const CallGuard&) = delete;
   CallGuard& operator=(const CallGuard&) = delete;
@@ -22,6 +23,19 @@ class CallGuard {
   std::fenv_t environment_;
   int host_threads_ = 0;
   int quiet_workers_ = 0;  // workers whose environment was saved and has to be restored
+};
+
+// While it lives, LibTorch computes with this thread alone.
+class OneTorchThread {
+ public:
+  OneTorchThread();
+  ~OneTorchThread();
+  OneTorchThread(const OneTorchThread&) = delete;
+  OneTorchThread& operator=(const OneTorchThread&) = delete;
+
+ private:
+  int openmp_threads_ = 0;
+  int mkl_threads_ = 0;
 };
 
 // Threads LibTorch uses inside one call.
