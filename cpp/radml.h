@@ -34,7 +34,7 @@ typedef enum radml_status {
   RADML_INVALID_FILE = 2,       /* not a TorchScript archive, damaged, or with a manifest that does not fit the model */
   RADML_UNKNOWN_DEVICE = 3,     /* not "cpu", "cuda" or "cuda:N" */
   RADML_MISSING_DEVICE = 4,     /* a device this machine or this LibTorch does not have */
-  RADML_NOT_LOADED = 5,         /* no model: never loaded, or freed */
+  RADML_NOT_LOADED = 5,         /* no model or plan: never loaded or created, or freed */
   RADML_WRONG_INPUT_COUNT = 6,  /* another number of inputs than the model's */
   RADML_WRONG_OUTPUT_COUNT = 7, /* another number of outputs than the model's */
   RADML_WRONG_RANK = 8,         /* an array with another number of dimensions */

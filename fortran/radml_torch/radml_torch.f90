@@ -11,7 +11,7 @@
 !>   Pass variables, not expressions or named constants, whose memory may be gone when the model runs; and use the view
 !>   while the variable is there: best inside the call.
 !> - Dimension i of the tensor is dimension i of the array. `torch_reverse` and `torch_permute` give other orders.
-!> - Count, kinds and shapes must be the model's own; nothing is converted, broadcast or dropped.
+!> - Count, kinds and shapes must be the model's own; nothing is broadcast or dropped, or converted unless asked for.
 !> - `stat` and `errmsg` work as in `allocate`: 0 is success, failures are the constants in `radml_status`, and without
 !>   `stat` a failure stops the program with its message on standard error. `errmsg` is left alone on success.
 !> - A `torch_plan` is a model bound to arrays: checked once, run many times. `forward` and plans compute in blocks of columns,
@@ -42,7 +42,7 @@ module radml_torch
     integer :: invalid_file = 2         !! not a TorchScript archive, damaged, or with a manifest that does not fit the model
     integer :: unknown_device = 3       !! not "cpu", "cuda" or "cuda:N"
     integer :: missing_device = 4       !! a device this machine or this LibTorch does not have
-    integer :: not_loaded = 5           !! no model: never loaded, or freed
+    integer :: not_loaded = 5           !! no model or plan: never loaded or created, or freed
     integer :: wrong_input_count = 6    !! another number of inputs than the model's
     integer :: wrong_output_count = 7   !! another number of outputs than the model's
     integer :: wrong_rank = 8           !! an array with another number of dimensions

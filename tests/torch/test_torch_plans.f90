@@ -179,12 +179,11 @@ contains
     type(torch_model) :: net
     type(torch_plan) :: plan
     real(real64), target :: x(5, 88), y(5, 89)
-    real(real64), pointer :: absent(:, :)
+    real(real64), allocatable, save :: absent(:, :)
     real(real32), target :: single(5, 89)
     character(len=:), allocatable :: message
     integer :: stat
 
-    nullify (absent)
     y = -7.0_real64
     call net%load(model_path('fixed.pt'))
     call plan%create(net, [torch_in(x)], [torch_out(y)], stat, message)
@@ -199,7 +198,7 @@ contains
     call plan%create(net, [torch_in(y)], [torch_out(y), torch_out(x)], stat, message)
     call check_failure(stat, message, radml_status%wrong_output_count, 'expected 1 outputs, got 2', '... too many outputs')
     call plan%create(net, [torch_in(absent)], [torch_out(y)], stat, message)
-    call check_failure(stat, message, radml_status%invalid_array, 'not allocated', '... a pointer to nothing')
+    call check_failure(stat, message, radml_status%invalid_array, 'not allocated', '... an array that is not there')
     call plan%create(net, [torch_in(y)], [torch_in(y)], stat, message)
     call check_failure(stat, message, radml_status%invalid_array, 'made with torch_in', '... an input as an output')
     call check(.not. plan%created() .and. all(y == -7.0_real64), 'none of these made a plan or touched an output')
