@@ -107,7 +107,7 @@ module radml_torch
   end type torch_plan
 
   !> Columns of a block where a call says no other number [1] (scalar)
-  integer, parameter :: default_columns_per_block = 192
+  integer, parameter :: default_columns_per_block = 128
 
   integer(c_int64_t), parameter :: convert_flag = 1, blocks_flag = 2
 
@@ -404,7 +404,7 @@ contains
     integer, intent(out), optional :: stat !! 0, or one of radml_status [1] (scalar)
     character(len=:), allocatable, intent(inout), optional :: errmsg !! what went wrong [text] (scalar)
     integer, intent(in), optional :: column_dimension !! dimension of the first output that is the columns [1] (scalar)
-    integer, intent(in), optional :: columns_per_block !! columns of each block, 192 where absent [1] (scalar)
+    integer, intent(in), optional :: columns_per_block !! columns of each block, 128 where absent [1] (scalar)
     integer, intent(in), optional :: threads !! threads that share the blocks, 1 where absent [1] (scalar)
     logical, intent(in), optional :: convert !! take real32 for float64 and real64 for float32 [1] (scalar)
     character(kind=c_char) :: message(message_size)
@@ -580,7 +580,7 @@ contains
     integer, intent(out), optional :: stat !! 0, or one of radml_status [1] (scalar)
     character(len=:), allocatable, intent(inout), optional :: errmsg !! what went wrong [text] (scalar)
     integer, intent(in), optional :: column_dimension !! dimension of the first output that is the columns [1] (scalar)
-    integer, intent(in), optional :: columns_per_block !! columns of each block, 192 where absent [1] (scalar)
+    integer, intent(in), optional :: columns_per_block !! columns of each block, 128 where absent [1] (scalar)
     integer, intent(in), optional :: threads !! threads that share the blocks, 1 where absent [1] (scalar)
     logical, intent(in), optional :: convert !! take real32 for float64 and real64 for float32 [1] (scalar)
     character(kind=c_char) :: message(message_size)
