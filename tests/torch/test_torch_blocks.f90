@@ -246,6 +246,7 @@ contains
       spread(3 * n, 24), wanted(n, 31), turned(24)
     real(real64) :: total(n), scale, wanted_total(n)
     integer :: i
+    logical :: right
 
     call random_number(x)
     call random_number(table)
@@ -272,6 +273,15 @@ contains
       [torch_reverse(torch_out(result)), torch_out(cells%total)], column_dimension=1, columns_per_block=width, threads=2)
     call check(maxval(abs(transpose(result) - wanted)) < 1.0e-5_real32 .and. &
       maxval(abs(cells%total - wanted_total)) < 1.0e-4_real64, 'reversed arrays and components are shared out along the column')
+    wanted = transpose(result)
+    right = .true.
+    do i = 1, n, 3
+      result = 0.0_real32
+      call net%forward([torch_reverse(torch_in(transposed(:, i:))), torch_in(turned), torch_in(scale)], &
+        [torch_reverse(torch_out(result(:, i:))), torch_out(total(i:))], column_dimension=1, columns_per_block=width)
+      right = right .and. all(result(:, i:) == transpose(wanted(i:, :))) .and. all(total(i:) == cells(i:)%total)
+    end do
+    call check(right, '... with the same bits for any number of columns')
     call check(all(cells%marker == 7), '... and what lies between components is left alone')
 
     call random_number(boxes)
