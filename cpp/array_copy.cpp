@@ -77,7 +77,10 @@ std::pair<const std::byte*, const std::byte*> byte_range(const radml_array& arra
   return {first, last};
 }
 
-bool is_empty(const radml_array& array) { return std::find(array.shape, array.shape + array.rank, 0) != array.shape + array.rank; }
+bool is_empty(const radml_array& array) {
+  const int64_t* const end = array.shape + array.rank;
+  return std::find(array.shape, end, 0) != end;
+}
 
 }  // namespace
 

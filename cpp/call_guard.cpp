@@ -2,7 +2,6 @@
 
 #include <ATen/Parallel.h>
 
-#include <algorithm>
 #include <atomic>
 #include <optional>
 
@@ -73,13 +72,13 @@ void restore_workers(int n, const std::fenv_t& host_environment) {
 
 }  // namespace
 
-CallGuard::CallGuard([[maybe_unused]] int workers) : host_threads_(host_thread_count()) {
-  [[maybe_unused]] const bool traps = traps_are_set();
+CallGuard::CallGuard() : host_threads_(host_thread_count()) {
+  const bool traps = traps_are_set();
   std::fegetenv(&environment_);
   std::fesetenv(FE_DFL_ENV);
   choose_torch_threads();
 #ifdef _OPENMP
-  if (const int n = std::max(traps ? omp_get_max_threads() : 1, workers); n > 1 && !omp_in_parallel()) {
+  if (const int n = omp_get_max_threads(); traps && n > 1 && !omp_in_parallel()) {
     // In the host's environment: workers that start here are the host's as well, and inherit it.
     std::fesetenv(&environment_);
     quieten_workers(n);

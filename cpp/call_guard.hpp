@@ -13,8 +13,7 @@ namespace radml {
 
 class CallGuard {
  public:
-  // `workers`: threads of a parallel region that will be opened in the guard's life, 1 for none.
-  explicit CallGuard(int workers = 1);
+  CallGuard();
   ~CallGuard();
   CallGuard(const CallGuard&) = delete;
   CallGuard& operator=(const CallGuard&) = delete;

@@ -123,7 +123,8 @@ void check_argument(const std::string& model, const std::string& label, const Ar
       refuse(RADML_WRONG_SHAPE);
     }
   }
-  if (array.kind != argument.kind && !(convert && is_real(array.kind) && is_real(argument.kind))) refuse(RADML_WRONG_KIND);
+  const bool converted = convert && is_real(array.kind) && is_real(argument.kind);
+  if (array.kind != argument.kind && !converted) refuse(RADML_WRONG_KIND);
 }
 
 }  // namespace

@@ -19,7 +19,6 @@
 #include "call_guard.hpp"
 #include "error.hpp"
 #include "exception_text.hpp"
-#include "kind.hpp"
 #include "tensor_view.hpp"
 
 #ifdef _OPENMP
@@ -82,9 +81,10 @@ int place_of(const std::string& name, const Argument& argument, const std::strin
   for (size_t i = 0; i < argument.shape.size(); ++i) {
     const Extent& extent = argument.shape[i];
     if (extent.name != name) continue;
-    if (place >= 0 || extent.number != 0)
-      throw Error(RADML_WRONG_ARGUMENT, where + " has \"" + name + "\"" + (place >= 0 ? " twice" : "+" + std::to_string(extent.number)) +
-                                            ": its columns cannot be computed in blocks");
+    if (place >= 0 || extent.number != 0) {
+      const std::string what = place >= 0 ? " twice" : std::string("+").append(std::to_string(extent.number));
+      throw Error(RADML_WRONG_ARGUMENT, where + " has \"" + name + "\"" + what + ": its columns cannot be computed in blocks");
+    }
     place = static_cast<int>(i);
   }
   return place;
@@ -130,7 +130,7 @@ Plan::Plan(std::shared_ptr<const Model> model, std::span<const radml_array> inpu
     n_blocks_ = (n_columns_ + columns_per_block_ - 1) / columns_per_block_;
     for (size_t i = 0; i < outputs_.size(); ++i) expected_[i].shape[outputs_[i].column] = columns_per_block_;
   }
-  const c10::InferenceMode guard;
+  const c10::InferenceMode inference;
   try {
     bind_inputs();
     make_workers(in_blocks_ ? std::clamp<int64_t>(n_blocks_, 1, options.threads) : 1);
@@ -144,7 +144,6 @@ void Plan::find_columns(int64_t dimension) {
   const std::string& file = model_->file();
   const auto d = static_cast<int>(dimension - 1);
   if (outputs_.empty()) throw Error(RADML_WRONG_ARGUMENT, file + ": column_dimension: there is no output");
-  // Fixed from here on: where the columns lie in each array.
   if (const Manifest* const manifest = model_->manifest(); manifest != nullptr) {
     const std::string label = model_->output_label(0);
     const std::vector<Extent>& shape = manifest->outputs.front().shape;
@@ -170,11 +169,11 @@ void Plan::find_columns(int64_t dimension) {
   const auto take = [&](const radml_array& array, const std::string& label) {
     const std::string where = file + ": column_dimension: " + label;
     if (d >= array.rank)
-      throw Error(RADML_WRONG_RANK, where + ": expected " + std::to_string(dimension) + " or more dimensions, got " + array_text(array) +
-                                        "; without a manifest all arrays must have the columns there");
+      throw Error(RADML_WRONG_RANK, where + ": expected " + std::to_string(dimension) + " or more dimensions, got " +
+                                        array_text(array) + "; without a manifest all arrays must have the columns there");
     if (array.shape[d] != first.shape[d])
-      throw Error(RADML_WRONG_SHAPE, where + ": expected " + std::to_string(first.shape[d]) + " columns as in " + model_->output_label(0) +
-                                         ", got " + array_text(array));
+      throw Error(RADML_WRONG_SHAPE, where + ": expected " + std::to_string(first.shape[d]) + " columns as in " +
+                                         model_->output_label(0) + ", got " + array_text(array));
     return d;
   };
   for (size_t i = 0; i < outputs_.size(); ++i) outputs_[i].column = take(outputs_[i].array, model_->output_label(i));
@@ -230,27 +229,34 @@ void Plan::make_workers(int64_t threads) {
 
 void Plan::run() {
   const std::lock_guard lock(running_);
-  const c10::InferenceMode guard;
-  if (in_blocks_ && n_columns_ == 0) return;
-  for (size_t i = 0; i < inputs_.size(); ++i) {
-    const Input& input = inputs_[i];
-    if (input.saved_tensor.defined()) copy_array(input.array, input.saved);
-    if (input.binding == Binding::per_run) fill(workers_.front(), i, 0, 0);
-  }
-  if (in_blocks_)
+  if (in_blocks_) {
     run_blocks();
-  else
-    run_block(workers_.front(), 0);
+    return;
+  }
+  const CallGuard guard;
+  const c10::InferenceMode inference;
+  run_block(workers_.front(), 0);
 }
 
 void Plan::run_blocks() {
+  if (n_columns_ == 0) return;
+  {
+    const CallGuard guard;
+    for (size_t i = 0; i < inputs_.size(); ++i) {
+      const Input& input = inputs_[i];
+      if (input.saved_tensor.defined()) copy_array(input.array, input.saved);
+      if (input.binding == Binding::per_run) fill(workers_.front(), i, 0, 0);
+    }
+  }
   std::atomic<int64_t> next{0};
   std::atomic<bool> stop{false};
   std::mutex failure_lock;
   std::exception_ptr failure;
   int64_t failed_block = n_blocks_;
   const auto work = [&](Worker& worker) {
-    const c10::InferenceMode guard;  // a setting of each thread
+    // All three are settings of each thread. The region is entered with the host's: threads that start there are the host's.
+    const CallGuard guard;
+    const c10::InferenceMode inference;
     const OneTorchThread one;
     for (int64_t block = next++; block < n_blocks_ && !stop; block = next++) {
       try {
@@ -267,8 +273,9 @@ void Plan::run_blocks() {
     worker.results.clear();
   };
 #ifdef _OPENMP
-  // Inside a parallel region of the host this is one thread, the caller.
-#pragma omp parallel num_threads(n_threads()) if (n_threads() > 1)
+  // One region for all: each costs a wait for the slowest thread. Inside a parallel region of the host: the caller alone.
+  const auto n_threads = static_cast<int>(workers_.size());
+#pragma omp parallel num_threads(n_threads) if (n_threads > 1)
   work(workers_[static_cast<size_t>(omp_get_thread_num())]);
 #else
   work(workers_.front());

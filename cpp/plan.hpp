@@ -30,12 +30,10 @@ class Plan {
   Plan(std::shared_ptr<const Model> model, std::span<const radml_array> inputs, std::span<const radml_array> outputs,
        const radml_options& options);
 
-  // Calls from several threads wait for each other. Without blocks no output has been touched on failure; with blocks those of
+  // To be called with the host's own floating-point environment and OpenMP settings, as they are without a CallGuard. Calls
+  // from several threads wait for each other. Without blocks no output has been touched on failure; with blocks those of
   // the blocks before, and of those that other threads were at.
   void run();
-
-  // Threads that share the blocks, the caller included.
-  [[nodiscard]] int n_threads() const { return static_cast<int>(workers_.size()); }
 
  private:
   enum class Binding {

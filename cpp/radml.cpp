@@ -8,6 +8,7 @@
 #include <limits>
 #include <memory>
 #include <new>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -134,9 +135,9 @@ int32_t radml_forward_with(radml_model model, const radml_array* inputs, int64_t
     const Arrays in = span_of(inputs, n_inputs);
     const Arrays out = span_of(outputs, n_outputs);
     std::shared_ptr<const Model> found = Registry::instance().find(model);
-    const radml::CallGuard guard;
+    std::optional<radml::CallGuard> guard(std::in_place);
     Plan plan(std::move(found), in, out, options_of(options));
-    const radml::CallGuard workers_guard(plan.n_threads());
+    guard.reset();
     plan.run();
   });
 }
@@ -157,9 +158,7 @@ int32_t radml_plan_create(radml_model model, const radml_array* inputs, int64_t 
 
 int32_t radml_plan_run(radml_plan plan, char* message, int64_t message_size) {
   return guarded(message, message_size, [&] {
-    const std::shared_ptr<Plan> found = PlanRegistry::instance().find(plan);
-    const radml::CallGuard guard(found->n_threads());
-    found->run();
+    PlanRegistry::instance().find(plan)->run();
   });
 }
 

@@ -1,8 +1,8 @@
 !> `radml-bench-overhead model.pt [calls]`: what a call through the coupling costs beyond LibTorch, on one thread.
 !!
-!! The model has one input and one output of (1, 5) real32. Three ways to run it take turns, a thousand calls each: `forward` with views made
-!! in the call, a plan's `run`, and LibTorch alone on ready tensors. Printed are medians over the turns, one `name value` a line.
-!! Then `calls` calls (a million) of forward and of run, and by how much the heap has grown.
+!! The model has one input and one output of (1, 5) real32. Three ways to run it take turns, a thousand calls each: `forward`
+!! with views made in the call, a plan's `run`, and LibTorch alone on ready tensors. Printed are medians over the turns, one
+!! `name value` a line. Then `calls` calls (a million) of forward and of run, and by how much the heap has grown.
 program radml_bench_overhead
   use, intrinsic :: iso_c_binding, only: c_char, c_float, c_int32_t, c_int64_t, c_null_char
   use, intrinsic :: iso_fortran_env, only: error_unit, int64, output_unit, real64
