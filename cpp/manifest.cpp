@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 
+#include "array_copy.hpp"
 #include "error.hpp"
 #include "kind.hpp"
 
@@ -98,7 +99,7 @@ std::string expected_text(const Argument& argument, const KnownExtents& known) {
 }
 
 void check_argument(const std::string& model, const std::string& label, const Argument& argument, const radml_array& array,
-                    KnownExtents& known) {
+                    KnownExtents& known, bool convert) {
   std::string origin;  // where the extent in question was learnt
   const auto refuse = [&](radml_status status) {
     throw Error(status,
@@ -122,7 +123,8 @@ void check_argument(const std::string& model, const std::string& label, const Ar
       refuse(RADML_WRONG_SHAPE);
     }
   }
-  if (array.kind != argument.kind) refuse(RADML_WRONG_KIND);
+  const bool converted = convert && is_real(array.kind) && is_real(argument.kind);
+  if (array.kind != argument.kind && !converted) refuse(RADML_WRONG_KIND);
 }
 
 }  // namespace
@@ -194,12 +196,12 @@ Manifest Manifest::parse(const std::string& text) {
   return manifest;
 }
 
-void Manifest::check(const std::string& model, const radml_array* in, const radml_array* out) const {
+void Manifest::check(const std::string& model, const radml_array* in, const radml_array* out, bool convert) const {
   KnownExtents known;
   for (size_t i = 0; i < inputs.size(); ++i)
-    check_argument(model, argument_label(false, i + 1, inputs[i].name), inputs[i], in[i], known);
+    check_argument(model, argument_label(false, i + 1, inputs[i].name), inputs[i], in[i], known, convert);
   for (size_t i = 0; i < outputs.size(); ++i)
-    check_argument(model, argument_label(true, i + 1, outputs[i].name), outputs[i], out[i], known);
+    check_argument(model, argument_label(true, i + 1, outputs[i].name), outputs[i], out[i], known, convert);
 }
 
 }  // namespace radml

@@ -127,43 +127,44 @@ void Model::find_written_inputs() {
 }
 
 void Model::forward(std::span<const radml_array> inputs, std::span<const radml_array> outputs) const {
-  check_call(inputs, outputs);
+  check_call(inputs, outputs, /*convert=*/false);
   const c10::InferenceMode guard;
 
-  std::vector<c10::IValue> arguments;
-  arguments.reserve(inputs.size());
+  std::vector<at::Tensor> tensors;
+  tensors.reserve(inputs.size());
   for (size_t i = 0; i < inputs.size(); ++i) {
     at::Tensor tensor = input_tensor(inputs[i]);
-    if (!device_.is_cpu())
-      tensor = tensor.to(device_);
-    else if (input_is_written_[i])
-      tensor = tensor.clone();
-    arguments.emplace_back(std::move(tensor));
+    if (device_.is_cpu() && input_is_written_[i]) tensor = tensor.clone();
+    tensors.push_back(std::move(tensor));
   }
+  std::vector<at::Tensor> results;
+  evaluate(tensors, results);
+  check_results(results, outputs);
+  secure_results(results, tensors);
+  for (size_t i = 0; i < outputs.size(); ++i) write_output(results[i], outputs[i]);
+}
 
-  c10::IValue result;
+void Model::evaluate(const std::vector<at::Tensor>& inputs, std::vector<at::Tensor>& results) const {
+  // Kept between calls, like the interpreter's own: a call is made without asking the system for memory.
+  static thread_local std::vector<c10::IValue> stack;
+  struct Clear {
+    ~Clear() { stack.clear(); }
+  } const clear;
+  stack.emplace_back(module_._ivalue());
+  for (const at::Tensor& tensor : inputs) stack.emplace_back(device_.is_cpu() ? tensor : tensor.to(device_));
+  torch::jit::Function& function = module_.get_method("forward").function();
   try {
-    result = module_.forward(arguments);
+    if (inputs.size() < function.num_inputs() - 1) function.getSchema().checkAndNormalizeInputs(stack, {});  // adds defaults
+    function.run(stack);
   } catch (const std::bad_alloc&) {
     throw;
   } catch (const std::exception& error) {
     throw Error(RADML_MODEL_FAILED, file_ + ": the model failed: " + exception_text(error));
   }
-
-  std::vector<at::Tensor> results = result_tensors(result);
-  check_results(results, outputs);
-  // A result may be a view of an input, and the host may give one array as input and output: secure such results before
-  // the first output is written.
-  for (at::Tensor& tensor : results)
-    for (const c10::IValue& argument : arguments)
-      if (tensor.is_alias_of(argument.toTensor())) {
-        tensor = tensor.clone();
-        break;
-      }
-  for (size_t i = 0; i < outputs.size(); ++i) write_output(results[i], outputs[i]);
+  append_results(stack.front(), results);
 }
 
-void Model::check_call(std::span<const radml_array> inputs, std::span<const radml_array> outputs) const {
+void Model::check_call(std::span<const radml_array> inputs, std::span<const radml_array> outputs, bool convert) const {
   if (inputs.size() < required_inputs_ || inputs.size() > input_names_.size()) {
     std::string expected = std::to_string(required_inputs_);
     if (required_inputs_ < input_names_.size()) expected += " to " + std::to_string(input_names_.size());
@@ -179,19 +180,18 @@ void Model::check_call(std::span<const radml_array> inputs, std::span<const radm
   for (size_t i = 0; i < inputs.size(); ++i)
     check_array(file_, argument_label(false, i + 1, input_names_[i]), inputs[i], false);
   for (size_t i = 0; i < outputs.size(); ++i) check_array(file_, output_label(i), outputs[i], true);
-  if (manifest_) manifest_->check(file_, inputs.data(), outputs.data());
+  if (manifest_) manifest_->check(file_, inputs.data(), outputs.data(), convert);
 }
 
-std::vector<at::Tensor> Model::result_tensors(const c10::IValue& result) const {
+void Model::append_results(const c10::IValue& result, std::vector<at::Tensor>& results) const {
   const auto refuse = [&](const std::string& what) {
     throw Error(RADML_WRONG_OUTPUT_TYPE,
                 file_ + ": the model returned " + what + "; expected a Tensor, or a tuple or list of Tensors");
   };
-  std::vector<at::Tensor> tensors;
   const auto append = [&](const c10::IValue& value, const std::string& where) {
     if (!value.isTensor()) refuse(where + value.type()->repr_str());
     if (!value.toTensor().defined()) refuse(where + "an undefined Tensor");
-    tensors.push_back(value.toTensor());
+    results.push_back(value.toTensor());
   };
   if (result.isTuple()) {
     for (const c10::IValue& value : result.toTupleRef().elements()) append(value, "a tuple with ");
@@ -200,7 +200,6 @@ std::vector<at::Tensor> Model::result_tensors(const c10::IValue& result) const {
   } else {
     append(result, "");
   }
-  return tensors;
 }
 
 void Model::check_results(const std::vector<at::Tensor>& results, std::span<const radml_array> outputs) const {
@@ -223,6 +222,8 @@ void Model::check_results(const std::vector<at::Tensor>& results, std::span<cons
     if (kind_of(tensor.scalar_type()) != array.kind) refuse(RADML_WRONG_KIND);
   }
 }
+
+std::string Model::input_label(size_t i) const { return argument_label(false, i + 1, input_names_[i]); }
 
 std::string Model::output_label(size_t i) const {
   return argument_label(true, i + 1, manifest_ ? manifest_->outputs[i].name : "");

@@ -16,10 +16,26 @@ namespace radml {
 
 class Model {
  public:
+  static constexpr const char* none_text = "no model is loaded: call load first";
+  static constexpr const char* freed_text = "the model was freed";
+
   Model(const std::string& path, const std::string& device);
 
   // Safe to call from several threads at once. Writes no output unless all can be written.
   void forward(std::span<const radml_array> inputs, std::span<const radml_array> outputs) const;
+
+  // The steps of a forward, for plans. Throws Error for arrays that do not fit the model; with `convert` a real32 array fits a
+  // float64 argument and the other way round.
+  void check_call(std::span<const radml_array> inputs, std::span<const radml_array> outputs, bool convert) const;
+  // Runs the model on tensors on the CPU and appends what it returns. Allocates nothing itself in the steady state.
+  void evaluate(const std::vector<at::Tensor>& inputs, std::vector<at::Tensor>& results) const;
+  void check_results(const std::vector<at::Tensor>& results, std::span<const radml_array> outputs) const;
+
+  [[nodiscard]] const std::string& file() const { return file_; }
+  [[nodiscard]] const Manifest* manifest() const { return manifest_ ? &*manifest_ : nullptr; }
+  [[nodiscard]] bool writes_input(size_t i) const { return input_is_written_[i]; }  // works in place on it
+  [[nodiscard]] std::string input_label(size_t i) const;                            // `input 1 "t"`; i from 0
+  [[nodiscard]] std::string output_label(size_t i) const;
 
   [[nodiscard]] int64_t n_inputs() const { return static_cast<int64_t>(input_names_.size()); }
   [[nodiscard]] int64_t n_outputs() const;
@@ -31,10 +47,7 @@ class Model {
   void read_schema();
   void adopt_manifest();
   void find_written_inputs();  // zero copy must not let a model that works in place change the host's inputs
-  void check_call(std::span<const radml_array> inputs, std::span<const radml_array> outputs) const;
-  [[nodiscard]] std::string output_label(size_t i) const;
-  [[nodiscard]] std::vector<at::Tensor> result_tensors(const c10::IValue& result) const;
-  void check_results(const std::vector<at::Tensor>& results, std::span<const radml_array> outputs) const;
+  void append_results(const c10::IValue& result, std::vector<at::Tensor>& results) const;
 
   std::string file_;  // the file's own name: what messages begin with
   c10::Device device_;

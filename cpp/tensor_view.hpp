@@ -3,6 +3,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <vector>
+
 #include "radml.h"
 
 namespace radml {
@@ -18,7 +20,11 @@ bool can_view(const radml_array& array);
 // Tensor dimension i is dimension i of the array. A view; a contiguous-in-Fortran copy where the array cannot be viewed.
 at::Tensor input_tensor(const radml_array& array);
 
-// Writes the values of a tensor of the same shape and kind into the array; its strides may be any.
+// A result may be a view of an input, and the host may give one array as input and output: copies such results, so that all
+// can be written.
+void secure_results(std::vector<at::Tensor>& results, const std::vector<at::Tensor>& inputs);
+
+// Writes the values of a tensor of the same shape, and the same or the other real kind, into the array; its strides may be any.
 void write_output(const at::Tensor& result, const radml_array& array);
 
 }  // namespace radml
