@@ -1,14 +1,16 @@
-// A loaded TorchScript model: what it expects, and its forward on the host's arrays.
+// A loaded model of either format: what it expects, and its forward on the host's arrays.
 #pragma once
 
-#include <torch/csrc/jit/api/module.h>
+#include <c10/core/Device.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "backend.hpp"
 #include "manifest.hpp"
 #include "radml.h"
 
@@ -28,21 +30,18 @@ class Model {
   [[nodiscard]] std::string metadata(const std::string& key) const;
 
  private:
-  void read_schema();
+  void open(const std::string& path);
   void adopt_manifest();
-  void find_written_inputs();  // zero copy must not let a model that works in place change the host's inputs
   void check_call(std::span<const radml_array> inputs, std::span<const radml_array> outputs) const;
   [[nodiscard]] std::string output_label(size_t i) const;
-  [[nodiscard]] std::vector<at::Tensor> result_tensors(const c10::IValue& result) const;
-  void check_results(const std::vector<at::Tensor>& results, std::span<const radml_array> outputs) const;
+  void check_results(const std::vector<Result>& results, std::span<const radml_array> outputs) const;
 
   std::string file_;  // the file's own name: what messages begin with
   c10::Device device_;
-  mutable torch::jit::Module module_;  // its forward is safe to share, though not declared const
+  std::unique_ptr<const Backend> backend_;
   std::optional<Manifest> manifest_;
-  std::vector<std::string> input_names_;   // the manifest's, else those of the arguments of forward
-  size_t required_inputs_ = 0;             // arguments of forward without a default
-  std::vector<bool> input_is_written_;     // the model works in place on this input
+  std::vector<std::string> input_names_;  // the manifest's, else those of the arguments of forward
+  size_t required_inputs_ = 0;            // arguments of forward without a default
 };
 
 }  // namespace radml
