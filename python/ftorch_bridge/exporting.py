@@ -22,7 +22,16 @@ from torch import Tensor, nn
 
 from ftorch_bridge.column_file import COLUMN_VARIABLES, FLUX_VARIABLES
 from ftorch_bridge.files import whole_file
-from ftorch_bridge.packages import MANIFEST_FILE, Compiled, PackageError, add_manifest, compile_package, flatten, load_package
+from ftorch_bridge.packages import (
+    MANIFEST_FILE,
+    Compiled,
+    PackageError,
+    Range,
+    add_manifest,
+    compile_package,
+    flatten,
+    load_package,
+)
 from ftorch_bridge.weights import read_weights
 
 # PyTorch advises against TorchScript at each use; whoever exports to it on purpose cannot act on that.
@@ -231,7 +240,7 @@ def example_inputs(manifest: Manifest, columns: xr.Dataset | None, number: int) 
 def _outputs_of(module: Callable[..., object], inputs: list[Tensor], manifest: Manifest) -> list[Tensor]:
     try:
         with torch.inference_mode():
-            result = module(*inputs)
+            result = module(*(t.clone() for t in inputs))  # it may work in place
     except Exception as error:  # whatever the module raises
         shapes = ", ".join(f"{a.name} {tuple(t.shape)}" for a, t in zip(manifest.inputs, inputs, strict=True))
         words = " ".join(str(error).split())
@@ -292,8 +301,9 @@ def export(
     """Write ``module`` with ``manifest`` inside, after the file has given the module's own results.
 
     To a ``path`` that ends in ``.pt2`` goes a package of machine code for the instructions of ``march`` and inputs in the order
-    ``layout``, to any other TorchScript; ``limits`` are the extents of free dimensions that a package is to take. The file is loaded back and compared with the module on ``columns`` (or noise) at
-    several batch sizes; outputs may differ by ``tolerance`` of their largest magnitude. Only then is it renamed to ``path``.
+    ``layout``, to any other TorchScript; ``limits`` are the extents of free dimensions that a package is to take. The file is
+    loaded back and compared with the module on ``columns`` (or noise) at several batch sizes; outputs may differ by
+    ``tolerance`` of their largest magnitude. Only then is it renamed to ``path``.
     Raises :class:`ExportError`.
     """
     for name in limits or {}:

@@ -167,7 +167,7 @@ def _exported(
         return torch.export.export(module, tuple(inputs), dynamic_shapes=dynamic_shapes)
     except Exception as error:  # the exporter raises what it likes
         words = " ".join(re.sub(r"\x1b\[\d*m", "", str(error)).split())
-        words = words.partition(" The error above occurred")[0]
+        words = words.partition(" The error above occurred")[0].partition(" If you're")[0]
         hint = ""
         if "Constraints violated" in words:
             hint = "; give the extents it works for (--range name=least:most), or one (--fix name=number)"
@@ -225,7 +225,8 @@ def compile_package(
             words = " ".join(re.sub(r"\x1b\[\d*m", "", str(error)).split())
             raise PackageError(f"AOTInductor cannot compile it: {type(error).__name__}: {words[:400]}") from error
         shutil.move(draft, path)
-    written = set(program.graph_signature.user_inputs_to_mutate.values())
+        # The program as exported still works in place; without that its signature says on what.
+        written = set(program.run_decompositions({}).graph_signature.user_inputs_to_mutate.values())
     with zipfile.ZipFile(path) as archive:
         records = [r for r in archive.namelist() if "/data/aotinductor/" in r and not r.endswith(".cpp")]
         sums = {r.rpartition("/")[2]: zlib.crc32(archive.read(r)) for r in records}

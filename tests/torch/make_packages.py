@@ -86,7 +86,7 @@ def main(folder: Path) -> None:
     perceptron = Perceptron().eval()
     contract = describe(perceptron, "perceptron", "float32", ["x:float32[n,6]"], ["y:float32[n,2]"], {})
     export(perceptron, contract, folder / "perceptron.pt2", columns=None, limits={"n": (0, 1000)})
-    export(torch.jit.trace(perceptron, torch.zeros(3, 6)), contract, folder / "perceptron.pt", columns=None)
+    export(perceptron.layers, contract, folder / "perceptron.pt", columns=None)
 
     in_place = InPlace().eval()
     contract = describe(in_place, "in_place", "float64", ["x:float64[n,m]"], ["y:float64[n,m]", "z:float64[n,m]"], {})
