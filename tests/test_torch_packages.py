@@ -161,8 +161,8 @@ def test_without_a_compiler_the_message_says_so(tmp_path):
     code = f"import sys; sys.path.insert(0, {tests!r}); from ftorch_bridge.cli.export import app; app(sys.argv[1:])"
     result = subprocess.run(
         [
-            sys.executable, "-W", "ignore", "-c", code, tmp_path / "module.pt", "-o", tmp_path / "out.pt2", "--input", "t:float32[n,3]",
-            "--input", "s:float32[n]", "--output-argument", "r:float32[n,3]",
+            sys.executable, "-W", "ignore", "-c", code, tmp_path / "module.pt", "-o", tmp_path / "out.pt2",
+            "--input", "t:float32[n,3]", "--input", "s:float32[n]", "--output-argument", "r:float32[n,3]",
         ],
         check=False, capture_output=True, text=True, env=os.environ | {"CXX": "no-such-compiler"},
     )  # fmt: skip
