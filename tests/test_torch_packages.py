@@ -12,6 +12,8 @@ import pytest
 import torch
 from ftorch_bridge.cli.bridge import app as bridge_app
 from ftorch_bridge.cli.export import app as export_app
+from ftorch_bridge.column_file import write
+from ftorch_bridge.columns import generate_columns
 from ftorch_bridge.exporting import ExportError, describe, export, read_manifest
 from ftorch_bridge.packages import flatten, load_package, missing_instructions
 from torch import nn
@@ -42,14 +44,6 @@ class Layers(nn.Module):
 class Mixed(nn.Module):
     def forward(self, t: torch.Tensor) -> dict[str, list[object]]:
         return {"up": [t, 3]}
-
-
-@pytest.fixture(scope="session")
-def packages(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("packages")
-    script = ROOT / "tests" / "torch" / "make_packages.py"
-    subprocess.run([sys.executable, "-W", "ignore", script, folder], check=True)
-    return folder
 
 
 def test_every_check_of_the_program_passes(packages, tmp_path):
@@ -144,6 +138,16 @@ def test_options_that_mean_nothing_give_one_line(tmp_path, options, words):
     assert result.exit_code == 1
     assert len(result.stderr.strip().splitlines()) == 1
     assert words in result.stderr
+    assert not (tmp_path / "out.pt2").exists()
+
+
+def test_columns_that_do_not_fit_the_fixed_layers_are_refused_before_anything_is_compiled(tmp_path):
+    write(generate_columns(20, 30, seed=1), tmp_path / "columns.nc")
+    result = invoke(
+        "ftorch_bridge.networks:ResCNN", "--columns", tmp_path / "columns.nc", "--fix", "layer=31", "-o", tmp_path / "out.pt2"
+    )
+    assert result.exit_code == 1
+    assert "out: pressure_level: expected an extent of 32, the columns have 31" in result.stderr
     assert not (tmp_path / "out.pt2").exists()
 
 

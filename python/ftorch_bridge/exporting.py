@@ -272,12 +272,16 @@ class Check:
     """By output: the largest difference in units of the output's largest magnitude."""
 
 
+def _check_finite(manifest: Manifest, outputs: Sequence[Tensor]) -> None:
+    for argument, tensor in zip(manifest.outputs, outputs, strict=True):
+        if not tensor.isfinite().all():
+            raise ExportError(f"{manifest.name}: output {argument.name!r} is not finite on the inputs of the check")
+
+
 def _difference(model: str, output: str, source: Tensor, exported: Tensor, tolerance: float) -> float:
     """Largest difference of one output in units of its largest magnitude; raises where it is above ``tolerance``."""
     if source.numel() == 0:
         return 0.0
-    if not (source.isfinite().all() and exported.isfinite().all()):
-        raise ExportError(f"{model}: output {output!r} is not finite on the inputs of the check")
     difference = float((source - exported).abs().max()) / max(float(source.abs().max()), 1e-30)
     if difference > tolerance:
         raise ExportError(
@@ -317,14 +321,19 @@ def export(
         inputs = example_inputs(manifest, data, batch)
         return [t.contiguous() for t in inputs] if layout == "c" else inputs
 
+    # First what the module itself gives: where that is not right nothing need be compiled.
+    batches = {batch: inputs_of(columns, batch) for batch in (64, 1, 17)}
+    expected = {batch: _outputs_of(module, inputs, manifest) for batch, inputs in batches.items()}
+    for outputs in expected.values():
+        _check_finite(manifest, outputs)
     checks = []
     with whole_file(path) as temporary:
         if path.suffix == ".pt2":
-            inputs = inputs_of(None, 64)
-            _outputs_of(module, inputs, manifest)  # a module that does not keep its contract need not be compiled
             try:
                 shapes = [a.shape for a in manifest.inputs]
-                compiled = compile_package(module, inputs, shapes, temporary, limits=limits, march=march, layout=layout)
+                compiled = compile_package(
+                    module, inputs_of(None, 64), shapes, temporary, limits=limits, march=march, layout=layout
+                )
             except PackageError as error:
                 raise ExportError(f"{manifest.name}: {error}") from error
             add_manifest(temporary, manifest.to_json(compiled))
@@ -332,15 +341,15 @@ def export(
         else:
             _script(module, manifest).save(str(temporary), _extra_files={MANIFEST_FILE: manifest.to_json()})
             loaded = torch.jit.load(temporary)
-        for batch in (64, 1, 17):
-            inputs = inputs_of(columns, batch)
-            expected, found = (_outputs_of(m, inputs, manifest) for m in (module, loaded))
+        for batch, inputs in batches.items():
+            found = _outputs_of(loaded, inputs, manifest)
+            _check_finite(manifest, found)
             checks.append(
                 Check(
                     batch,
                     {
                         argument.name: _difference(manifest.name, argument.name, a, b, tolerance)
-                        for argument, a, b in zip(manifest.outputs, expected, found, strict=True)
+                        for argument, a, b in zip(manifest.outputs, expected[batch], found, strict=True)
                     },
                 )
             )
