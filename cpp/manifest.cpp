@@ -70,9 +70,51 @@ std::vector<Argument> parse_arguments(const json& root, const char* key) {
     if (!shape.is_array()) invalid(where + ": \"shape\" is not a list");
     if (shape.size() > RADML_MAX_RANK) invalid(where + " \"" + argument.name + "\" has more than 15 dimensions");
     for (const json& entry : shape) argument.shape.push_back(parse_extent(entry, where));
+    if (const auto layout = item.find("layout"); layout != item.end()) {
+      if (*layout != "fortran" && *layout != "c") invalid(where + ": \"layout\" is neither \"fortran\" nor \"c\": " + layout->dump());
+      argument.layout = *layout == "c" ? Layout::c : Layout::fortran;
+    }
+    if (const auto written = item.find("written"); written != item.end()) {
+      if (!written->is_boolean()) invalid(where + ": \"written\" is neither true nor false: " + written->dump());
+      argument.written = written->get<bool>();
+    }
     arguments.push_back(std::move(argument));
   }
   return arguments;
+}
+
+std::map<std::string, Range> parse_ranges(const json& object) {
+  if (!object.is_object()) invalid("\"ranges\" is not an object");
+  std::map<std::string, Range> ranges;
+  for (const auto& [name, entry] : object.items()) {
+    const bool is_pair = entry.is_array() && entry.size() == 2 && entry[0].is_number_integer() &&
+                         (entry[1].is_number_integer() || entry[1].is_null());
+    if (!is_pair) invalid("range of \"" + name + "\": expected [least, most] or [least, null], got " + entry.dump());
+    Range& range = ranges[name];
+    range.least = entry[0].get<int64_t>();
+    if (!entry[1].is_null()) range.most = entry[1].get<int64_t>();
+  }
+  return ranges;
+}
+
+PackageNeeds parse_package(const json& object) {
+  if (!object.is_object()) invalid("\"package\" is not an object");
+  PackageNeeds needs;
+  needs.device = text_member(object, "device", "\"package\"");
+  needs.machine = text_member(object, "machine", "\"package\"");
+  const json& instructions = member(object, "instructions", "\"package\"");
+  if (!instructions.is_array()) invalid("\"instructions\" is not a list");
+  for (const json& name : instructions) {
+    if (!name.is_string()) invalid("\"instructions\": not a text: " + name.dump());
+    needs.instructions.push_back(name.get<std::string>());
+  }
+  const json& sums = member(object, "crc32", "\"package\"");
+  if (!sums.is_object()) invalid("\"crc32\" is not an object");
+  for (const auto& [name, sum] : sums.items()) {
+    if (!sum.is_number_unsigned()) invalid("checksum of " + name + " is not a number: " + sum.dump());
+    needs.crc32[name] = sum.get<uint32_t>();
+  }
+  return needs;
 }
 
 // What the named dimensions are in one call, and which argument said so.
@@ -99,7 +141,7 @@ std::string expected_text(const Argument& argument, const KnownExtents& known) {
 }
 
 void check_argument(const std::string& model, const std::string& label, const Argument& argument, const radml_array& array,
-                    KnownExtents& known, bool convert) {
+                    const std::map<std::string, Range>& ranges, KnownExtents& known, bool convert) {
   std::string origin;  // where the extent in question was learnt
   const auto refuse = [&](radml_status status) {
     throw Error(status,
@@ -116,6 +158,14 @@ void check_argument(const std::string& model, const std::string& label, const Ar
     const auto [found, is_new] = known.try_emplace(extent.name, Known{value, label});
     if (is_new && value < 0) {
       known.erase(found);
+      refuse(RADML_WRONG_SHAPE);
+    }
+    if (const auto range = ranges.find(extent.name);
+        is_new && range != ranges.end() &&
+        (value < range->second.least || (range->second.most && value > *range->second.most))) {
+      known.erase(found);
+      origin = " (" + extent.name + ": the model was exported for " + std::to_string(range->second.least) +
+               (range->second.most ? " to " + std::to_string(*range->second.most) : " or more") + ")";
       refuse(RADML_WRONG_SHAPE);
     }
     if (found->second.value != value) {
@@ -184,6 +234,8 @@ Manifest Manifest::parse(const std::string& text) {
   Manifest manifest;
   manifest.inputs = parse_arguments(root, "inputs");
   manifest.outputs = parse_arguments(root, "outputs");
+  if (const auto ranges = root.find("ranges"); ranges != root.end()) manifest.ranges = parse_ranges(*ranges);
+  if (const auto package = root.find("package"); package != root.end()) manifest.package = parse_package(*package);
   for (const char* key : {"name", "torch"})
     if (const auto found = root.find(key); found != root.end()) manifest.metadata[key] = text_member(root, key, "it");
   if (const auto found = root.find("metadata"); found != root.end()) {
@@ -199,9 +251,9 @@ Manifest Manifest::parse(const std::string& text) {
 void Manifest::check(const std::string& model, const radml_array* in, const radml_array* out, bool convert) const {
   KnownExtents known;
   for (size_t i = 0; i < inputs.size(); ++i)
-    check_argument(model, argument_label(false, i + 1, inputs[i].name), inputs[i], in[i], known, convert);
+    check_argument(model, argument_label(false, i + 1, inputs[i].name), inputs[i], in[i], ranges, known, convert);
   for (size_t i = 0; i < outputs.size(); ++i)
-    check_argument(model, argument_label(true, i + 1, outputs[i].name), outputs[i], out[i], known, convert);
+    check_argument(model, argument_label(true, i + 1, outputs[i].name), outputs[i], out[i], ranges, known, convert);
 }
 
 }  // namespace radml

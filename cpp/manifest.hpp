@@ -1,11 +1,13 @@
 // The manifest: what an exported model says of its inputs and outputs, and the check of a call's arrays against it.
 //
-// The exporter embeds it in the TorchScript archive as the extra file "radml.json". Each argument has a name, a kind and a
+// The exporter embeds it in the archive of the model as the extra file "radml.json". Each argument has a name, a kind and a
 // shape; a shape entry is a number, or the name of a free dimension with an optional "+N". Equal names mean equal extents in
 // all arrays of one call.
 #pragma once
 
+#include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,15 +20,36 @@ struct Extent {
   int64_t number = 0;  // the fixed extent, or what is added to the named one
 };
 
+// In which order a model wants the elements of an input in memory: its first dimension contiguous, or its last.
+enum class Layout { any, fortran, c };
+
 struct Argument {
   std::string name;
   radml_kind kind = RADML_UNSUPPORTED;
   std::vector<Extent> shape;
+  Layout layout = Layout::any;
+  bool written = false;  // the model works in place on it
+};
+
+// What a free dimension may be.
+struct Range {
+  int64_t least = 0;
+  std::optional<int64_t> most;
+};
+
+// What a package of machine code must find where it is loaded.
+struct PackageNeeds {
+  std::string device;
+  std::string machine;                    // as Python's platform.machine()
+  std::vector<std::string> instructions;  // sets of instructions, as Linux names them
+  std::map<std::string, uint32_t> crc32;  // checksums of its files
 };
 
 struct Manifest {
   std::vector<Argument> inputs;
   std::vector<Argument> outputs;
+  std::map<std::string, Range> ranges;  // of the free dimensions that have one
+  std::optional<PackageNeeds> package;
   std::map<std::string, std::string> metadata;  // with the manifest's own texts: "name", "torch"
 
   // Throws Error(RADML_INVALID_FILE) with what is wrong with it.

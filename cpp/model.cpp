@@ -1,12 +1,7 @@
 #include "model.hpp"
 
-#include <ATen/core/function_schema.h>
-#include <ATen/core/jit_type.h>
 #include <c10/core/InferenceMode.h>
 #include <torch/cuda.h>
-#include <torch/csrc/jit/api/function_impl.h>
-#include <torch/csrc/jit/ir/alias_analysis.h>
-#include <torch/csrc/jit/serialization/import.h>
 #include <torch/version.h>
 
 #include <algorithm>
@@ -16,8 +11,10 @@
 #include "error.hpp"
 #include "exception_text.hpp"
 #include "kind.hpp"
+#include "package_backend.hpp"
 #include "tensor_memory.hpp"
 #include "tensor_view.hpp"
+#include "torchscript_backend.hpp"
 
 namespace radml {
 namespace {
@@ -64,49 +61,30 @@ Model::Model(const std::string& path, const std::string& device)
   check_readable(path);
   keep_tensor_memory();
   const c10::InferenceMode guard;
-  torch::jit::ExtraFilesMap extra{{"radml.json", ""}};
   try {
-    module_ = torch::jit::load(path, device_, extra);
-  } catch (const std::exception& error) {
-    // The first sentence says what is wrong; LibTorch goes on to guess why.
-    const std::string text = exception_text(error);
-    if (text.find("constants.pkl") != std::string::npos)
-      throw Error(RADML_INVALID_FILE, path + ": not a TorchScript model but another PyTorch archive, weights perhaps; "
-                                             "export the module with ftorch-export or torch.jit.save");
-    throw Error(RADML_INVALID_FILE, path + ": not a TorchScript model: " + text.substr(0, text.find(". ")));
-  }
-  if (!module_.find_method("forward")) throw Error(RADML_INVALID_FILE, path + ": the model has no forward");
-  try {
-    if (const std::string& text = extra["radml.json"]; !text.empty()) manifest_ = Manifest::parse(text);
-    read_schema();
+    open(path);
+    input_names_ = backend_->input_names();
+    required_inputs_ = backend_->required_inputs();
     if (manifest_) adopt_manifest();
+    takes_any_tensor_ = device_.is_cpu();
+    for (size_t i = 0; i < input_names_.size(); ++i)
+      takes_any_tensor_ = takes_any_tensor_ && backend_->input_layout(i) == Layout::any;
   } catch (const Error& error) {
     throw Error(error.status(), path + ": " + error.what());
   }
-
-  module_.eval();
-  try {
-    module_ = torch::jit::freeze(module_);
-  } catch (const std::exception&) {
-    // Some modules cannot be frozen (say, with an interface type); they run as they are.
-  }
-  // The profiling executor compiles again and again over the first runs, and rounds differently once it has. The simple one
-  // compiles once, so the first result is that of every later run.
-  torch::jit::toGraphFunction(module_.get_method("forward").function())
-      ._set_initial_executor_execution_mode(torch::jit::ExecutorExecutionMode::SIMPLE);
-  find_written_inputs();
 }
 
-void Model::read_schema() {
-  const auto& arguments = module_.get_method("forward").function().getSchema().arguments();
-  for (size_t i = 1; i < arguments.size(); ++i) {  // the first is self
-    const c10::Argument& argument = arguments[i];
-    if (!c10::TensorType::get()->isSubtypeOf(*argument.type()))
-      throw Error(RADML_INVALID_FILE, argument_label(false, i, argument.name()) + " of its forward is " +
-                                          argument.type()->repr_str() + "; expected Tensor");
-    input_names_.push_back(argument.name());
-    if (!argument.default_value()) required_inputs_ = i;
+// The format is told by what is in the file, not by its name.
+void Model::open(const std::string& path) {
+  if (PackageFile::is_package(path)) {
+    const PackageFile file(path);
+    manifest_ = Manifest::parse(file.manifest());
+    backend_ = std::make_unique<PackageBackend>(file, device_, *manifest_);
+    return;
   }
+  std::string manifest;
+  backend_ = std::make_unique<TorchScriptBackend>(path, device_, manifest);
+  if (!manifest.empty()) manifest_ = Manifest::parse(manifest);
 }
 
 void Model::adopt_manifest() {
@@ -119,13 +97,6 @@ void Model::adopt_manifest() {
   required_inputs_ = declared;
 }
 
-void Model::find_written_inputs() {
-  const auto graph = torch::jit::toGraphFunction(module_.get_method("forward").function()).graph()->copy();
-  const torch::jit::AliasDb aliases(graph, /*isFrozen=*/false, /*descendFunctionCalls=*/true);
-  for (size_t i = 1; i < graph->inputs().size(); ++i) input_is_written_.push_back(aliases.hasWriters(graph->inputs()[i]));
-  input_is_written_.resize(input_names_.size(), false);
-}
-
 void Model::forward(std::span<const radml_array> inputs, std::span<const radml_array> outputs) const {
   check_call(inputs, outputs, /*convert=*/false);
   const c10::InferenceMode guard;
@@ -134,34 +105,34 @@ void Model::forward(std::span<const radml_array> inputs, std::span<const radml_a
   tensors.reserve(inputs.size());
   for (size_t i = 0; i < inputs.size(); ++i) {
     at::Tensor tensor = input_tensor(inputs[i]);
-    if (device_.is_cpu() && input_is_written_[i]) tensor = tensor.clone();
+    if (device_.is_cpu() && writes_input(i)) tensor = tensor.clone();
     tensors.push_back(std::move(tensor));
   }
-  std::vector<at::Tensor> results;
+  std::vector<Result> results;
   evaluate(tensors, results);
   check_results(results, outputs);
   secure_results(results, tensors);
-  for (size_t i = 0; i < outputs.size(); ++i) write_output(results[i], outputs[i]);
+  for (size_t i = 0; i < outputs.size(); ++i) write_output(results[i].tensor, outputs[i]);
 }
 
-void Model::evaluate(const std::vector<at::Tensor>& inputs, std::vector<at::Tensor>& results) const {
-  // Kept between calls, like the interpreter's own: a call is made without asking the system for memory.
-  static thread_local std::vector<c10::IValue> stack;
-  struct Clear {
-    ~Clear() { stack.clear(); }
-  } const clear;
-  stack.emplace_back(module_._ivalue());
-  for (const at::Tensor& tensor : inputs) stack.emplace_back(device_.is_cpu() ? tensor : tensor.to(device_));
-  torch::jit::Function& function = module_.get_method("forward").function();
+void Model::evaluate(const std::vector<at::Tensor>& inputs, std::vector<Result>& results) const {
   try {
-    if (inputs.size() < function.num_inputs() - 1) function.getSchema().checkAndNormalizeInputs(stack, {});  // adds defaults
-    function.run(stack);
+    if (takes_any_tensor_) {
+      backend_->run(inputs, results);
+      return;
+    }
+    std::vector<at::Tensor> laid_out;
+    laid_out.reserve(inputs.size());
+    for (size_t i = 0; i < inputs.size(); ++i)
+      laid_out.push_back(in_layout(device_.is_cpu() ? inputs[i] : inputs[i].to(device_), backend_->input_layout(i)));
+    backend_->run(laid_out, results);
+  } catch (const Error& error) {
+    throw Error(error.status(), file_ + ": " + error.what());
   } catch (const std::bad_alloc&) {
     throw;
   } catch (const std::exception& error) {
     throw Error(RADML_MODEL_FAILED, file_ + ": the model failed: " + exception_text(error));
   }
-  append_results(stack.front(), results);
 }
 
 void Model::check_call(std::span<const radml_array> inputs, std::span<const radml_array> outputs, bool convert) const {
@@ -183,37 +154,19 @@ void Model::check_call(std::span<const radml_array> inputs, std::span<const radm
   if (manifest_) manifest_->check(file_, inputs.data(), outputs.data(), convert);
 }
 
-void Model::append_results(const c10::IValue& result, std::vector<at::Tensor>& results) const {
-  const auto refuse = [&](const std::string& what) {
-    throw Error(RADML_WRONG_OUTPUT_TYPE,
-                file_ + ": the model returned " + what + "; expected a Tensor, or a tuple or list of Tensors");
-  };
-  const auto append = [&](const c10::IValue& value, const std::string& where) {
-    if (!value.isTensor()) refuse(where + value.type()->repr_str());
-    if (!value.toTensor().defined()) refuse(where + "an undefined Tensor");
-    results.push_back(value.toTensor());
-  };
-  if (result.isTuple()) {
-    for (const c10::IValue& value : result.toTupleRef().elements()) append(value, "a tuple with ");
-  } else if (result.isList()) {
-    for (const c10::IValue& value : result.toListRef()) append(value, "a list with ");
-  } else {
-    append(result, "");
-  }
-}
-
-void Model::check_results(const std::vector<at::Tensor>& results, std::span<const radml_array> outputs) const {
+void Model::check_results(const std::vector<Result>& results, std::span<const radml_array> outputs) const {
   if (results.size() != outputs.size())
     throw Error(RADML_WRONG_OUTPUT_COUNT, file_ + ": the model returned " + std::to_string(results.size()) +
                                               " outputs, got arrays for " + std::to_string(outputs.size()));
   for (size_t i = 0; i < results.size(); ++i) {
-    const at::Tensor& tensor = results[i];
+    const at::Tensor& tensor = results[i].tensor;
     const radml_array& array = outputs[i];
+    const std::string label = manifest_ ? output_label(i) : argument_label(true, i + 1, results[i].path);
     const auto refuse = [&](radml_status status) {
       std::vector<std::string> extents;
       for (const int64_t extent : tensor.sizes()) extents.push_back(std::to_string(extent));
       const radml_kind kind = kind_of(tensor.scalar_type());
-      throw Error(status, file_ + ": " + output_label(i) + ": the model returned " + shape_text(extents) + " " +
+      throw Error(status, file_ + ": " + label + ": the model returned " + shape_text(extents) + " " +
                               (kind == RADML_UNSUPPORTED ? c10::toString(tensor.scalar_type()) : kind_name(kind)) +
                               ", got an array of " + array_text(array));
     };

@@ -1,14 +1,16 @@
-// A loaded TorchScript model: what it expects, and its forward on the host's arrays.
+// A loaded model of either format: what it expects, and its forward on the host's arrays.
 #pragma once
 
-#include <torch/csrc/jit/api/module.h>
+#include <c10/core/Device.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "backend.hpp"
 #include "manifest.hpp"
 #include "radml.h"
 
@@ -28,13 +30,13 @@ class Model {
   // float64 argument and the other way round.
   void check_call(std::span<const radml_array> inputs, std::span<const radml_array> outputs, bool convert) const;
   // Runs the model on tensors on the CPU and appends what it returns. Allocates nothing itself in the steady state.
-  void evaluate(const std::vector<at::Tensor>& inputs, std::vector<at::Tensor>& results) const;
-  void check_results(const std::vector<at::Tensor>& results, std::span<const radml_array> outputs) const;
+  void evaluate(const std::vector<at::Tensor>& inputs, std::vector<Result>& results) const;
+  void check_results(const std::vector<Result>& results, std::span<const radml_array> outputs) const;
 
   [[nodiscard]] const std::string& file() const { return file_; }
   [[nodiscard]] const Manifest* manifest() const { return manifest_ ? &*manifest_ : nullptr; }
-  [[nodiscard]] bool writes_input(size_t i) const { return input_is_written_[i]; }  // works in place on it
-  [[nodiscard]] std::string input_label(size_t i) const;                            // `input 1 "t"`; i from 0
+  [[nodiscard]] bool writes_input(size_t i) const { return backend_->writes_input(i); }  // works in place on it
+  [[nodiscard]] std::string input_label(size_t i) const;  // `input 1 "t"`; i from 0
   [[nodiscard]] std::string output_label(size_t i) const;
 
   [[nodiscard]] int64_t n_inputs() const { return static_cast<int64_t>(input_names_.size()); }
@@ -44,18 +46,16 @@ class Model {
   [[nodiscard]] std::string metadata(const std::string& key) const;
 
  private:
-  void read_schema();
+  void open(const std::string& path);
   void adopt_manifest();
-  void find_written_inputs();  // zero copy must not let a model that works in place change the host's inputs
-  void append_results(const c10::IValue& result, std::vector<at::Tensor>& results) const;
 
   std::string file_;  // the file's own name: what messages begin with
   c10::Device device_;
-  mutable torch::jit::Module module_;  // its forward is safe to share, though not declared const
+  std::unique_ptr<const Backend> backend_;
   std::optional<Manifest> manifest_;
-  std::vector<std::string> input_names_;   // the manifest's, else those of the arguments of forward
-  size_t required_inputs_ = 0;             // arguments of forward without a default
-  std::vector<bool> input_is_written_;     // the model works in place on this input
+  std::vector<std::string> input_names_;  // the manifest's, else those of the arguments of forward
+  size_t required_inputs_ = 0;            // arguments of forward without a default
+  bool takes_any_tensor_ = false;         // on the CPU, in any layout: tensors go to the backend as they are
 };
 
 }  // namespace radml

@@ -318,15 +318,15 @@ void Plan::fill(Worker& worker, size_t i, int64_t first, int64_t n) const {
 }
 
 void Plan::write(Worker& worker, int64_t first, int64_t n) const {
-  std::vector<at::Tensor>& results = worker.results;
+  std::vector<Result>& results = worker.results;
   model_->check_results(results, expected_);
   secure_results(results, worker.inputs);
   for (size_t i = 0; i < outputs_.size(); ++i) {
     const Output& output = outputs_[i];
     if (output.column < 0)
-      write_output(results[i], output.array);
+      write_output(results[i].tensor, output.array);
     else
-      write_output(n == columns_per_block_ ? results[i] : results[i].narrow(output.column, 0, n),
+      write_output(n == columns_per_block_ ? results[i].tensor : results[i].tensor.narrow(output.column, 0, n),
                    section(output.array, output.column, first, n));
   }
 }

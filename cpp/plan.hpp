@@ -57,7 +57,7 @@ class Plan {
   // What one thread needs.
   struct Worker {
     std::vector<at::Tensor> inputs;
-    std::vector<at::Tensor> results;
+    std::vector<Result> results;
   };
 
   void find_columns(int64_t dimension);

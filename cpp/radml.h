@@ -31,7 +31,7 @@ extern "C" {
 typedef enum radml_status {
   RADML_SUCCESS = 0,
   RADML_MISSING_FILE = 1,       /* no such file, or not a readable one */
-  RADML_INVALID_FILE = 2,       /* not a TorchScript archive, damaged, or with a manifest that does not fit the model */
+  RADML_INVALID_FILE = 2,       /* no model file, damaged, for another machine, or its manifest does not fit */
   RADML_UNKNOWN_DEVICE = 3,     /* not "cpu", "cuda" or "cuda:N" */
   RADML_MISSING_DEVICE = 4,     /* a device this machine or this LibTorch does not have */
   RADML_NOT_LOADED = 5,         /* no model or plan: never loaded or created, or freed */
@@ -42,7 +42,7 @@ typedef enum radml_status {
   RADML_WRONG_KIND = 10,        /* an array of another kind */
   RADML_INVALID_ARRAY = 11,     /* not allocated, of assumed size, an input passed as an output, ... */
   RADML_MODEL_FAILED = 12,      /* the model itself raised an error */
-  RADML_WRONG_OUTPUT_TYPE = 13, /* the model returned something that is no tensor, tuple or list of tensors */
+  RADML_WRONG_OUTPUT_TYPE = 13, /* the model returned something that is no tensor */
   RADML_WRONG_INDEX = 14,       /* no input or output with that number */
   RADML_MISSING_KEY = 15,       /* no such metadata */
   RADML_WRONG_ARGUMENT = 16,    /* an argument out of its range */

@@ -115,13 +115,32 @@ at::Tensor input_tensor(const radml_array& array) {
   return copy;
 }
 
-void secure_results(std::vector<at::Tensor>& results, const std::vector<at::Tensor>& inputs) {
-  for (at::Tensor& result : results)
+void secure_results(std::vector<Result>& results, const std::vector<at::Tensor>& inputs) {
+  for (Result& result : results)
     for (const at::Tensor& input : inputs)
-      if (result.is_alias_of(input)) {
-        result = result.clone();
+      if (result.tensor.is_alias_of(input)) {
+        result.tensor = result.tensor.clone();
         break;
       }
+}
+
+at::Tensor in_layout(const at::Tensor& tensor, Layout layout) {
+  if (layout == Layout::any) return tensor;
+  const auto rank = static_cast<size_t>(tensor.dim());
+  std::vector<int64_t> strides(rank);
+  bool lies_so = true;
+  int64_t step = 1;
+  for (size_t n = 0; n < rank; ++n) {
+    const size_t i = layout == Layout::fortran ? n : rank - 1 - n;
+    const int64_t extent = tensor.sizes()[i];
+    strides[i] = step;
+    lies_so = lies_so && (extent == 1 || tensor.strides()[i] == step);
+    step *= extent > 0 ? extent : 1;
+  }
+  if (lies_so) return tensor;
+  at::Tensor copy = at::empty_strided(tensor.sizes(), strides, tensor.options());
+  copy.copy_(tensor);
+  return copy;
 }
 
 void write_output(const at::Tensor& result, const radml_array& array) {

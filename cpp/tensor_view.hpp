@@ -5,6 +5,8 @@
 
 #include <vector>
 
+#include "backend.hpp"
+#include "manifest.hpp"
 #include "radml.h"
 
 namespace radml {
@@ -20,9 +22,12 @@ bool can_view(const radml_array& array);
 // Tensor dimension i is dimension i of the array. A view; a contiguous-in-Fortran copy where the array cannot be viewed.
 at::Tensor input_tensor(const radml_array& array);
 
+// The tensor itself where it lies in memory as wanted, else a copy that does. Strides of dimensions with one element say nothing.
+at::Tensor in_layout(const at::Tensor& tensor, Layout layout);
+
 // A result may be a view of an input, and the host may give one array as input and output: copies such results, so that all
 // can be written.
-void secure_results(std::vector<at::Tensor>& results, const std::vector<at::Tensor>& inputs);
+void secure_results(std::vector<Result>& results, const std::vector<at::Tensor>& inputs);
 
 // Writes the values of a tensor of the same shape, and the same or the other real kind, into the array; its strides may be any.
 void write_output(const at::Tensor& result, const radml_array& array);

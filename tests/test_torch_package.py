@@ -79,7 +79,7 @@ LEVELS = {
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_hosts_of_every_compiler_and_optimisation_pass_the_test_programs(
-    prefix: Path, compiler: str, level: str, tmp_path: Path
+    prefix: Path, compiler: str, level: str, packages: Path, tmp_path: Path
 ) -> None:
     if level == "link-time optimised" and compiler != "gfortran":
         pytest.skip("CMake does not know how this compiler does it")
@@ -88,6 +88,7 @@ def test_hosts_of_every_compiler_and_optimisation_pass_the_test_programs(
         tmp_path / "build",
         f"-DCMAKE_PREFIX_PATH={prefix}",
         f"-DCMAKE_Fortran_COMPILER={compiler}",
+        f"-DRADML_TEST_PACKAGES={packages}",
         *LEVELS[level].split(";"),
     )
     command("cmake", "--build", tmp_path / "build")

@@ -39,7 +39,7 @@ module radml_torch
   type :: status_constants
     integer :: success = 0
     integer :: missing_file = 1         !! no such file, or not a readable one
-    integer :: invalid_file = 2         !! not a TorchScript archive, damaged, or with a manifest that does not fit the model
+    integer :: invalid_file = 2         !! no model file, damaged, for another machine, or its manifest does not fit
     integer :: unknown_device = 3       !! not "cpu", "cuda" or "cuda:N"
     integer :: missing_device = 4       !! a device this machine or this LibTorch does not have
     integer :: not_loaded = 5           !! no model or plan: never loaded or created, or freed
@@ -50,7 +50,7 @@ module radml_torch
     integer :: wrong_kind = 10          !! an array of another kind
     integer :: invalid_array = 11       !! not allocated, of assumed size, an input passed as an output
     integer :: model_failed = 12        !! the model itself raised an error
-    integer :: wrong_output_type = 13   !! the model returned something that is no tensor, tuple or list of tensors
+    integer :: wrong_output_type = 13   !! the model returned something that is no tensor
     integer :: wrong_index = 14         !! no input or output with that number
     integer :: missing_key = 15         !! no such metadata
     integer :: wrong_argument = 16      !! an argument out of its range
@@ -376,7 +376,7 @@ contains
   !> Loads a model. What the variable held before is freed first.
   recursive subroutine model_load(self, path, device, stat, errmsg)
     class(torch_model), intent(inout) :: self
-    character(len=*), intent(in) :: path !! TorchScript file, `.pt` [text] (scalar)
+    character(len=*), intent(in) :: path !! TorchScript (`.pt`) or package (`.pt2`) [text] (scalar)
     character(len=*), intent(in), optional :: device !! 'cpu' (default), 'cuda' or 'cuda:N' [text] (scalar)
     integer, intent(out), optional :: stat !! 0, or one of radml_status [1] (scalar)
     character(len=:), allocatable, intent(inout), optional :: errmsg !! what went wrong [text] (scalar)

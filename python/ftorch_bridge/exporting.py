@@ -1,4 +1,4 @@
-"""Export of a PyTorch module to the TorchScript file that ``radml_torch`` loads, with its contract inside.
+"""Export of a PyTorch module to the file that ``radml_torch`` loads, TorchScript or a package, with its contract inside.
 
 The contract is the file ``radml.json`` in the archive: names, kinds, shapes and units of all inputs and outputs. The coupling
 library checks every call against it.
@@ -11,8 +11,9 @@ import importlib
 import json
 import re
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -21,12 +22,21 @@ from torch import Tensor, nn
 
 from ftorch_bridge.column_file import COLUMN_VARIABLES, FLUX_VARIABLES
 from ftorch_bridge.files import whole_file
+from ftorch_bridge.packages import (
+    MANIFEST_FILE,
+    Compiled,
+    PackageError,
+    Range,
+    add_manifest,
+    compile_package,
+    flatten,
+    load_package,
+)
 from ftorch_bridge.weights import read_weights
 
 # PyTorch advises against TorchScript at each use; whoever exports to it on purpose cannot act on that.
 warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
 
-MANIFEST_FILE = "radml.json"
 _KINDS = {
     "float32": torch.float32,
     "float64": torch.float64,
@@ -89,19 +99,38 @@ class Manifest:
     outputs: tuple[Argument, ...]
     metadata: dict[str, str] = field(default_factory=dict)
 
-    def to_json(self) -> str:
-        """The text of ``radml.json``."""
-        return json.dumps(
-            {
-                "radml": 1,
-                "name": self.name,
-                "torch": torch.__version__,
-                "inputs": [asdict(a) for a in self.inputs],
-                "outputs": [asdict(a) for a in self.outputs],
-                "metadata": self.metadata,
-            },
-            indent=1,
-        )
+    def to_json(self, compiled: Compiled | None = None) -> str:
+        """The text of ``radml.json``; of a package, with what it was ``compiled`` for."""
+        root: dict[str, object] = {
+            "radml": 1,
+            "name": self.name,
+            "torch": torch.__version__,
+            "inputs": [asdict(a) for a in self.inputs],
+            "outputs": [asdict(a) for a in self.outputs],
+            "metadata": self.metadata,
+        }
+        if compiled is not None:
+            root["inputs"] = [asdict(a) | more for a, more in zip(self.inputs, compiled.inputs, strict=True)]
+            root["package"] = compiled.needs
+            if compiled.ranges:
+                root["ranges"] = compiled.ranges
+        return json.dumps(root, indent=1)
+
+    def fixed(self, extents: Mapping[str, int]) -> Manifest:
+        """The same with these free dimensions fixed: those named ``layer`` and ``layer+1`` for ``{"layer": 89}``."""
+        names = {str(e).partition("+")[0] for a in (*self.inputs, *self.outputs) for e in a.shape if isinstance(e, str)}
+        for name in extents:
+            if name not in names:
+                raise ExportError(f"{self.name}: no free dimension {name!r}; there are {', '.join(sorted(names)) or 'none'}")
+
+        def extent(given: int | str) -> int | str:
+            base, _, more = str(given).partition("+")
+            return given if isinstance(given, int) or base not in extents else extents[base] + int(more or 0)
+
+        def arguments(given: tuple[Argument, ...]) -> tuple[Argument, ...]:
+            return tuple(replace(a, shape=tuple(extent(e) for e in a.shape)) for a in given)
+
+        return replace(self, inputs=arguments(self.inputs), outputs=arguments(self.outputs))
 
 
 def load_source(source: str, weights: Path | None) -> tuple[nn.Module, dict[str, str]]:
@@ -198,6 +227,9 @@ def example_inputs(manifest: Manifest, columns: xr.Dataset | None, number: int) 
         kind = _KINDS[argument.kind]
         if columns is not None and argument.name in columns:
             values = torch.from_numpy(columns[argument.name].to_numpy()[:number])
+            for e, size in zip(argument.shape, values.shape, strict=True):
+                if isinstance(e, int) and e != size:
+                    raise ExportError(f"{manifest.name}: {argument.name}: expected an extent of {e}, the columns have {size}")
         else:
             values = torch.randn([extent(e) for e in argument.shape], generator=generator, dtype=torch.float64)
         reverse = list(range(values.dim()))[::-1]
@@ -205,15 +237,20 @@ def example_inputs(manifest: Manifest, columns: xr.Dataset | None, number: int) 
     return tensors
 
 
-def _outputs_of(module: nn.Module, inputs: list[Tensor], manifest: Manifest) -> list[Tensor]:
+def _outputs_of(module: Callable[..., object], inputs: list[Tensor], manifest: Manifest) -> list[Tensor]:
     try:
         with torch.inference_mode():
-            result = module(*inputs)
+            result = module(*(t.clone() for t in inputs))  # it may work in place
     except Exception as error:  # whatever the module raises
         shapes = ", ".join(f"{a.name} {tuple(t.shape)}" for a, t in zip(manifest.inputs, inputs, strict=True))
         words = " ".join(str(error).split())
         raise ExportError(f"{manifest.name}: fails on inputs {shapes}: {type(error).__name__}: {words}") from error
-    tensors = [result] if isinstance(result, Tensor) else list(result)
+    tensors = []
+    for place, leaf in flatten(result):
+        if not isinstance(leaf, Tensor):
+            where = f" at {place}" if place else ""
+            raise ExportError(f"{manifest.name}: the module gives {type(leaf).__name__}{where}, expected tensors only")
+        tensors.append(leaf)
     if len(tensors) != len(manifest.outputs):
         raise ExportError(f"{manifest.name}: expected {len(manifest.outputs)} outputs, the module gives {len(tensors)}")
     for tensor, argument in zip(tensors, manifest.outputs, strict=True):
@@ -235,12 +272,16 @@ class Check:
     """By output: the largest difference in units of the output's largest magnitude."""
 
 
+def _check_finite(manifest: Manifest, outputs: Sequence[Tensor]) -> None:
+    for argument, tensor in zip(manifest.outputs, outputs, strict=True):
+        if not tensor.isfinite().all():
+            raise ExportError(f"{manifest.name}: output {argument.name!r} is not finite on the inputs of the check")
+
+
 def _difference(model: str, output: str, source: Tensor, exported: Tensor, tolerance: float) -> float:
     """Largest difference of one output in units of its largest magnitude; raises where it is above ``tolerance``."""
     if source.numel() == 0:
         return 0.0
-    if not (source.isfinite().all() and exported.isfinite().all()):
-        raise ExportError(f"{model}: output {output!r} is not finite on the inputs of the check")
     difference = float((source - exported).abs().max()) / max(float(source.abs().max()), 1e-30)
     if difference > tolerance:
         raise ExportError(
@@ -257,48 +298,81 @@ def export(
     *,
     columns: xr.Dataset | None,
     tolerance: float = 1e-5,
+    limits: Mapping[str, Range] | None = None,
+    march: str = "portable",
+    layout: str = "fortran",
 ) -> list[Check]:
-    """Write ``module`` as TorchScript with ``manifest`` inside, after the file has given the module's own results.
+    """Write ``module`` with ``manifest`` inside, after the file has given the module's own results.
 
-    The file is loaded back and compared with the module on ``columns`` (or noise) at several batch sizes; outputs may differ
-    by ``tolerance`` of their largest magnitude. Only then is it renamed to ``path``. Raises :class:`ExportError`.
+    To a ``path`` that ends in ``.pt2`` goes a package of machine code for the instructions of ``march`` and inputs in the order
+    ``layout``, to any other TorchScript; ``limits`` are the extents of free dimensions that a package is to take. The file is
+    loaded back and compared with the module on ``columns`` (or noise) at several batch sizes; outputs may differ by
+    ``tolerance`` of their largest magnitude. Only then is it renamed to ``path``.
+    Raises :class:`ExportError`.
     """
-    try:
-        script = module if isinstance(module, torch.jit.ScriptModule) else torch.jit.script(module)
-    except Exception as error:  # the compiler raises what it likes
-        raise ExportError(f"{manifest.name}: TorchScript cannot compile it: {error}") from error
-    if script.training:
+    for name in limits or {}:
+        manifest.fixed({name: 1})  # refuses what is no free dimension
+    if layout not in ("fortran", "c"):
+        raise ExportError(f"--layout {layout}: expected fortran or c")
+    if getattr(module, "training", False):  # a frozen module has lost the attribute
         raise ExportError(f"{manifest.name}: in training mode; call eval() before exporting")
-    if hasattr(script, "training"):  # a frozen module has lost the attribute
-        script = torch.jit.freeze(script)
+
+    def inputs_of(data: xr.Dataset | None, batch: int) -> list[Tensor]:
+        inputs = example_inputs(manifest, data, batch)
+        return [t.contiguous() for t in inputs] if layout == "c" else inputs
+
+    # First what the module itself gives: where that is not right nothing need be compiled.
+    batches = {batch: inputs_of(columns, batch) for batch in (64, 1, 17)}
+    expected = {batch: _outputs_of(module, inputs, manifest) for batch, inputs in batches.items()}
+    for outputs in expected.values():
+        _check_finite(manifest, outputs)
     checks = []
     with whole_file(path) as temporary:
-        script.save(str(temporary), _extra_files={MANIFEST_FILE: manifest.to_json()})
-        loaded = torch.jit.load(temporary)
-        for batch in (64, 1, 17):
-            inputs = example_inputs(manifest, columns, batch)
-            expected, found = (_outputs_of(m, inputs, manifest) for m in (module, loaded))
+        if path.suffix == ".pt2":
+            try:
+                shapes = [a.shape for a in manifest.inputs]
+                compiled = compile_package(
+                    module, inputs_of(None, 64), shapes, temporary, limits=limits, march=march, layout=layout
+                )
+            except PackageError as error:
+                raise ExportError(f"{manifest.name}: {error}") from error
+            add_manifest(temporary, manifest.to_json(compiled))
+            loaded = load_package(temporary)
+        else:
+            _script(module, manifest).save(str(temporary), _extra_files={MANIFEST_FILE: manifest.to_json()})
+            loaded = torch.jit.load(temporary)
+        for batch, inputs in batches.items():
+            found = _outputs_of(loaded, inputs, manifest)
+            _check_finite(manifest, found)
             checks.append(
                 Check(
                     batch,
                     {
                         argument.name: _difference(manifest.name, argument.name, a, b, tolerance)
-                        for argument, a, b in zip(manifest.outputs, expected, found, strict=True)
+                        for argument, a, b in zip(manifest.outputs, expected[batch], found, strict=True)
                     },
                 )
             )
     return checks
 
 
+def _script(module: nn.Module, manifest: Manifest) -> torch.jit.ScriptModule:
+    try:
+        script = module if isinstance(module, torch.jit.ScriptModule) else torch.jit.script(module)
+    except Exception as error:  # the compiler raises what it likes
+        raise ExportError(f"{manifest.name}: TorchScript cannot compile it: {error}") from error
+    return torch.jit.freeze(script) if hasattr(script, "training") else script
+
+
 def read_manifest(path: Path) -> dict[str, object]:
-    """The manifest inside an exported file. Raises :class:`ExportError` where there is none."""
+    """The manifest inside an exported file of either format. Raises :class:`ExportError` where there is none."""
     if not path.is_file():
         raise ExportError(f"{path}: no such file")
-    extra = {MANIFEST_FILE: ""}
     try:
-        torch.jit.load(path, _extra_files=extra)
-    except (RuntimeError, ValueError) as error:
-        raise ExportError(f"{path}: not a TorchScript file: {error}") from error
-    if not extra[MANIFEST_FILE]:
-        raise ExportError(f"{path}: TorchScript without a manifest; export it with ftorch-export")
-    return json.loads(extra[MANIFEST_FILE])
+        with zipfile.ZipFile(path) as archive:
+            for record in archive.namelist():
+                if record.partition("/")[2] == f"extra/{MANIFEST_FILE}":
+                    return json.loads(archive.read(record))
+    except (zipfile.BadZipFile, ValueError) as error:
+        raise ExportError(f"{path}: not a model file: {error}") from error
+    raise ExportError(f"{path}: a file without a manifest; export the model with ftorch-export")

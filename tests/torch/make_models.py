@@ -90,6 +90,18 @@ class ReturnsDictionary(nn.Module):
         return {"x": x}
 
 
+class Nested(nn.Module):
+    """Six outputs: x to 6 x."""
+
+    def forward(self, x: Tensor) -> tuple[dict[str, Tensor], tuple[Tensor, list[Tensor]], dict[int, dict[str, Tensor]]]:
+        return {"up": x, "down": 2 * x}, (3 * x, [4 * x, 5 * x]), {7: {"heating": 6 * x}}
+
+
+class NestedNumber(nn.Module):
+    def forward(self, x: Tensor) -> tuple[Tensor, dict[str, list[int]]]:
+        return x, {"layers": [x.size(0)]}
+
+
 class TakesList(nn.Module):
     def forward(self, xs: list[Tensor]) -> Tensor:
         return xs[0]
@@ -302,6 +314,8 @@ def main(folder: Path) -> None:
     save(folder, "returns_number.pt", ReturnsNumber())
     save(folder, "returns_mixed_tuple.pt", ReturnsMixedTuple())
     save(folder, "returns_dictionary.pt", ReturnsDictionary())
+    save(folder, "nested.pt", Nested())
+    save(folder, "nested_number.pt", NestedNumber())
     save(folder, "takes_list.pt", TakesList())
     save(folder, "raises.pt", Raises())
     save(folder, "multiply.pt", Multiply())

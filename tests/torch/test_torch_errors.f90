@@ -23,6 +23,7 @@ program test_torch_errors
   call test_arrays_without_manifest()
   call test_invalid_arrays()
   call test_models_that_fail()
+  call test_nested_outputs()
   call test_questions()
   call test_settings()
   call finish()
@@ -322,17 +323,46 @@ contains
     call net%load(model_path('returns_number.pt'))
     call net%forward([torch_in(x)], [torch_out(y)], stat=stat, errmsg=message)
     call check_failure(stat, message, radml_status%wrong_output_type, &
-      'returns_number.pt: the model returned int; expected a Tensor, or a tuple or list of Tensors', &
+      'returns_number.pt: the model returned int; expected a Tensor, or tuples, lists and dictionaries of Tensors', &
       'a model that returns a number is reported')
     call net%load(model_path('returns_mixed_tuple.pt'))
     call net%forward([torch_in(x)], [torch_out(y), torch_out(y)], stat=stat, errmsg=message)
-    call check_failure(stat, message, radml_status%wrong_output_type, 'the model returned a tuple with float', &
+    call check_failure(stat, message, radml_status%wrong_output_type, 'the model returned float at [1]; expected', &
       'a model that returns something else among tensors is reported')
     call net%load(model_path('returns_dictionary.pt'))
     call net%forward([torch_in(x)], [torch_out(y)], stat=stat, errmsg=message)
-    call check_failure(stat, message, radml_status%wrong_output_type, 'the model returned Dict', &
-      'a model that returns a dictionary is reported')
+    call check(stat == 0 .and. all(y == x), 'a model that returns a dictionary gives its values')
   end subroutine test_models_that_fail
+
+  !> Tuples, lists and dictionaries within each other are outputs in order; messages name the place.
+  subroutine test_nested_outputs()
+    type(torch_model) :: net
+    real(real64) :: x(3), y(3, 6)
+    real(real32) :: single(3)
+    integer :: i
+
+    x = [1.0_real64, 2.0_real64, 3.0_real64]
+    y = -1.0_real64
+    call net%load(model_path('nested.pt'))
+    call net%forward([torch_in(x)], [(torch_out(y(:, i)), i = 1, 6)], stat=stat)
+    call check(stat == 0 .and. all([(y(:, i) == i * x, i = 1, 6)]), &
+      'nested tuples, lists and dictionaries are outputs in their order')
+    y = -1.0_real64
+    call net%forward([torch_in(x)], [(torch_out(y(:, i)), i = 1, 5)], stat=stat, errmsg=message)
+    call check_failure(stat, message, radml_status%wrong_output_count, 'the model returned 6 outputs, got arrays for 5', &
+      'an array too few for nested outputs is reported')
+    call net%forward([torch_in(x)], [torch_out(y(:, 1)), torch_out(single), (torch_out(y(:, i)), i = 3, 6)], stat=stat, &
+      errmsg=message)
+    call check_failure(stat, message, radml_status%wrong_kind, &
+      'nested.pt: output 2 "[0][''down'']": the model returned (3) float64, got an array of (3) float32', &
+      'a wrong array for a nested output is reported with its place')
+    call check(all(y == -1.0_real64), '... and no output was touched')
+    call net%load(model_path('nested_number.pt'))
+    call net%forward([torch_in(x)], [torch_out(y(:, 1)), torch_out(y(:, 2))], stat=stat, errmsg=message)
+    call check_failure(stat, message, radml_status%wrong_output_type, 'the model returned int at [1][''layers''][0]', &
+      'a number among nested outputs is reported with its place')
+    call check(all(y == -1.0_real64), '... and no output was touched')
+  end subroutine test_nested_outputs
 
   subroutine test_questions()
     type(torch_model) :: net

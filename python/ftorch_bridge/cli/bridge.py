@@ -29,7 +29,7 @@ def data_file(name: Annotated[str, typer.Argument(help="for example rrtmg_longwa
 
 
 @app.command()
-def info(model: Annotated[Path, typer.Argument(help="exported model (.pt)")]) -> None:
+def info(model: Annotated[Path, typer.Argument(help="exported model (.pt or .pt2)")]) -> None:
     """Print the contract inside an exported model as JSON."""
     with one_line_errors("ftorch-bridge info"):
         print(json.dumps(read_manifest(model), indent=2))

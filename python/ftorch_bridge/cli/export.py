@@ -9,15 +9,32 @@ import typer
 
 from ftorch_bridge.cli import console, one_line_errors
 from ftorch_bridge.column_file import read_columns
-from ftorch_bridge.exporting import describe, export, load_source
+from ftorch_bridge.exporting import ExportError, describe, export, load_source
 
 app = typer.Typer(add_completion=False)
+
+
+def fixed_extent(text: str) -> tuple[str, int]:
+    """From ``name=number``."""
+    name, _, number = text.partition("=")
+    if not name.isidentifier() or not number.isdigit():
+        raise ExportError(f"--fix {text}: expected name=number, as in layer=89")
+    return name, int(number)
+
+
+def limited_extent(text: str) -> tuple[str, tuple[int, int | None]]:
+    """From ``name=least:most`` or ``name=least:``."""
+    name, _, limits = text.partition("=")
+    least, colon, most = limits.partition(":")
+    if not (name.isidentifier() and least.isdigit() and colon and (most.isdigit() or not most)):
+        raise ExportError(f"--range {text}: expected name=least:most or name=least:, as in column=1:1000")
+    return name, (int(least), int(most) if most else None)
 
 
 @app.command()
 def main(
     source: Annotated[str, typer.Argument(help="package.module:Class, a module saved by torch.save, or a TorchScript file")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="the TorchScript file to write (.pt)")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="the file to write: .pt (TorchScript) or .pt2 (a package)")],
     weights: Annotated[
         Path | None, typer.Option(help="weights for package.module:Class: .safetensors, or a saved state dictionary")
     ] = None,
@@ -29,14 +46,26 @@ def main(
     kind: Annotated[
         str, typer.Option(help="kind of the host's arrays where the module names column-file variables")
     ] = "float64",
+    fix: Annotated[list[str] | None, typer.Option(help="fix a free dimension: name=number, as in layer=89")] = None,
+    ranges: Annotated[
+        list[str] | None, typer.Option("--range", help="extents of a free dimension that a package takes: name=least:most")
+    ] = None,
+    march: Annotated[
+        str, typer.Option(help="instructions of a package: portable (x86-64-v3, armv8-a), or native (those of this machine)")
+    ] = "portable",
+    layout: Annotated[
+        str, typer.Option(help="order of a package's inputs in memory: fortran, or c where hosts use torch_reverse")
+    ] = "fortran",
     tolerance: Annotated[float, typer.Option(help="largest difference allowed, relative to an output's largest value")] = 1e-5,
 ) -> None:
-    """Write SOURCE as TorchScript with its contract inside, and check it against the source."""
+    """Write SOURCE as TorchScript or as a package with its contract inside, and check it against the source."""
     with one_line_errors("ftorch-export"):
         module, notes = load_source(source, weights)
         manifest = describe(module, output.stem, kind, inputs or [], outputs or [], notes)
+        manifest = manifest.fixed(dict(fixed_extent(text) for text in fix or []))
+        limits = dict(limited_extent(text) for text in ranges or [])
         real = read_columns(columns) if columns else None
-        checks = export(module, manifest, output, columns=real, tolerance=tolerance)
+        checks = export(module, manifest, output, columns=real, tolerance=tolerance, limits=limits, march=march, layout=layout)
         worst = max(max(check.largest_difference.values()) for check in checks)
         on = f"{columns}" if columns else "noise"
         console.print(

@@ -1,0 +1,113 @@
+#include "torchscript_backend.hpp"
+
+#include <ATen/core/function_schema.h>
+#include <ATen/core/jit_type.h>
+#include <torch/csrc/jit/api/function_impl.h>
+#include <torch/csrc/jit/ir/alias_analysis.h>
+#include <torch/csrc/jit/serialization/import.h>
+
+#include <utility>
+
+#include "error.hpp"
+#include "exception_text.hpp"
+
+namespace radml {
+namespace {
+
+// `path[key]`; texts in quotes, as in Python.
+std::string below(const std::string& path, const c10::IValue& key) {
+  std::string text = path;
+  text += '[';
+  if (key.isString())
+    text.append("'").append(key.toStringRef()).append("'");
+  else
+    text += key.isInt() ? std::to_string(key.toInt()) : "a key of type " + key.type()->repr_str();
+  text += ']';
+  return text;
+}
+
+// Tuples, lists and dictionaries within each other, in order.
+void flatten(const c10::IValue& value, const std::string& path, std::vector<Result>& results) {
+  if (value.isTensor() && value.toTensor().defined()) {
+    results.push_back({value.toTensor(), path});
+  } else if (value.isTuple()) {
+    int64_t i = 0;
+    for (const c10::IValue& element : value.toTupleRef().elements()) flatten(element, below(path, i++), results);
+  } else if (value.isList()) {
+    int64_t i = 0;
+    for (const c10::IValue& element : value.toListRef()) flatten(element, below(path, i++), results);
+  } else if (value.isGenericDict()) {
+    for (const auto& entry : value.toGenericDict()) flatten(entry.value(), below(path, entry.key()), results);
+  } else {
+    const std::string what = value.isTensor() ? "an undefined Tensor" : value.type()->repr_str();
+    throw Error(RADML_WRONG_OUTPUT_TYPE, "the model returned " + what + (path.empty() ? "" : " at " + path) +
+                                             "; expected a Tensor, or tuples, lists and dictionaries of Tensors");
+  }
+}
+
+}  // namespace
+
+TorchScriptBackend::TorchScriptBackend(const std::string& path, c10::Device device, std::string& manifest) {
+  torch::jit::ExtraFilesMap extra{{"radml.json", ""}};
+  try {
+    module_ = torch::jit::load(path, device, extra);
+  } catch (const std::exception& error) {
+    // The first sentence says what is wrong; LibTorch goes on to guess why.
+    const std::string text = exception_text(error);
+    if (text.find("constants.pkl") != std::string::npos)
+      throw Error(RADML_INVALID_FILE, "not a TorchScript model but another PyTorch archive, weights perhaps; "
+                                      "export the module with ftorch-export or torch.jit.save");
+    throw Error(RADML_INVALID_FILE,
+                "not a TorchScript model, nor a package of machine code (.pt2): " + text.substr(0, text.find(". ")));
+  }
+  manifest = extra["radml.json"];
+  if (!module_.find_method("forward")) throw Error(RADML_INVALID_FILE, "the model has no forward");
+  read_schema();
+
+  module_.eval();
+  try {
+    module_ = torch::jit::freeze(module_);
+  } catch (const std::exception&) {
+    // Some modules cannot be frozen (say, with an interface type); they run as they are.
+  }
+  // The profiling executor compiles again and again over the first runs, and rounds differently once it has. The simple one
+  // compiles once, so the first result is that of every later run.
+  torch::jit::toGraphFunction(module_.get_method("forward").function())
+      ._set_initial_executor_execution_mode(torch::jit::ExecutorExecutionMode::SIMPLE);
+  find_written_inputs();
+}
+
+void TorchScriptBackend::read_schema() {
+  const auto& arguments = module_.get_method("forward").function().getSchema().arguments();
+  for (size_t i = 1; i < arguments.size(); ++i) {  // the first is self
+    const c10::Argument& argument = arguments[i];
+    if (!c10::TensorType::get()->isSubtypeOf(*argument.type()))
+      throw Error(RADML_INVALID_FILE, argument_label(false, i, argument.name()) + " of its forward is " +
+                                          argument.type()->repr_str() + "; expected Tensor");
+    input_names_.push_back(argument.name());
+    if (!argument.default_value()) required_inputs_ = i;
+  }
+}
+
+void TorchScriptBackend::find_written_inputs() {
+  const auto graph = torch::jit::toGraphFunction(module_.get_method("forward").function()).graph()->copy();
+  const torch::jit::AliasDb aliases(graph, /*isFrozen=*/false, /*descendFunctionCalls=*/true);
+  for (size_t i = 1; i < graph->inputs().size(); ++i) input_is_written_.push_back(aliases.hasWriters(graph->inputs()[i]));
+  input_is_written_.resize(input_names_.size(), false);
+}
+
+void TorchScriptBackend::run(const std::vector<at::Tensor>& inputs, std::vector<Result>& results) const {
+  // Kept between calls, like the interpreter's own: a call is made without asking the system for memory.
+  static thread_local std::vector<c10::IValue> stack;
+  struct Clear {
+    ~Clear() { stack.clear(); }
+  } const clear;
+  stack.emplace_back(module_._ivalue());
+  for (const at::Tensor& tensor : inputs) stack.emplace_back(tensor);
+  torch::jit::Function& function = module_.get_method("forward").function();
+  if (inputs.size() < function.num_inputs() - 1) function.getSchema().checkAndNormalizeInputs(stack, {});  // adds defaults
+  function.run(stack);
+  flatten(stack.front(), "", results);
+}
+
+}  // namespace radml

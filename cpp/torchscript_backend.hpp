@@ -1,0 +1,34 @@
+// Models saved as TorchScript.
+#pragma once
+
+#include <torch/csrc/jit/api/module.h>
+
+#include <string>
+#include <vector>
+
+#include "backend.hpp"
+
+namespace radml {
+
+class TorchScriptBackend final : public Backend {
+ public:
+  // `manifest` is set to the text of radml.json, empty where there is none. Throws Error(RADML_INVALID_FILE).
+  TorchScriptBackend(const std::string& path, c10::Device device, std::string& manifest);
+
+  void run(const std::vector<at::Tensor>& inputs, std::vector<Result>& results) const override;
+  [[nodiscard]] const std::vector<std::string>& input_names() const override { return input_names_; }
+  [[nodiscard]] size_t required_inputs() const override { return required_inputs_; }
+  [[nodiscard]] bool writes_input(size_t i) const override { return input_is_written_[i]; }
+  [[nodiscard]] Layout input_layout(size_t) const override { return Layout::any; }
+
+ private:
+  void read_schema();
+  void find_written_inputs();  // zero copy must not let a model that works in place change the host's inputs
+
+  mutable torch::jit::Module module_;     // its forward is safe to share, though not declared const
+  std::vector<std::string> input_names_;  // of the arguments of forward
+  size_t required_inputs_ = 0;            // arguments of forward without a default
+  std::vector<bool> input_is_written_;
+};
+
+}  // namespace radml
