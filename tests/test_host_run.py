@@ -291,7 +291,7 @@ def test_a_model_with_wrong_shapes_is_refused(tmp_path: Path) -> None:
     write_case(tmp_path, scheme="network", model="wrong.pt", threads=1)
     line = fails("radml-host", "case.nml", folder=tmp_path)
     assert "wrong.pt" in line
-    assert "returned (128,31) float64, got an array of (128,30) float64" in line
+    assert "returned (32,31) float64, got an array of (32,30) float64" in line
     assert sorted(path.name for path in tmp_path.iterdir()) == ["case.nml", "columns.nc", "wrong.pt"]
 
 
@@ -385,7 +385,7 @@ def test_the_benchmark_names_a_missing_model(tmp_path: Path) -> None:
     assert not (tmp_path / "results.nc").exists()
 
 
-@pytest.mark.parametrize(("module", "words"), [(TenInputs(), "expected 11 inputs"), (WrongShape(), "returned (128,31)")])
+@pytest.mark.parametrize(("module", "words"), [(TenInputs(), "expected 11 inputs"), (WrongShape(), "returned (32,31)")])
 def test_the_benchmark_refuses_a_model_that_does_not_fit(module: nn.Module, words: str, tmp_path: Path) -> None:
     write_columns(tmp_path / "columns.nc", make_columns())
     save(module, tmp_path / "wrong.pt")

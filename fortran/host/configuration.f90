@@ -5,7 +5,7 @@
 module configuration
   use, intrinsic :: iso_fortran_env, only: iostat_end, iostat_eor, real64
   use host_status, only: status_bad_configuration, status_success, fail, integer_text, real_text
-  use radiation, only: default_columns_per_block
+  use radiation, only: automatic_block
   use surface, only: surface_parameters
   implicit none
   private
@@ -24,7 +24,7 @@ module configuration
     real(real64) :: hours = 24.0_real64                 !! length of the run [hour] ()
     real(real64) :: radiation_interval = 3600.0_real64  !! between two calls of radiation [s] ()
     real(real64) :: history_interval = 3600.0_real64    !! between two records of the history [s] ()
-    integer :: columns_per_block = default_columns_per_block !! columns that one call of radiation takes [1] ()
+    integer :: columns_per_block = automatic_block !! columns that one call of radiation takes [1] ()
     integer :: threads = 0                              !! OpenMP threads; 0 for what OpenMP itself takes [1] ()
     character(len=:), allocatable :: sunlight           !! diurnal or fixed [text] ()
     real(real64) :: start_hour = 12.0_real64            !! local solar time at the start [hour] ()
@@ -91,7 +91,8 @@ contains
     call positive('time_step', time_step)
     call positive('hours', hours)
     call positive('surface_heat_capacity', surface_heat_capacity)
-    call check(columns_per_block >= 1, 'columns_per_block', '1 or more', integer_text(columns_per_block))
+    call check(columns_per_block >= 1 .or. columns_per_block == automatic_block, 'columns_per_block', '1 or more', &
+               integer_text(columns_per_block))
     call check(threads >= 0, 'threads', '0 or more', integer_text(threads))
     call check(start_hour >= 0.0_real64 .and. start_hour <= 24.0_real64, 'start_hour', '0 to 24', real_text(start_hour))
     call check(day_of_year >= 1.0_real64 .and. day_of_year <= 366.0_real64, 'day_of_year', '1 to 366', real_text(day_of_year))

@@ -14,16 +14,16 @@ module radiation
 
   public :: radiation_scheme
 
-  !> RRTMG does not care; a network wants enough columns for its matrix products, and few enough for the cache and for a last
-  !> block that is filled up [1] ()
-  integer, parameter, public :: default_columns_per_block = 128
+  !> Columns in a block where nobody says: as many as `fitting_block` finds [1] ()
+  integer, parameter, public :: automatic_block = -1
+  public :: fitting_block
   integer, parameter :: n_network_inputs = 11
   integer, parameter :: n_network_outputs = 3
 
   type :: radiation_scheme
     private
     character(len=:), allocatable, public :: name   !! rrtmg or network [text] ()
-    integer, public :: columns_per_block = default_columns_per_block  !! columns that one call takes at most [1] ()
+    integer, public :: columns_per_block = 1        !! columns that one call takes at most [1] ()
     integer, public :: n_threads = 1                !! OpenMP threads that share the blocks [1] ()
     type(rrtmg_longwave) :: longwave
     type(torch_model) :: net
@@ -33,6 +33,14 @@ module radiation
   end type radiation_scheme
 
 contains
+
+  !> Columns in a block that suit a network: enough for its matrix products and few enough for the cache, but not many more than there
+  !! are, since the last block is filled up. RRTMG does not care.
+  pure integer function fitting_block(n_columns)
+    integer, intent(in) :: n_columns  !! columns of a call [1] ()
+    integer, parameter :: most = 128, vector = 32  ! a multiple of what vector instructions take at once
+    fitting_block = max(vector, min(most, vector*((n_columns + vector - 1)/vector)))
+  end function fitting_block
 
   !> Loads the tables or the model of a scheme.
   subroutine setup(self, name, source, columns_per_block, n_threads, stat, errmsg)

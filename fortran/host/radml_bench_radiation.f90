@@ -11,7 +11,7 @@ program radml_bench_radiation_program
   use flux_file, only: define_fluxes
   use host_status, only: status_bad_configuration, integer_text, real_text, stop_with_message
   use progress, only: progress_line, seconds_now
-  use radiation, only: default_columns_per_block, radiation_scheme
+  use radiation, only: automatic_block, fitting_block, radiation_scheme
   implicit none
 
   character(len=*), parameter :: name = 'radml-bench-radiation'
@@ -43,11 +43,12 @@ program radml_bench_radiation_program
   end if
   call arguments%positive_integer('--repeats', 7, n_repeats, stat, message)
   call stop_on_failure()
-  call arguments%positive_integer('--columns-per-block', default_columns_per_block, columns_per_block, stat, message)
+  call arguments%positive_integer('--columns-per-block', automatic_block, columns_per_block, stat, message)
   call stop_on_failure()
 
   call columns%read(arguments%get(1), stat, message)
   call stop_on_failure()
+  if (columns_per_block == automatic_block) columns_per_block = fitting_block(columns%n_columns())
   call rrtmg%setup('rrtmg', arguments%option('--tables'), columns_per_block, 1, stat, message)
   call stop_on_failure()
   call network%setup('network', arguments%get(2), columns_per_block, 1, stat, message)

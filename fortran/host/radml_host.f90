@@ -9,7 +9,7 @@ program radml_host_program
   use host_status, only: status_bad_configuration, integer_text, real_text, stop_with_message
   use omp_lib, only: omp_get_max_threads
   use progress, only: progress_line, seconds_now
-  use radiation, only: radiation_scheme
+  use radiation, only: automatic_block, fitting_block, radiation_scheme
   implicit none
 
   character(len=*), parameter :: name = 'radml-host'
@@ -39,6 +39,7 @@ program radml_host_program
   call stop_on_failure()
   call columns%read(case%columns, stat, message)
   call stop_on_failure()
+  if (case%columns_per_block == automatic_block) case%columns_per_block = fitting_block(columns%n_columns())
   n_threads = case%threads
   if (n_threads == 0) n_threads = omp_get_max_threads()
   if (case%scheme == 'rrtmg') then
