@@ -9,6 +9,10 @@
 #include <omp.h>
 #endif
 
+// LibTorch brings MKL along in many builds, not in all. What this sets goes before the number of threads that
+// at::set_num_threads gave to MKL for all threads. Returns what was set before; 0 for nothing.
+extern "C" int MKL_Set_Num_Threads_Local(int n) __attribute__((weak));
+
 namespace radml {
 namespace {
 
@@ -90,6 +94,19 @@ CallGuard::~CallGuard() {
 #endif
   if (host_threads_ > 0) restore_host_thread_count(host_threads_);
   std::fesetenv(&environment_);
+}
+
+OneTorchThread::OneTorchThread() : openmp_threads_(host_thread_count()) {
+  at::get_num_threads();  // LibTorch's own initialisation in this thread
+#ifdef _OPENMP
+  omp_set_num_threads(1);
+#endif
+  if (MKL_Set_Num_Threads_Local != nullptr) mkl_threads_ = MKL_Set_Num_Threads_Local(1);
+}
+
+OneTorchThread::~OneTorchThread() {
+  if (MKL_Set_Num_Threads_Local != nullptr) MKL_Set_Num_Threads_Local(mkl_threads_);
+  if (openmp_threads_ > 0) restore_host_thread_count(openmp_threads_);
 }
 
 void set_torch_threads(int n) {

@@ -24,6 +24,19 @@ class CallGuard {
   int quiet_workers_ = 0;  // workers whose environment was saved and has to be restored
 };
 
+// While it lives, LibTorch computes with this thread alone.
+class OneTorchThread {
+ public:
+  OneTorchThread();
+  ~OneTorchThread();
+  OneTorchThread(const OneTorchThread&) = delete;
+  OneTorchThread& operator=(const OneTorchThread&) = delete;
+
+ private:
+  int openmp_threads_ = 0;
+  int mkl_threads_ = 0;
+};
+
 // Threads LibTorch uses inside one call.
 void set_torch_threads(int n);
 int torch_threads();

@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 
+#include "array_copy.hpp"
 #include "error.hpp"
 #include "kind.hpp"
 
@@ -140,7 +141,7 @@ std::string expected_text(const Argument& argument, const KnownExtents& known) {
 }
 
 void check_argument(const std::string& model, const std::string& label, const Argument& argument, const radml_array& array,
-                    const std::map<std::string, Range>& ranges, KnownExtents& known) {
+                    const std::map<std::string, Range>& ranges, KnownExtents& known, bool convert) {
   std::string origin;  // where the extent in question was learnt
   const auto refuse = [&](radml_status status) {
     throw Error(status,
@@ -172,7 +173,8 @@ void check_argument(const std::string& model, const std::string& label, const Ar
       refuse(RADML_WRONG_SHAPE);
     }
   }
-  if (array.kind != argument.kind) refuse(RADML_WRONG_KIND);
+  const bool converted = convert && is_real(array.kind) && is_real(argument.kind);
+  if (array.kind != argument.kind && !converted) refuse(RADML_WRONG_KIND);
 }
 
 }  // namespace
@@ -246,12 +248,12 @@ Manifest Manifest::parse(const std::string& text) {
   return manifest;
 }
 
-void Manifest::check(const std::string& model, const radml_array* in, const radml_array* out) const {
+void Manifest::check(const std::string& model, const radml_array* in, const radml_array* out, bool convert) const {
   KnownExtents known;
   for (size_t i = 0; i < inputs.size(); ++i)
-    check_argument(model, argument_label(false, i + 1, inputs[i].name), inputs[i], in[i], ranges, known);
+    check_argument(model, argument_label(false, i + 1, inputs[i].name), inputs[i], in[i], ranges, known, convert);
   for (size_t i = 0; i < outputs.size(); ++i)
-    check_argument(model, argument_label(true, i + 1, outputs[i].name), outputs[i], out[i], ranges, known);
+    check_argument(model, argument_label(true, i + 1, outputs[i].name), outputs[i], out[i], ranges, known, convert);
 }
 
 }  // namespace radml

@@ -55,8 +55,9 @@ struct Manifest {
   // Throws Error(RADML_INVALID_FILE) with what is wrong with it.
   static Manifest parse(const std::string& json);
 
-  // Throws Error for the first array whose rank, kind or shape is not the declared one. `model` begins the message.
-  void check(const std::string& model, const radml_array* inputs, const radml_array* outputs) const;
+  // Throws Error for the first array whose rank, kind or shape is not the declared one; with `convert` one real kind may
+  // stand for the other. `model` begins the message.
+  void check(const std::string& model, const radml_array* inputs, const radml_array* outputs, bool convert) const;
 };
 
 // `input 2 "q"`; without the name where there is none.

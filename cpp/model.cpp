@@ -95,23 +95,35 @@ void Model::adopt_manifest() {
 }
 
 void Model::forward(std::span<const radml_array> inputs, std::span<const radml_array> outputs) const {
-  check_call(inputs, outputs);
+  check_call(inputs, outputs, /*convert=*/false);
   const c10::InferenceMode guard;
 
-  std::vector<at::Tensor> arguments;
-  arguments.reserve(inputs.size());
+  std::vector<at::Tensor> tensors;
+  tensors.reserve(inputs.size());
   for (size_t i = 0; i < inputs.size(); ++i) {
     at::Tensor tensor = input_tensor(inputs[i]);
-    if (!device_.is_cpu())
-      tensor = tensor.to(device_);
-    else if (backend_->writes_input(i))
-      tensor = tensor.clone();
-    arguments.push_back(in_layout(tensor, backend_->input_layout(i)));
+    if (device_.is_cpu() && backend_->writes_input(i)) tensor = tensor.clone();
+    tensors.push_back(std::move(tensor));
   }
+  std::vector<at::Tensor> results;
+  std::vector<std::string> places;
+  evaluate(tensors, results, manifest_ ? nullptr : &places);
+  check_results(results, outputs, manifest_ ? nullptr : &places);
+  secure_results(results, tensors);
+  for (size_t i = 0; i < outputs.size(); ++i) write_output(results[i], outputs[i]);
+}
 
-  std::vector<Result> results;
+void Model::evaluate(const std::vector<at::Tensor>& inputs, std::vector<at::Tensor>& results,
+                     std::vector<std::string>* places) const {
+  // Kept between calls, like the interpreter's own: a call is made without asking the system for memory.
+  static thread_local std::vector<at::Tensor> arguments;
+  struct Clear {
+    ~Clear() { arguments.clear(); }
+  } const clear;
+  for (size_t i = 0; i < inputs.size(); ++i)
+    arguments.push_back(in_layout(device_.is_cpu() ? inputs[i] : inputs[i].to(device_), backend_->input_layout(i)));
   try {
-    results = backend_->run(arguments);
+    backend_->run(arguments, results, places);
   } catch (const Error& error) {
     throw Error(error.status(), file_ + ": " + error.what());
   } catch (const std::bad_alloc&) {
@@ -119,20 +131,9 @@ void Model::forward(std::span<const radml_array> inputs, std::span<const radml_a
   } catch (const std::exception& error) {
     throw Error(RADML_MODEL_FAILED, file_ + ": the model failed: " + exception_text(error));
   }
-
-  check_results(results, outputs);
-  // A result may be a view of an input, and the host may give one array as input and output: secure such results before
-  // the first output is written.
-  for (Result& result : results)
-    for (const at::Tensor& argument : arguments)
-      if (result.tensor.is_alias_of(argument)) {
-        result.tensor = result.tensor.clone();
-        break;
-      }
-  for (size_t i = 0; i < outputs.size(); ++i) write_output(results[i].tensor, outputs[i]);
 }
 
-void Model::check_call(std::span<const radml_array> inputs, std::span<const radml_array> outputs) const {
+void Model::check_call(std::span<const radml_array> inputs, std::span<const radml_array> outputs, bool convert) const {
   if (inputs.size() < required_inputs_ || inputs.size() > input_names_.size()) {
     std::string expected = std::to_string(required_inputs_);
     if (required_inputs_ < input_names_.size()) expected += " to " + std::to_string(input_names_.size());
@@ -148,17 +149,18 @@ void Model::check_call(std::span<const radml_array> inputs, std::span<const radm
   for (size_t i = 0; i < inputs.size(); ++i)
     check_array(file_, argument_label(false, i + 1, input_names_[i]), inputs[i], false);
   for (size_t i = 0; i < outputs.size(); ++i) check_array(file_, output_label(i), outputs[i], true);
-  if (manifest_) manifest_->check(file_, inputs.data(), outputs.data());
+  if (manifest_) manifest_->check(file_, inputs.data(), outputs.data(), convert);
 }
 
-void Model::check_results(const std::vector<Result>& results, std::span<const radml_array> outputs) const {
+void Model::check_results(const std::vector<at::Tensor>& results, std::span<const radml_array> outputs,
+                          const std::vector<std::string>* places) const {
   if (results.size() != outputs.size())
     throw Error(RADML_WRONG_OUTPUT_COUNT, file_ + ": the model returned " + std::to_string(results.size()) +
                                               " outputs, got arrays for " + std::to_string(outputs.size()));
   for (size_t i = 0; i < results.size(); ++i) {
-    const at::Tensor& tensor = results[i].tensor;
+    const at::Tensor& tensor = results[i];
     const radml_array& array = outputs[i];
-    const std::string label = manifest_ ? output_label(i) : argument_label(true, i + 1, results[i].path);
+    const std::string label = places == nullptr ? output_label(i) : argument_label(true, i + 1, (*places)[i]);
     const auto refuse = [&](radml_status status) {
       std::vector<std::string> extents;
       for (const int64_t extent : tensor.sizes()) extents.push_back(std::to_string(extent));
@@ -172,6 +174,8 @@ void Model::check_results(const std::vector<Result>& results, std::span<const ra
     if (kind_of(tensor.scalar_type()) != array.kind) refuse(RADML_WRONG_KIND);
   }
 }
+
+std::string Model::input_label(size_t i) const { return argument_label(false, i + 1, input_names_[i]); }
 
 std::string Model::output_label(size_t i) const {
   return argument_label(true, i + 1, manifest_ ? manifest_->outputs[i].name : "");

@@ -18,10 +18,29 @@ namespace radml {
 
 class Model {
  public:
+  static constexpr const char* none_text = "no model is loaded: call load first";
+  static constexpr const char* freed_text = "the model was freed";
+
   Model(const std::string& path, const std::string& device);
 
   // Safe to call from several threads at once. Writes no output unless all can be written.
   void forward(std::span<const radml_array> inputs, std::span<const radml_array> outputs) const;
+
+  // The steps of a forward, for plans. Throws Error for arrays that do not fit the model; with `convert` a real32 array fits a
+  // float64 argument and the other way round.
+  void check_call(std::span<const radml_array> inputs, std::span<const radml_array> outputs, bool convert) const;
+  // Runs the model on tensors on the CPU and appends what it returns. Allocates nothing itself in the steady state.
+  // `places` gets where in nested results each one was, for messages.
+  void evaluate(const std::vector<at::Tensor>& inputs, std::vector<at::Tensor>& results,
+                std::vector<std::string>* places = nullptr) const;
+  void check_results(const std::vector<at::Tensor>& results, std::span<const radml_array> outputs,
+                     const std::vector<std::string>* places = nullptr) const;
+
+  [[nodiscard]] const std::string& file() const { return file_; }
+  [[nodiscard]] const Manifest* manifest() const { return manifest_ ? &*manifest_ : nullptr; }
+  [[nodiscard]] bool writes_input(size_t i) const { return backend_->writes_input(i); }  // works in place on it
+  [[nodiscard]] std::string input_label(size_t i) const;                            // `input 1 "t"`; i from 0
+  [[nodiscard]] std::string output_label(size_t i) const;
 
   [[nodiscard]] int64_t n_inputs() const { return static_cast<int64_t>(input_names_.size()); }
   [[nodiscard]] int64_t n_outputs() const;
@@ -32,9 +51,6 @@ class Model {
  private:
   void open(const std::string& path);
   void adopt_manifest();
-  void check_call(std::span<const radml_array> inputs, std::span<const radml_array> outputs) const;
-  [[nodiscard]] std::string output_label(size_t i) const;
-  void check_results(const std::vector<Result>& results, std::span<const radml_array> outputs) const;
 
   std::string file_;  // the file's own name: what messages begin with
   c10::Device device_;

@@ -197,10 +197,12 @@ PackageBackend::PackageBackend(const PackageFile& file, c10::Device device, cons
 
 PackageBackend::~PackageBackend() = default;
 
-std::vector<Result> PackageBackend::run(const std::vector<at::Tensor>& inputs) const {
-  std::vector<Result> results;
-  for (at::Tensor& tensor : runner_->run(inputs)) results.push_back({std::move(tensor), ""});
-  return results;
+void PackageBackend::run(const std::vector<at::Tensor>& inputs, std::vector<at::Tensor>& results,
+                         std::vector<std::string>* places) const {
+  for (at::Tensor& tensor : runner_->run(inputs)) {
+    results.push_back(std::move(tensor));
+    if (places != nullptr) places->emplace_back();
+  }
 }
 
 }  // namespace radml

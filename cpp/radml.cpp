@@ -8,6 +8,8 @@
 #include <limits>
 #include <memory>
 #include <new>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -15,6 +17,7 @@
 #include "error.hpp"
 #include "exception_text.hpp"
 #include "model.hpp"
+#include "plan.hpp"
 #include "registry.hpp"
 #include "tensor_memory.hpp"
 
@@ -22,7 +25,9 @@ namespace {
 
 using radml::Error;
 using radml::Model;
-using radml::Registry;
+using radml::Plan;
+using Registry = radml::Registry<const Model>;
+using PlanRegistry = radml::Registry<Plan>;
 
 void copy_text(std::string_view text, char* buffer, int64_t size) noexcept {
   if (buffer == nullptr || size <= 0) return;
@@ -66,6 +71,16 @@ int32_t get_text(char* text, int64_t text_size, int64_t* length, char* message, 
   });
 }
 
+using Arrays = std::span<const radml_array>;
+
+Arrays span_of(const radml_array* arrays, int64_t n) {
+  if (n < 0) throw Error(RADML_WRONG_ARGUMENT, "a negative number of arrays");
+  if (n > 0 && arrays == nullptr) throw Error(RADML_WRONG_ARGUMENT, "no arrays given");
+  return {arrays, static_cast<size_t>(n)};
+}
+
+radml_options options_of(const radml_options* options) { return options == nullptr ? radml_options{} : *options; }
+
 std::string text_of(const char* text, const char* what) {
   if (text == nullptr) throw Error(RADML_WRONG_ARGUMENT, std::string("no ") + what + " given");
   return text;
@@ -106,12 +121,55 @@ int32_t radml_free(radml_model model, char* message, int64_t message_size) {
 int32_t radml_forward(radml_model model, const radml_array* inputs, int64_t n_inputs, const radml_array* outputs,
                       int64_t n_outputs, char* message, int64_t message_size) {
   return guarded(message, message_size, [&] {
-    if (n_inputs < 0 || n_outputs < 0) throw Error(RADML_WRONG_ARGUMENT, "a negative number of arrays");
-    if ((n_inputs > 0 && inputs == nullptr) || (n_outputs > 0 && outputs == nullptr))
-      throw Error(RADML_WRONG_ARGUMENT, "no arrays given");
+    const Arrays in = span_of(inputs, n_inputs);
+    const Arrays out = span_of(outputs, n_outputs);
     const std::shared_ptr<const Model> found = Registry::instance().find(model);
     const radml::CallGuard guard;
-    found->forward({inputs, static_cast<size_t>(n_inputs)}, {outputs, static_cast<size_t>(n_outputs)});
+    found->forward(in, out);
+  });
+}
+
+int32_t radml_forward_with(radml_model model, const radml_array* inputs, int64_t n_inputs, const radml_array* outputs,
+                           int64_t n_outputs, const radml_options* options, char* message, int64_t message_size) {
+  return guarded(message, message_size, [&] {
+    const Arrays in = span_of(inputs, n_inputs);
+    const Arrays out = span_of(outputs, n_outputs);
+    std::shared_ptr<const Model> found = Registry::instance().find(model);
+    std::optional<radml::CallGuard> guard(std::in_place);
+    Plan plan(std::move(found), in, out, options_of(options));
+    guard.reset();
+    plan.run();
+  });
+}
+
+int32_t radml_plan_create(radml_model model, const radml_array* inputs, int64_t n_inputs, const radml_array* outputs,
+                          int64_t n_outputs, const radml_options* options, radml_plan* plan, char* message,
+                          int64_t message_size) {
+  return guarded(message, message_size, [&] {
+    if (plan == nullptr) throw Error(RADML_WRONG_ARGUMENT, "no place given for the plan");
+    *plan = 0;
+    const Arrays in = span_of(inputs, n_inputs);
+    const Arrays out = span_of(outputs, n_outputs);
+    std::shared_ptr<const Model> found = Registry::instance().find(model);
+    const radml::CallGuard guard;
+    *plan = PlanRegistry::instance().add(std::make_shared<Plan>(std::move(found), in, out, options_of(options)));
+  });
+}
+
+int32_t radml_plan_run(radml_plan plan, char* message, int64_t message_size) {
+  return guarded(message, message_size, [&] {
+    PlanRegistry::instance().find(plan)->run();
+  });
+}
+
+int32_t radml_plan_retain(radml_plan plan, char* message, int64_t message_size) {
+  return guarded(message, message_size, [&] { PlanRegistry::instance().retain(plan); });
+}
+
+int32_t radml_plan_free(radml_plan plan, char* message, int64_t message_size) {
+  return guarded(message, message_size, [&] {
+    const radml::CallGuard guard;
+    PlanRegistry::instance().release(plan);
   });
 }
 

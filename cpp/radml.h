@@ -34,7 +34,7 @@ typedef enum radml_status {
   RADML_INVALID_FILE = 2,       /* no model file, damaged, for another machine, or its manifest does not fit */
   RADML_UNKNOWN_DEVICE = 3,     /* not "cpu", "cuda" or "cuda:N" */
   RADML_MISSING_DEVICE = 4,     /* a device this machine or this LibTorch does not have */
-  RADML_NOT_LOADED = 5,         /* no model: never loaded, or freed */
+  RADML_NOT_LOADED = 5,         /* no model or plan: never loaded or created, or freed */
   RADML_WRONG_INPUT_COUNT = 6,  /* another number of inputs than the model's */
   RADML_WRONG_OUTPUT_COUNT = 7, /* another number of outputs than the model's */
   RADML_WRONG_RANK = 8,         /* an array with another number of dimensions */
@@ -83,8 +83,25 @@ typedef struct radml_array {
   int32_t element_size;            /* bytes */
 } radml_array;
 
+/* Bits of radml_options.flags. */
+typedef enum radml_option {
+  RADML_CONVERT = 1,  /* real32 arrays may stand for float64 arguments and real64 arrays for float32 ones */
+  RADML_IN_BLOCKS = 2 /* columns are computed in blocks: the three numbers below count */
+} radml_option;
+
+/* How to run a model. All zero: on whole arrays of the model's own kinds. */
+typedef struct radml_options {
+  int64_t flags;             /* radml_option bits */
+  int64_t column_dimension;  /* of the first output, from 1; see radml_forward_with */
+  int64_t columns_per_block; /* 1 or more */
+  int64_t threads;           /* that share the blocks, 1 to 1024 */
+} radml_options;
+
 /* A loaded model. 0 is no model; a handle that was freed is recognised, never reused. */
 typedef int64_t radml_model;
+
+/* A model bound to arrays. 0 is no plan; a handle that was freed is recognised, never reused. */
+typedef int64_t radml_plan;
 
 /* Loads a model onto a device ("cpu", "cuda", "cuda:1"). *model is 0 if that fails. */
 RADML_API int32_t radml_load(const char *path, const char *device, radml_model *model, char *message, int64_t message_size);
@@ -99,6 +116,36 @@ RADML_API int32_t radml_free(radml_model model, char *message, int64_t message_s
  * into the given arrays. On any failure no output has been touched. */
 RADML_API int32_t radml_forward(radml_model model, const radml_array *inputs, int64_t n_inputs, const radml_array *outputs,
                                 int64_t n_outputs, char *message, int64_t message_size);
+
+/* Runs the model as the options say (null: as radml_forward).
+ *
+ * RADML_CONVERT needs a manifest, which says what the model takes. Nothing but real32 and real64 is converted.
+ *
+ * RADML_IN_BLOCKS: the caller promises that the model computes each column by itself. The name that the manifest has for
+ * dimension column_dimension of the first output is that of the columns. Arrays that have it are shared out along that
+ * dimension, wherever it lies; inputs without it are passed whole to each block. Without a manifest every array must have as
+ * many columns in dimension column_dimension. Each block the model sees has exactly columns_per_block columns, the last one
+ * filled up with its last column, lies in memory of the library and is computed by one thread; so the results for a column
+ * are the same, to the last bit where LibTorch's kernels treat all columns of a block alike, for any number of columns in the
+ * call, any number of threads and any split over calls. Inside an OpenMP parallel region of the caller one thread does all
+ * blocks. All that can be checked beforehand is checked before the first block; where the model fails in a later one, blocks
+ * computed before it have been written. No columns: the model does not run. */
+RADML_API int32_t radml_forward_with(radml_model model, const radml_array *inputs, int64_t n_inputs,
+                                     const radml_array *outputs, int64_t n_outputs, const radml_options *options,
+                                     char *message, int64_t message_size);
+
+/* Checks the arrays once and binds them to the model, to be run many times. The arrays' memory must stay where it is for as
+ * long as the plan is run; the model lives as long as the plan. *plan is 0 if that fails. */
+RADML_API int32_t radml_plan_create(radml_model model, const radml_array *inputs, int64_t n_inputs,
+                                    const radml_array *outputs, int64_t n_outputs, const radml_options *options,
+                                    radml_plan *plan, char *message, int64_t message_size);
+
+/* Runs the model on what the arrays hold now. Runs of one plan in several threads wait for each other. */
+RADML_API int32_t radml_plan_run(radml_plan plan, char *message, int64_t message_size);
+
+/* One more owner of a plan: it takes one more radml_plan_free to let it go. */
+RADML_API int32_t radml_plan_retain(radml_plan plan, char *message, int64_t message_size);
+RADML_API int32_t radml_plan_free(radml_plan plan, char *message, int64_t message_size);
 
 /* The number of inputs; of a model without manifest, those of its forward, optional ones included. */
 RADML_API int32_t radml_n_inputs(radml_model model, int64_t *n, char *message, int64_t message_size);

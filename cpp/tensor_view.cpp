@@ -134,6 +134,15 @@ at::Tensor in_layout(const at::Tensor& tensor, Layout layout) {
   return copy;
 }
 
+void secure_results(std::vector<at::Tensor>& results, const std::vector<at::Tensor>& inputs) {
+  for (at::Tensor& result : results)
+    for (const at::Tensor& input : inputs)
+      if (result.is_alias_of(input)) {
+        result = result.clone();
+        break;
+      }
+}
+
 void write_output(const at::Tensor& result, const radml_array& array) {
   if (element_count(array) == 0) return;
   if (can_view(array)) {

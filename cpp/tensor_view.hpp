@@ -3,6 +3,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <vector>
+
 #include "manifest.hpp"
 #include "radml.h"
 
@@ -22,7 +24,11 @@ at::Tensor input_tensor(const radml_array& array);
 // The tensor itself where it lies in memory as wanted, else a copy that does. Strides of dimensions with one element say nothing.
 at::Tensor in_layout(const at::Tensor& tensor, Layout layout);
 
-// Writes the values of a tensor of the same shape and kind into the array; its strides may be any.
+// A result may be a view of an input, and the host may give one array as input and output: copies such results, so that all
+// can be written.
+void secure_results(std::vector<at::Tensor>& results, const std::vector<at::Tensor>& inputs);
+
+// Writes the values of a tensor of the same shape, and the same or the other real kind, into the array; its strides may be any.
 void write_output(const at::Tensor& result, const radml_array& array);
 
 }  // namespace radml

@@ -1,4 +1,4 @@
-"""The memory of LibTorch's tensors is kept between calls: no page faults after the first, and given back with the model."""
+"""Memory: LibTorch's is kept between calls and given back with the model; blocks of columns take no more than a block needs."""
 
 import os
 import subprocess
@@ -22,3 +22,15 @@ def test_calls_after_the_first_fault_no_pages_in_and_freeing_gives_the_memory_ba
     faults, released = (float(word) for word in done.stdout.split())
     assert faults < 20  # one pass over the intermediate arrays is about 10,000 pages
     assert released > 20  # MiB
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak of resident memory is read from Linux")
+def test_blocks_of_columns_take_memory_for_blocks_and_not_for_all_columns(tmp_path: Path) -> None:
+    script = SCRIPT.with_name("blocks_memory.py")
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", script, LIBRARY], cwd=tmp_path, text=True, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    blocks, whole = (float(word) for word in done.stdout.split())
+    assert whole > 200  # MiB: 300,000 columns of 200 numbers
+    assert blocks < 20

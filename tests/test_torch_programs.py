@@ -26,7 +26,10 @@ def run(program: str, *arguments: str | Path) -> subprocess.CompletedProcess[str
     return subprocess.run([path, *arguments], check=False, capture_output=True, text=True, timeout=300)
 
 
-@pytest.mark.parametrize("program", ["test_torch_arrays", "test_torch_errors", "test_torch_threads", "test_torch_traps"])
+PROGRAMS = [f"test_torch_{what}" for what in ("arrays", "blocks", "errors", "plans", "threads", "traps")]
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
 def test_every_check_of_the_program_passes(program: str, models: Path) -> None:
     result = run(program, models)
     failures = [line for line in result.stdout.splitlines() if not line.startswith("ok ")]

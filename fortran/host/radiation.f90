@@ -1,11 +1,11 @@
 !> Longwave radiation for the host: RRTMG or a network behind one call, so that what the benchmark times is what the host runs.
 !!
-!! `compute` walks the columns in blocks, on the OpenMP threads it was set up with; each block is one call of RRTMG or one forward
-!! pass of the network over sections of the host's own arrays, without a copy here.
+!! `compute` walks the columns in blocks, on the OpenMP threads it was set up with. RRTMG is called for each block; a network takes the
+!! whole arrays, and radml_torch walks the blocks. With both, neither the number of threads nor that of the columns changes a bit.
 module radiation
   use, intrinsic :: iso_fortran_env, only: real64
   use radml_rrtmg_longwave, only: rrtmg_longwave
-  use radml_torch, only: torch_model, torch_in, torch_out, torch_set_num_threads
+  use radml_torch, only: torch_model, torch_in, torch_out
   use column_file, only: column_set
   use host_status, only: status_success, status_radiation_failed, fail, integer_text
   use rrtmg_block, only: load_tables, rrtmg_clear_sky
@@ -14,8 +14,9 @@ module radiation
 
   public :: radiation_scheme
 
-  !> RRTMG does not care; a network wants enough columns for its matrix products and few enough for the cache [1] ()
-  integer, parameter, public :: default_columns_per_block = 192
+  !> RRTMG does not care; a network wants enough columns for its matrix products, and few enough for the cache and for a last
+  !> block that is filled up [1] ()
+  integer, parameter, public :: default_columns_per_block = 128
   integer, parameter :: n_network_inputs = 11
   integer, parameter :: n_network_outputs = 3
 
@@ -29,7 +30,6 @@ module radiation
   contains
     procedure :: setup
     procedure :: compute
-    procedure, private :: compute_block
   end type radiation_scheme
 
 contains
@@ -52,8 +52,6 @@ contains
     case ('rrtmg')
       call load_tables(self%longwave, source, stat, errmsg)
     case ('network')
-      ! The blocks are what the threads share; LibTorch's own would only stand in their way.
-      call torch_set_num_threads(1)
       call self%net%load(source, device='cpu', stat=stat, errmsg=errmsg)
       if (stat /= 0) return
       call check_count('inputs', self%net%n_inputs(), n_network_inputs, &
@@ -87,14 +85,32 @@ contains
     real(real64), intent(inout) :: heating_rate(:, :)        !! heating rate of layers [K day-1] (ncol, nlay)
     integer, intent(out) :: stat                             !! 0, or the status of RRTMG or the network [1] ()
     character(len=:), allocatable, intent(inout) :: errmsg   !! [text] ()
+
+    if (self%name == 'rrtmg') then
+      call compute_rrtmg(self, columns, up, down, heating_rate, stat, errmsg)
+    else
+      call self%net%forward( &
+        [torch_in(columns%pressure_level), torch_in(columns%temperature_level), torch_in(columns%pressure_layer), &
+         torch_in(columns%temperature_layer), torch_in(columns%h2o), torch_in(columns%o3), torch_in(columns%co2), &
+         torch_in(columns%ch4), torch_in(columns%n2o), torch_in(columns%surface_temperature), &
+         torch_in(columns%surface_emissivity)], &
+        [torch_out(up), torch_out(down), torch_out(heating_rate)], stat=stat, errmsg=errmsg, &
+        column_dimension=1, columns_per_block=self%columns_per_block, threads=self%n_threads)
+    end if
+  end subroutine compute
+
+  subroutine compute_rrtmg(self, columns, up, down, heating_rate, stat, errmsg)
+    class(radiation_scheme), intent(in) :: self
+    type(column_set), intent(in) :: columns
+    real(real64), intent(inout) :: up(:, :), down(:, :), heating_rate(:, :)
+    integer, intent(out) :: stat
+    character(len=:), allocatable, intent(inout) :: errmsg
     integer :: block, n_blocks, n_columns, block_size
 
     stat = status_success
     n_columns = columns%n_columns()
-    block_size = self%columns_per_block
-    ! RRTMG gives the same bits for any block, so every thread gets one. A network in real32 may round otherwise in a block of
-    ! another size: its results must not depend on the number of threads.
-    if (self%name == 'rrtmg') block_size = max(1, min(block_size, (n_columns + self%n_threads - 1)/self%n_threads))
+    ! Every thread gets a block: RRTMG gives the same bits for any.
+    block_size = max(1, min(self%columns_per_block, (n_columns + self%n_threads - 1)/self%n_threads))
     n_blocks = (n_columns + block_size - 1)/block_size
     !$omp parallel do schedule(dynamic) num_threads(self%n_threads)
     do block = 1, n_blocks
@@ -108,8 +124,8 @@ contains
       integer, intent(in) :: first, last
       integer :: block_stat
       character(len=:), allocatable :: block_message
-      call self%compute_block(columns, first, last, up(first:last, :), down(first:last, :), heating_rate(first:last, :), &
-                              block_stat, block_message)
+      call rrtmg_clear_sky(self%longwave, columns, first, last, up(first:last, :), down(first:last, :), &
+                           heating_rate(first:last, :), block_stat, block_message)
       if (block_stat == 0) return
       !$omp critical (radiation_failure)
       if (stat == 0) call fail(block_stat, block_message//' (columns '//integer_text(first)//' to '//integer_text(last)//')', &
@@ -117,27 +133,6 @@ contains
       !$omp end critical (radiation_failure)
     end subroutine one_block
 
-  end subroutine compute
-
-  recursive subroutine compute_block(self, columns, first, last, up, down, heating_rate, stat, errmsg)
-    class(radiation_scheme), intent(in) :: self
-    type(column_set), intent(in) :: columns
-    integer, intent(in) :: first, last
-    real(real64), intent(inout) :: up(:, :), down(:, :), heating_rate(:, :)
-    integer, intent(out) :: stat
-    character(len=:), allocatable, intent(inout) :: errmsg
-
-    if (self%name == 'rrtmg') then
-      call rrtmg_clear_sky(self%longwave, columns, first, last, up, down, heating_rate, stat, errmsg)
-    else
-      call self%net%forward( &
-        [torch_in(columns%pressure_level(first:last, :)), torch_in(columns%temperature_level(first:last, :)), &
-         torch_in(columns%pressure_layer(first:last, :)), torch_in(columns%temperature_layer(first:last, :)), &
-         torch_in(columns%h2o(first:last, :)), torch_in(columns%o3(first:last, :)), torch_in(columns%co2(first:last, :)), &
-         torch_in(columns%ch4(first:last, :)), torch_in(columns%n2o(first:last, :)), &
-         torch_in(columns%surface_temperature(first:last)), torch_in(columns%surface_emissivity(first:last))], &
-        [torch_out(up), torch_out(down), torch_out(heating_rate)], stat=stat, errmsg=errmsg)
-    end if
-  end subroutine compute_block
+  end subroutine compute_rrtmg
 
 end module radiation

@@ -11,9 +11,11 @@
 !>   Pass variables, not expressions or named constants, whose memory may be gone when the model runs; and use the view
 !>   while the variable is there: best inside the call.
 !> - Dimension i of the tensor is dimension i of the array. `torch_reverse` and `torch_permute` give other orders.
-!> - Count, kinds and shapes must be the model's own; nothing is converted, broadcast or dropped.
+!> - Count, kinds and shapes must be the model's own; nothing is broadcast or dropped, or converted unless asked for.
 !> - `stat` and `errmsg` work as in `allocate`: 0 is success, failures are the constants in `radml_status`, and without
 !>   `stat` a failure stops the program with its message on standard error. `errmsg` is left alone on success.
+!> - A `torch_plan` is a model bound to arrays: checked once, run many times. `forward` and plans compute in blocks of columns,
+!>   with results that do not depend on how many columns there are, and convert real kinds, where they are asked to.
 !> - Any number of threads may call `forward` on one model. A copy of a `torch_model` shares the loaded model.
 !>   (Procedures are `recursive` so that a build with -fcheck=recursion does not take two threads for a recursion.)
 !>
@@ -26,7 +28,7 @@ module radml_torch
   implicit none
   private
 
-  public :: torch_model, torch_array
+  public :: torch_model, torch_plan, torch_array
   public :: torch_in, torch_out, torch_reverse, torch_permute
   public :: torch_set_num_threads, torch_get_num_threads
   public :: radml_status, radml_version
@@ -40,7 +42,7 @@ module radml_torch
     integer :: invalid_file = 2         !! no model file, damaged, for another machine, or its manifest does not fit
     integer :: unknown_device = 3       !! not "cpu", "cuda" or "cuda:N"
     integer :: missing_device = 4       !! a device this machine or this LibTorch does not have
-    integer :: not_loaded = 5           !! no model: never loaded, or freed
+    integer :: not_loaded = 5           !! no model or plan: never loaded or created, or freed
     integer :: wrong_input_count = 6    !! another number of inputs than the model's
     integer :: wrong_output_count = 7   !! another number of outputs than the model's
     integer :: wrong_rank = 8           !! an array with another number of dimensions
@@ -89,6 +91,33 @@ module radml_torch
     generic, public :: assignment(=) => share
     final :: model_finalize
   end type torch_model
+
+  !> A model bound to arrays: what is checked at `create` need not be checked at each `run`.
+  type :: torch_plan
+    private
+    integer(c_int64_t) :: handle = 0
+  contains
+    procedure, public :: create => plan_create
+    procedure, public :: run => plan_run
+    procedure, public :: free => plan_free
+    procedure, public :: created => plan_created
+    procedure, private :: share => plan_share
+    generic, public :: assignment(=) => share
+    final :: plan_finalize
+  end type torch_plan
+
+  !> Columns of a block where a call says no other number [1] (scalar)
+  integer, parameter :: default_columns_per_block = 128
+
+  integer(c_int64_t), parameter :: convert_flag = 1, blocks_flag = 2
+
+  !> The layout is that of `radml_options` in radml.h.
+  type, bind(c) :: run_options
+    integer(c_int64_t) :: flags = 0
+    integer(c_int64_t) :: column_dimension = 0
+    integer(c_int64_t) :: columns_per_block = 0
+    integer(c_int64_t) :: threads = 0
+  end type run_options
 
   interface
 
@@ -151,6 +180,64 @@ module radml_torch
       integer(c_int64_t), value :: message_size
       integer(c_int32_t) :: status
     end function c_forward
+
+    function c_forward_with(model, inputs, n_inputs, outputs, n_outputs, options, message, message_size) result(status) &
+      bind(c, name='radml_forward_with')
+      import :: c_char, c_int32_t, c_int64_t, run_options, torch_array
+      implicit none
+      integer(c_int64_t), value :: model
+      type(torch_array), intent(in) :: inputs(*)
+      integer(c_int64_t), value :: n_inputs
+      type(torch_array), intent(in) :: outputs(*)
+      integer(c_int64_t), value :: n_outputs
+      type(run_options), intent(in) :: options
+      character(kind=c_char), intent(inout) :: message(*)
+      integer(c_int64_t), value :: message_size
+      integer(c_int32_t) :: status
+    end function c_forward_with
+
+    function c_plan_create(model, inputs, n_inputs, outputs, n_outputs, options, plan, message, message_size) result(status) &
+      bind(c, name='radml_plan_create')
+      import :: c_char, c_int32_t, c_int64_t, run_options, torch_array
+      implicit none
+      integer(c_int64_t), value :: model
+      type(torch_array), intent(in) :: inputs(*)
+      integer(c_int64_t), value :: n_inputs
+      type(torch_array), intent(in) :: outputs(*)
+      integer(c_int64_t), value :: n_outputs
+      type(run_options), intent(in) :: options
+      integer(c_int64_t), intent(out) :: plan
+      character(kind=c_char), intent(inout) :: message(*)
+      integer(c_int64_t), value :: message_size
+      integer(c_int32_t) :: status
+    end function c_plan_create
+
+    function c_plan_run(plan, message, message_size) result(status) bind(c, name='radml_plan_run')
+      import :: c_char, c_int32_t, c_int64_t
+      implicit none
+      integer(c_int64_t), value :: plan
+      character(kind=c_char), intent(inout) :: message(*)
+      integer(c_int64_t), value :: message_size
+      integer(c_int32_t) :: status
+    end function c_plan_run
+
+    function c_plan_retain(plan, message, message_size) result(status) bind(c, name='radml_plan_retain')
+      import :: c_char, c_int32_t, c_int64_t
+      implicit none
+      integer(c_int64_t), value :: plan
+      character(kind=c_char), intent(inout) :: message(*)
+      integer(c_int64_t), value :: message_size
+      integer(c_int32_t) :: status
+    end function c_plan_retain
+
+    function c_plan_free(plan, message, message_size) result(status) bind(c, name='radml_plan_free')
+      import :: c_char, c_int32_t, c_int64_t
+      implicit none
+      integer(c_int64_t), value :: plan
+      character(kind=c_char), intent(inout) :: message(*)
+      integer(c_int64_t), value :: message_size
+      integer(c_int32_t) :: status
+    end function c_plan_free
 
     function c_n_inputs(model, n, message, message_size) result(status) bind(c, name='radml_n_inputs')
       import :: c_char, c_int32_t, c_int64_t
@@ -306,17 +393,32 @@ contains
   end subroutine model_load
 
   !> Runs the model: `inputs` in the model's order to `outputs` in the model's order. On failure no output has been touched.
-  recursive subroutine model_forward(self, inputs, outputs, stat, errmsg)
+  !>
+  !> With `column_dimension` the columns along that dimension are computed in blocks, each as if it were alone with the same
+  !> number of others: results do not depend on the number of columns. Then a failure inside the model may leave the blocks
+  !> before it written.
+  recursive subroutine model_forward(self, inputs, outputs, stat, errmsg, column_dimension, columns_per_block, threads, convert)
     class(torch_model), intent(in) :: self
     type(torch_array), intent(in) :: inputs(:) !! made by torch_in [the model's units] (n_inputs)
     type(torch_array), intent(in) :: outputs(:) !! made by torch_out [the model's units] (n_outputs)
     integer, intent(out), optional :: stat !! 0, or one of radml_status [1] (scalar)
     character(len=:), allocatable, intent(inout), optional :: errmsg !! what went wrong [text] (scalar)
+    integer, intent(in), optional :: column_dimension !! dimension of the first output that is the columns [1] (scalar)
+    integer, intent(in), optional :: columns_per_block !! columns of each block, 128 where absent [1] (scalar)
+    integer, intent(in), optional :: threads !! threads that share the blocks, 1 where absent [1] (scalar)
+    logical, intent(in), optional :: convert !! take real32 for float64 and real64 for float32 [1] (scalar)
     character(kind=c_char) :: message(message_size)
+    type(run_options) :: options
     integer(c_int32_t) :: status
 
-    status = c_forward(self%handle, inputs, size(inputs, kind=c_int64_t), outputs, size(outputs, kind=c_int64_t), &
-      message, message_size)
+    if (present(column_dimension) .or. present(columns_per_block) .or. present(threads) .or. present(convert)) then
+      options = options_of(column_dimension, columns_per_block, threads, convert)
+      status = c_forward_with(self%handle, inputs, size(inputs, kind=c_int64_t), outputs, size(outputs, kind=c_int64_t), &
+        options, message, message_size)
+    else
+      status = c_forward(self%handle, inputs, size(inputs, kind=c_int64_t), outputs, size(outputs, kind=c_int64_t), &
+        message, message_size)
+    end if
     call report(status, message, stat)
     if (status /= 0 .and. present(errmsg)) errmsg = fortran_text(message)
   end subroutine model_forward
@@ -462,6 +564,113 @@ contains
     status = c_free(self%handle, message, message_size)
     self%handle = 0
   end subroutine model_finalize
+
+  ! ---- plans ----
+
+  !> Binds a model to arrays, which are checked here and not again. What the variable held before is freed first.
+  !>
+  !> The arrays must stay where they are for as long as the plan is run: allocatable arrays with the `target` attribute, or
+  !> pointers, that are not allocated anew. The plan keeps the model alive. The options are those of `forward`.
+  recursive subroutine plan_create(self, net, inputs, outputs, stat, errmsg, column_dimension, columns_per_block, threads, &
+      convert)
+    class(torch_plan), intent(inout) :: self
+    class(torch_model), intent(in) :: net !! loaded [model] (scalar)
+    type(torch_array), intent(in) :: inputs(:) !! made by torch_in [the model's units] (n_inputs)
+    type(torch_array), intent(in) :: outputs(:) !! made by torch_out [the model's units] (n_outputs)
+    integer, intent(out), optional :: stat !! 0, or one of radml_status [1] (scalar)
+    character(len=:), allocatable, intent(inout), optional :: errmsg !! what went wrong [text] (scalar)
+    integer, intent(in), optional :: column_dimension !! dimension of the first output that is the columns [1] (scalar)
+    integer, intent(in), optional :: columns_per_block !! columns of each block, 128 where absent [1] (scalar)
+    integer, intent(in), optional :: threads !! threads that share the blocks, 1 where absent [1] (scalar)
+    logical, intent(in), optional :: convert !! take real32 for float64 and real64 for float32 [1] (scalar)
+    character(kind=c_char) :: message(message_size)
+    integer(c_int32_t) :: status
+
+    call plan_finalize(self)
+    status = c_plan_create(net%handle, inputs, size(inputs, kind=c_int64_t), outputs, size(outputs, kind=c_int64_t), &
+      options_of(column_dimension, columns_per_block, threads, convert), self%handle, message, message_size)
+    call report(status, message, stat)
+    if (status /= 0 .and. present(errmsg)) errmsg = fortran_text(message)
+  end subroutine plan_create
+
+  !> Runs the model on what the arrays hold now.
+  recursive subroutine plan_run(self, stat, errmsg)
+    class(torch_plan), intent(in) :: self
+    integer, intent(out), optional :: stat !! 0, or one of radml_status [1] (scalar)
+    character(len=:), allocatable, intent(inout), optional :: errmsg !! what went wrong [text] (scalar)
+    character(kind=c_char) :: message(message_size)
+    integer(c_int32_t) :: status
+
+    status = c_plan_run(self%handle, message, message_size)
+    call report(status, message, stat)
+    if (status /= 0 .and. present(errmsg)) errmsg = fortran_text(message)
+  end subroutine plan_run
+
+  !> Frees the plan; like `deallocate`, an error where there is none (ask `created`). Finalisation does the same, silently.
+  recursive subroutine plan_free(self, stat, errmsg)
+    class(torch_plan), intent(inout) :: self
+    integer, intent(out), optional :: stat !! 0, or one of radml_status [1] (scalar)
+    character(len=:), allocatable, intent(inout), optional :: errmsg !! what went wrong [text] (scalar)
+    character(kind=c_char) :: message(message_size)
+    integer(c_int32_t) :: status
+
+    status = c_plan_free(self%handle, message, message_size)
+    self%handle = 0
+    call report(status, message, stat)
+    if (status /= 0 .and. present(errmsg)) errmsg = fortran_text(message)
+  end subroutine plan_free
+
+  !> True while this variable holds a plan.
+  pure recursive function plan_created(self) result(created)
+    class(torch_plan), intent(in) :: self
+    logical :: created
+
+    created = self%handle /= 0
+  end function plan_created
+
+  !> A copy shares the plan, which goes when the last variable that holds it has gone.
+  impure elemental subroutine plan_share(self, other)
+    class(torch_plan), intent(inout) :: self
+    class(torch_plan), intent(in) :: other
+    character(kind=c_char) :: message(message_size)
+    integer(c_int64_t) :: handle
+
+    handle = other%handle
+    if (handle /= 0) then
+      if (c_plan_retain(handle, message, message_size) /= 0) handle = 0
+    end if
+    call plan_finalize(self)
+    self%handle = handle
+  end subroutine plan_share
+
+  impure elemental subroutine plan_finalize(self)
+    type(torch_plan), intent(inout) :: self
+    character(kind=c_char) :: message(message_size)
+    integer(c_int32_t) :: status
+
+    if (self%handle == 0) return
+    status = c_plan_free(self%handle, message, message_size)
+    self%handle = 0
+  end subroutine plan_finalize
+
+  !> What the optional arguments of `forward` and `create` say; the library checks it.
+  pure recursive function options_of(column_dimension, columns_per_block, threads, convert) result(options)
+    integer, intent(in), optional :: column_dimension, columns_per_block, threads
+    logical, intent(in), optional :: convert
+    type(run_options) :: options
+
+    if (present(convert)) then
+      if (convert) options%flags = convert_flag
+    end if
+    if (present(column_dimension)) then
+      options%flags = options%flags + blocks_flag
+      options%column_dimension = column_dimension
+      options%columns_per_block = default_columns_per_block
+      options%threads = 1
+    end if
+    if (present(columns_per_block)) options%columns_per_block = columns_per_block
+    if (present(threads)) options%threads = threads
+  end function options_of
 
   ! ---- settings ----
 

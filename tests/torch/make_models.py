@@ -7,6 +7,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "python"))
+
+from ftorch_bridge.columns import generate_columns  # noqa: E402
+from ftorch_bridge.exporting import describe, export, load_source  # noqa: E402
+
 
 class AddIndex(nn.Module):
     """x + sum over dimensions d of d * index_d, both from 1: shows which element sits where, for any rank and kind."""
@@ -177,6 +183,56 @@ class Convolution(nn.Module):
         return self.layers(x)
 
 
+class Dense(nn.Module):
+    """Matrix products and functions of each kind: what rounds otherwise in a batch of another size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(2)
+        self.first = nn.Linear(24, 70)
+        self.second = nn.Linear(70, 33)
+        self.last = nn.Linear(33, 31)
+
+    def forward(self, x: Tensor, table: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+        hidden = torch.tanh(self.second(nn.functional.gelu(self.first(x * table))))
+        y = torch.softmax(self.last(hidden), 1) + torch.exp(self.last(-hidden))
+        return y, y.double().sum(1) * scale
+
+
+class DenseAlone(nn.Module):
+    """The same in one array and one array out, for a file without manifest."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = Dense()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.dense(x, torch.ones(24), torch.ones(()))[0]
+
+
+class WorksInPlace(nn.Module):
+    """Spoils both of its inputs."""
+
+    def forward(self, x: Tensor, table: Tensor) -> Tensor:
+        x.mul_(2)
+        table.add_(1)
+        return x + table
+
+
+class NeedsRows(nn.Module):
+    """Fails unless each column's numbers are contiguous."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.view(x.size(0), -1) * 2
+
+
+class Total(nn.Module):
+    """One number of all columns."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x + 1, x.sum()
+
+
 def array(name: str, kind: str, shape: list[str | int]) -> dict[str, object]:
     return {"name": name, "kind": kind, "shape": shape, "units": "1"}
 
@@ -203,6 +259,39 @@ FIXED_MANIFEST = {
     "outputs": [array("y", "float64", ["column", 89])],
 }
 LYING_MANIFEST = {"radml": 1, "inputs": [array("x", "float64", ["n"])], "outputs": [array("y", "float64", ["n"])]}
+
+
+DENSE_MANIFEST = {
+    "radml": 1,
+    "inputs": [
+        array("x", "float32", ["column", 24]),
+        array("table", "float32", [24]),
+        array("scale", "float64", []),
+    ],
+    "outputs": [array("y", "float32", ["column", 31]), array("total", "float64", ["column"])],
+}
+IN_PLACE_MANIFEST = {
+    "radml": 1,
+    "inputs": [array("x", "float32", ["column", "layer"]), array("table", "float32", ["layer"])],
+    "outputs": [array("y", "float32", ["column", "layer"])],
+}
+TOTAL_MANIFEST = {
+    "radml": 1,
+    "inputs": [array("x", "float64", ["column"])],
+    "outputs": [array("y", "float64", ["column"]), array("total", "float64", [])],
+}
+KINDS_MANIFEST = {
+    "radml": 1,
+    "inputs": [array("x", "float32", ["n"]), array("i", "int32", ["n"])],
+    "outputs": [array("y", "float32", ["n"]), array("j", "int32", ["n"])],
+}
+
+
+def export_residual_network(path: Path) -> None:
+    """The project's own network with its trained weights, as ftorch-export makes it."""
+    weights = ROOT / "data" / "rescnn_longwave.safetensors"
+    module, notes = load_source("ftorch_bridge.networks:ResCNN", weights)
+    export(module, describe(module, "rescnn", "float64", [], [], notes), path, columns=generate_columns(64, 40, seed=5))
 
 
 def save(folder: Path, name: str, module: nn.Module, manifest: object = None) -> None:
@@ -241,6 +330,19 @@ def main(folder: Path) -> None:
     save(folder, "convolution_input.pt", Constant(profiles))
     with torch.no_grad():
         save(folder, "convolution_output.pt", Constant(convolution.eval()(profiles)))
+
+    dense = Dense().eval()
+    save(folder, "dense.pt", dense, DENSE_MANIFEST)
+    save(folder, "dense_alone.pt", DenseAlone().eval())
+    given = torch.randn(50, 24), torch.rand(24), torch.tensor(3.0, dtype=torch.float64)
+    with torch.no_grad():
+        for name, value in zip(("x", "table", "scale", "y", "total"), (*given, *dense(*given)), strict=True):
+            save(folder, f"dense_{name}.pt", Constant(value))
+    save(folder, "works_in_place.pt", WorksInPlace(), IN_PLACE_MANIFEST)
+    save(folder, "needs_rows.pt", NeedsRows())
+    save(folder, "total.pt", Total(), TOTAL_MANIFEST)
+    save(folder, "kinds.pt", Swap(), KINDS_MANIFEST | {"outputs": KINDS_MANIFEST["outputs"][::-1]})
+    export_residual_network(folder / "rescnn.pt")
 
     save(folder, "manifest_not_json.pt", AddIndex(), "{ radml: 1")
     save(folder, "manifest_version_2.pt", AddIndex(), FIXED_MANIFEST | {"radml": 2})

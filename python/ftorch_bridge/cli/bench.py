@@ -1,4 +1,4 @@
-"""``ftorch-bench``: speed and accuracy of RRTMG and a network side by side."""
+"""``ftorch-bench``: RRTMG and a network side by side, and what a call of a model costs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ftorch_bridge.bench import run_host, run_radiation, table_of
 from ftorch_bridge.cli import console, one_line_errors
 from ftorch_bridge.column_file import read_columns
 from ftorch_bridge.files import whole_file
+from ftorch_bridge.overhead import run_overhead
 from ftorch_bridge.plots import radiation_figure
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
@@ -57,6 +58,22 @@ def radiation(
         if figure:
             radiation_figure(result, runs.histories if runs else None, figure, title)
             console.print(f"figure: {figure.resolve()}", soft_wrap=True)
+
+
+@app.command()
+def overhead(
+    calls: Annotated[int, typer.Option(help="calls of each kind over which the heap is watched", min=1)] = 1_000_000,
+    json_file: Annotated[Path | None, typer.Option("--json", help="write the result here")] = None,
+) -> None:
+    """Time what a small call costs beyond LibTorch: a forward, and the run of a plan."""
+    with one_line_errors("ftorch-bench overhead"):
+        with console.status("timing calls of a small model"):
+            result = run_overhead(calls)
+        console.print(result.table())
+        if json_file:
+            with whole_file(json_file) as temporary:
+                temporary.write_text(json.dumps(result.to_dict(), indent=2) + "\n")
+            console.print(f"the same as JSON: {json_file}", soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,334 @@
+#include "plan.hpp"
+
+#include <ATen/ops/empty_strided.h>
+#include <c10/core/InferenceMode.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdlib>
+#include <exception>
+#include <limits>
+#include <new>
+#include <numeric>
+#include <string>
+#include <utility>
+
+#include "array_copy.hpp"
+#include "call_guard.hpp"
+#include "error.hpp"
+#include "exception_text.hpp"
+#include "tensor_view.hpp"
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+namespace radml {
+namespace {
+
+// More are a mistake, and OpenMP ends the program where the system has no more threads to give.
+constexpr int64_t most_threads = 1024;
+
+// A dense array of this shape and kind, its dimensions in the order in memory of another array's.
+radml_array dense_like(const radml_array& array, int32_t kind) {
+  radml_array dense{};
+  dense.kind = kind;
+  dense.element_size = static_cast<int32_t>(c10::elementSize(scalar_type(kind)));
+  dense.rank = array.rank;
+  std::array<int32_t, RADML_MAX_RANK> order{};
+  const auto end = order.begin() + array.rank;
+  std::iota(order.begin(), end, 0);
+  std::stable_sort(order.begin(), end,
+                   [&](int32_t a, int32_t b) { return std::abs(array.strides[a]) < std::abs(array.strides[b]); });
+  int64_t stride = dense.element_size;
+  for (auto d = order.begin(); d != end; ++d) {
+    dense.shape[*d] = array.shape[*d];
+    dense.strides[*d] = stride;
+    if (__builtin_mul_overflow(stride, std::max<int64_t>(array.shape[*d], 1), &stride)) throw std::bad_alloc();
+  }
+  return dense;
+}
+
+at::Tensor empty_tensor(const radml_array& dense) {
+  std::array<int64_t, RADML_MAX_RANK> strides{};
+  const auto rank = static_cast<size_t>(dense.rank);
+  for (size_t i = 0; i < rank; ++i) strides[i] = dense.strides[i] / dense.element_size;
+  return at::empty_strided({dense.shape, rank}, {strides.data(), rank}, at::TensorOptions().dtype(scalar_type(dense.kind)));
+}
+
+radml_array placed(radml_array array, const at::Tensor& tensor) {
+  array.address = tensor.data_ptr();
+  return array;
+}
+
+// The columns from `first` on, counted from 0.
+radml_array section(radml_array array, int column, int64_t first, int64_t n) {
+  array.address = static_cast<std::byte*>(array.address) + first * array.strides[column];
+  array.shape[column] = n;
+  return array;
+}
+
+bool same_layout(const radml_array& a, const radml_array& b) {
+  return a.address == b.address && a.rank == b.rank && a.element_size == b.element_size &&
+         std::equal(a.shape, a.shape + a.rank, b.shape) && std::equal(a.strides, a.strides + a.rank, b.strides);
+}
+
+// The place of the dimension `name` in an argument, from 0; -1 where it has none.
+int place_of(const std::string& name, const Argument& argument, const std::string& where) {
+  int place = -1;
+  for (size_t i = 0; i < argument.shape.size(); ++i) {
+    const Extent& extent = argument.shape[i];
+    if (extent.name != name) continue;
+    if (place >= 0 || extent.number != 0) {
+      const std::string what = place >= 0 ? " twice" : std::string("+").append(std::to_string(extent.number));
+      throw Error(RADML_WRONG_ARGUMENT, where + " has \"" + name + "\"" + what + ": its columns cannot be computed in blocks");
+    }
+    place = static_cast<int>(i);
+  }
+  return place;
+}
+
+void check_range(const std::string& model, const char* what, int64_t value, int64_t smallest, int64_t largest) {
+  if (value < smallest || value > largest)
+    throw Error(RADML_WRONG_ARGUMENT, model + ": " + what + ": expected " + std::to_string(smallest) +
+                                          (largest == std::numeric_limits<int32_t>::max() ? " or more"
+                                                                                          : " to " + std::to_string(largest)) +
+                                          ", got " + std::to_string(value));
+}
+
+}  // namespace
+
+Plan::Plan(std::shared_ptr<const Model> model, std::span<const radml_array> inputs, std::span<const radml_array> outputs,
+           const radml_options& options)
+    : model_(std::move(model)),
+      in_blocks_((options.flags & RADML_IN_BLOCKS) != 0),
+      convert_((options.flags & RADML_CONVERT) != 0) {
+  constexpr int64_t many = std::numeric_limits<int32_t>::max();
+  const std::string& name = model_->file();
+  if (in_blocks_) {
+    check_range(name, "column_dimension", options.column_dimension, 1, RADML_MAX_RANK);
+    check_range(name, "columns_per_block", options.columns_per_block, 1, many);
+    check_range(name, "threads", options.threads, 1, most_threads);
+  } else if (options.column_dimension != 0 || options.columns_per_block != 0 || options.threads != 0) {
+    throw Error(RADML_WRONG_ARGUMENT, name + ": columns_per_block and threads go with column_dimension, which is not given");
+  }
+  if (convert_ && model_->manifest() == nullptr)
+    throw Error(RADML_WRONG_ARGUMENT, name + ": convert: the model has no manifest that says which kinds it takes");
+  model_->check_call(inputs, outputs, convert_);
+  const Manifest* const manifest = model_->manifest();
+  for (const radml_array& array : inputs) inputs_.emplace_back().array = array;
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    outputs_.emplace_back().array = outputs[i];
+    expected_.push_back(outputs[i]);
+    if (manifest != nullptr) expected_.back().kind = manifest->outputs[i].kind;
+  }
+  if (in_blocks_) {
+    find_columns(options.column_dimension);
+    columns_per_block_ = options.columns_per_block;
+    n_blocks_ = (n_columns_ + columns_per_block_ - 1) / columns_per_block_;
+    for (size_t i = 0; i < outputs_.size(); ++i) expected_[i].shape[outputs_[i].column] = columns_per_block_;
+  }
+  const c10::InferenceMode inference;
+  try {
+    bind_inputs();
+    make_workers(in_blocks_ ? std::clamp<int64_t>(n_blocks_, 1, options.threads) : 1);
+  } catch (const std::exception& error) {  // of LibTorch, which was asked for nothing but memory
+    const std::string blocks = in_blocks_ ? " of " + std::to_string(columns_per_block_) + " columns" : "";
+    throw Error(RADML_OUT_OF_MEMORY, name + ": no memory for copies of the arrays" + blocks + ": " + exception_text(error));
+  }
+}
+
+void Plan::find_columns(int64_t dimension) {
+  const std::string& file = model_->file();
+  const auto d = static_cast<int>(dimension - 1);
+  if (outputs_.empty()) throw Error(RADML_WRONG_ARGUMENT, file + ": column_dimension: there is no output");
+  if (const Manifest* const manifest = model_->manifest(); manifest != nullptr) {
+    const std::string label = model_->output_label(0);
+    const std::vector<Extent>& shape = manifest->outputs.front().shape;
+    if (static_cast<size_t>(d) >= shape.size())
+      throw Error(RADML_WRONG_ARGUMENT, file + ": column_dimension: " + label + " has " + std::to_string(shape.size()) +
+                                            " dimensions, got " + std::to_string(dimension));
+    const std::string name = shape[static_cast<size_t>(d)].name;
+    if (name.empty())
+      throw Error(RADML_WRONG_ARGUMENT, file + ": column_dimension: dimension " + std::to_string(dimension) + " of " + label +
+                                            " is fixed by the model and has no columns to share out");
+    for (size_t i = 0; i < inputs_.size(); ++i)
+      inputs_[i].column = place_of(name, manifest->inputs[i], file + ": column_dimension: " + model_->input_label(i));
+    for (size_t i = 0; i < outputs_.size(); ++i) {
+      const std::string where = file + ": column_dimension: " + model_->output_label(i);
+      outputs_[i].column = place_of(name, manifest->outputs[i], where);
+      if (outputs_[i].column < 0)
+        throw Error(RADML_WRONG_ARGUMENT, where + " has no dimension \"" + name + "\": blocks of columns cannot fill it");
+    }
+    n_columns_ = outputs_.front().array.shape[outputs_.front().column];
+    return;
+  }
+  const radml_array& first = outputs_.front().array;
+  const auto take = [&](const radml_array& array, const std::string& label) {
+    const std::string where = file + ": column_dimension: " + label;
+    if (d >= array.rank)
+      throw Error(RADML_WRONG_RANK, where + ": expected " + std::to_string(dimension) + " or more dimensions, got " +
+                                        array_text(array) + "; without a manifest all arrays must have the columns there");
+    if (array.shape[d] != first.shape[d])
+      throw Error(RADML_WRONG_SHAPE, where + ": expected " + std::to_string(first.shape[d]) + " columns as in " +
+                                         model_->output_label(0) + ", got " + array_text(array));
+    return d;
+  };
+  for (size_t i = 0; i < outputs_.size(); ++i) outputs_[i].column = take(outputs_[i].array, model_->output_label(i));
+  for (size_t i = 0; i < inputs_.size(); ++i) inputs_[i].column = take(inputs_[i].array, model_->input_label(i));
+  n_columns_ = first.shape[d];
+}
+
+void Plan::bind_inputs() {
+  const Manifest* const manifest = model_->manifest();
+  for (size_t i = 0; i < inputs_.size(); ++i) {
+    Input& input = inputs_[i];
+    const int32_t kind = manifest != nullptr ? manifest->inputs[i].kind : input.array.kind;
+    const bool written = model_->writes_input(i);
+    if (in_blocks_)
+      input.binding = input.column < 0 && !written ? Binding::per_run : Binding::per_block;
+    else if (written || kind != input.array.kind || !can_view(input.array))
+      input.binding = Binding::per_block;
+    if (input.binding == Binding::view) continue;
+    input.staging = dense_like(input.array, kind);
+    if (input.column >= 0) {
+      radml_array block = input.array;
+      block.shape[input.column] = columns_per_block_;
+      input.staging = dense_like(block, kind);
+    }
+    if (!in_blocks_) continue;
+    for (const Output& output : outputs_) {
+      // An array that is input and output alike is read block by block before it is written.
+      const bool in_step = input.column >= 0 && input.column == output.column && same_layout(input.array, output.array);
+      if (in_step || !may_overlap(input.array, output.array)) continue;
+      input.saved = dense_like(input.array, input.array.kind);
+      input.saved_tensor = empty_tensor(input.saved);
+      input.saved = placed(input.saved, input.saved_tensor);
+      break;
+    }
+  }
+}
+
+void Plan::make_workers(int64_t threads) {
+  workers_.resize(static_cast<size_t>(threads));
+  for (Worker& worker : workers_) {
+    for (size_t i = 0; i < inputs_.size(); ++i) {
+      const Input& input = inputs_[i];
+      if (input.binding == Binding::view)
+        worker.inputs.push_back(input_tensor(input.array));
+      else if (input.binding == Binding::per_run && &worker != &workers_.front())
+        worker.inputs.push_back(workers_.front().inputs[i]);
+      else
+        worker.inputs.push_back(empty_tensor(input.staging));
+    }
+    worker.results.reserve(outputs_.size());
+  }
+}
+
+void Plan::run() {
+  const std::lock_guard lock(running_);
+  if (in_blocks_) {
+    run_blocks();
+    return;
+  }
+  const CallGuard guard;
+  const c10::InferenceMode inference;
+  run_block(workers_.front(), 0);
+}
+
+void Plan::run_blocks() {
+  if (n_columns_ == 0) return;
+  {
+    const CallGuard guard;
+    for (size_t i = 0; i < inputs_.size(); ++i) {
+      const Input& input = inputs_[i];
+      if (input.saved_tensor.defined()) copy_array(input.array, input.saved);
+      if (input.binding == Binding::per_run) fill(workers_.front(), i, 0, 0);
+    }
+  }
+  std::atomic<int64_t> next{0};
+  std::atomic<bool> stop{false};
+  std::mutex failure_lock;
+  std::exception_ptr failure;
+  int64_t failed_block = n_blocks_;
+  const auto work = [&](Worker& worker) {
+    // All three are settings of each thread. The region is entered with the host's: threads that start there are the host's.
+    const CallGuard guard;
+    const c10::InferenceMode inference;
+    const OneTorchThread one;
+    for (int64_t block = next++; block < n_blocks_ && !stop; block = next++) {
+      try {
+        run_block(worker, block);
+      } catch (...) {
+        stop = true;
+        const std::lock_guard lock(failure_lock);
+        if (block < failed_block) {
+          failed_block = block;
+          failure = std::current_exception();
+        }
+      }
+    }
+    worker.results.clear();
+  };
+#ifdef _OPENMP
+  // One region for all: each costs a wait for the slowest thread. Inside a parallel region of the host: the caller alone.
+  const auto n_threads = static_cast<int>(workers_.size());
+#pragma omp parallel num_threads(n_threads) if (n_threads > 1)
+  work(workers_[static_cast<size_t>(omp_get_thread_num())]);
+#else
+  work(workers_.front());
+#endif
+  if (!failure) return;
+  try {
+    std::rethrow_exception(failure);
+  } catch (const Error& error) {
+    const int64_t first = failed_block * columns_per_block_;
+    throw Error(error.status(), std::string(error.what()) + " (columns " + std::to_string(first + 1) + " to " +
+                                    std::to_string(std::min(first + columns_per_block_, n_columns_)) + ")");
+  }
+}
+
+void Plan::run_block(Worker& worker, int64_t block) const {
+  const int64_t first = block * columns_per_block_;
+  const int64_t n = std::min(columns_per_block_, n_columns_ - first);
+  for (size_t i = 0; i < inputs_.size(); ++i)
+    if (inputs_[i].binding == Binding::per_block) fill(worker, i, first, n);
+  model_->evaluate(worker.inputs, worker.results);
+  write(worker, first, n);
+  worker.results.clear();
+}
+
+void Plan::fill(Worker& worker, size_t i, int64_t first, int64_t n) const {
+  const Input& input = inputs_[i];
+  const radml_array& source = input.saved_tensor.defined() ? input.saved : input.array;
+  const radml_array target = placed(input.staging, worker.inputs[i]);
+  if (input.column < 0) {
+    copy_array(source, target);
+    return;
+  }
+  copy_array(section(source, input.column, first, n), section(target, input.column, 0, n));
+  if (n == columns_per_block_) return;
+  // The rest of the block is its last column again: numbers the model knows how to handle.
+  radml_array padding = section(target, input.column, n, columns_per_block_ - n);
+  radml_array last = section(target, input.column, n - 1, columns_per_block_ - n);
+  last.strides[input.column] = 0;
+  copy_array(last, padding);
+}
+
+void Plan::write(Worker& worker, int64_t first, int64_t n) const {
+  std::vector<at::Tensor>& results = worker.results;
+  model_->check_results(results, expected_);
+  secure_results(results, worker.inputs);
+  for (size_t i = 0; i < outputs_.size(); ++i) {
+    const Output& output = outputs_[i];
+    if (output.column < 0)
+      write_output(results[i], output.array);
+    else
+      write_output(n == columns_per_block_ ? results[i] : results[i].narrow(output.column, 0, n),
+                   section(output.array, output.column, first, n));
+  }
+}
+
+}  // namespace radml
