@@ -133,7 +133,8 @@ void Model::evaluate(const std::vector<at::Tensor>& inputs, std::vector<at::Tens
   }
 }
 
-void Model::check_call(std::span<const radml_array> inputs, std::span<const radml_array> outputs, bool convert) const {
+void Model::check_call(std::span<const radml_array> inputs, std::span<const radml_array> outputs, bool convert,
+                       const std::string& unlimited) const {
   if (inputs.size() < required_inputs_ || inputs.size() > input_names_.size()) {
     std::string expected = std::to_string(required_inputs_);
     if (required_inputs_ < input_names_.size()) expected += " to " + std::to_string(input_names_.size());
@@ -149,7 +150,7 @@ void Model::check_call(std::span<const radml_array> inputs, std::span<const radm
   for (size_t i = 0; i < inputs.size(); ++i)
     check_array(file_, argument_label(false, i + 1, input_names_[i]), inputs[i], false);
   for (size_t i = 0; i < outputs.size(); ++i) check_array(file_, output_label(i), outputs[i], true);
-  if (manifest_) manifest_->check(file_, inputs.data(), outputs.data(), convert);
+  if (manifest_) manifest_->check(file_, inputs.data(), outputs.data(), convert, unlimited);
 }
 
 void Model::check_results(const std::vector<at::Tensor>& results, std::span<const radml_array> outputs,

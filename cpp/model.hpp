@@ -27,8 +27,9 @@ class Model {
   void forward(std::span<const radml_array> inputs, std::span<const radml_array> outputs) const;
 
   // The steps of a forward, for plans. Throws Error for arrays that do not fit the model; with `convert` a real32 array fits a
-  // float64 argument and the other way round.
-  void check_call(std::span<const radml_array> inputs, std::span<const radml_array> outputs, bool convert) const;
+  // float64 argument and the other way round; the free dimension `unlimited`, which is cut into blocks, may leave its range.
+  void check_call(std::span<const radml_array> inputs, std::span<const radml_array> outputs, bool convert,
+                  const std::string& unlimited = "") const;
   // Runs the model on tensors on the CPU and appends what it returns. Allocates nothing itself in the steady state.
   // `places` gets where in nested results each one was, for messages.
   void evaluate(const std::vector<at::Tensor>& inputs, std::vector<at::Tensor>& results,

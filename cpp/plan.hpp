@@ -60,6 +60,7 @@ class Plan {
     std::vector<at::Tensor> results;
   };
 
+  void check_block() const;
   void find_columns(int64_t dimension);
   void bind_inputs();
   void make_workers(int64_t threads);
