@@ -71,7 +71,8 @@ std::vector<Argument> parse_arguments(const json& root, const char* key) {
     if (shape.size() > RADML_MAX_RANK) invalid(where + " \"" + argument.name + "\" has more than 15 dimensions");
     for (const json& entry : shape) argument.shape.push_back(parse_extent(entry, where));
     if (const auto layout = item.find("layout"); layout != item.end()) {
-      if (*layout != "fortran" && *layout != "c") invalid(where + ": \"layout\" is neither \"fortran\" nor \"c\": " + layout->dump());
+      if (*layout != "fortran" && *layout != "c")
+        invalid(where + ": \"layout\" is neither \"fortran\" nor \"c\": " + layout->dump());
       argument.layout = *layout == "c" ? Layout::c : Layout::fortran;
     }
     if (const auto written = item.find("written"); written != item.end()) {

@@ -69,9 +69,11 @@ void check_needs(const Manifest& manifest, c10::Device device) {
 class TemporaryFolder {
  public:
   TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "radml-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr)
-      throw Error(RADML_INTERNAL_ERROR, "no temporary folder can be made in " + std::filesystem::temp_directory_path().string());
+    std::error_code error;
+    std::string name = (std::filesystem::temp_directory_path(error) / "radml-XXXXXX").string();
+    if (error || mkdtemp(name.data()) == nullptr)
+      throw Error(RADML_MISSING_FILE, "no temporary folder can be made to unpack the package in: let TMPDIR name a folder that "
+                                      "can be written to");
     path_ = name;
   }
   ~TemporaryFolder() {
@@ -188,8 +190,8 @@ PackageBackend::PackageBackend(const PackageFile& file, c10::Device device, cons
   }
   const auto compare = [](size_t declared, size_t compiled, const char* what) {
     if (declared != compiled)
-      refuse("manifest radml.json: it declares " + std::to_string(declared) + " " + what + ", but the package was compiled for " +
-             std::to_string(compiled));
+      refuse("manifest radml.json: it declares " + std::to_string(declared) + " " + what +
+             ", but the package was compiled for " + std::to_string(compiled));
   };
   compare(manifest.inputs.size(), runner_->n_inputs(), "inputs");
   compare(manifest.outputs.size(), runner_->n_outputs(), "outputs");

@@ -21,7 +21,8 @@ bool can_view(const radml_array& array);
 // Tensor dimension i is dimension i of the array. A view; a contiguous-in-Fortran copy where the array cannot be viewed.
 at::Tensor input_tensor(const radml_array& array);
 
-// The tensor itself where it lies in memory as wanted, else a copy that does. Strides of dimensions with one element say nothing.
+// The tensor itself where it lies in memory as wanted, else a copy that does. The strides of dimensions with one element
+// say nothing.
 at::Tensor in_layout(const at::Tensor& tensor, Layout layout);
 
 // A result may be a view of an input, and the host may give one array as input and output: copies such results, so that all

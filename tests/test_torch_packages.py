@@ -58,6 +58,24 @@ def test_every_check_of_the_program_passes(packages, tmp_path):
     assert list(tmp_path.iterdir()) == []  # what a package was unpacked into is gone, though the host freed no model
 
 
+def test_a_temporary_folder_that_is_not_there_is_reported(packages, tmp_path):
+    code = (
+        "import ctypes, sys\n"
+        "library = ctypes.CDLL(sys.argv[1])\n"
+        "model, message = ctypes.c_int64(), ctypes.create_string_buffer(500)\n"
+        "print(library.radml_load(sys.argv[2].encode(), b'cpu', ctypes.byref(model), message, ctypes.c_int64(500)))\n"
+        "print(message.value.decode())\n"
+    )
+    library = BIN.parent / "lib" / "libradml.so"
+    for folder, status in ((tmp_path / "absent", 1), (tmp_path, 0)):
+        result = subprocess.run(
+            [sys.executable, "-c", code, library, packages / "perceptron.pt2"],
+            check=True, capture_output=True, text=True, env=os.environ | {"TMPDIR": str(folder)},
+        )  # fmt: skip
+        assert result.stdout.splitlines()[0] == str(status)
+        assert ("let TMPDIR name a folder that can be written to" in result.stdout) == (status != 0)
+
+
 @pytest.mark.skipif(not shutil.which("objdump") or os.uname().machine != "x86_64", reason="reads x86 code with objdump")
 def test_a_portable_package_has_no_instruction_beyond_its_level(packages, tmp_path):
     assert not {name for name in read_manifest(packages / "perceptron.pt2")["package"]["instructions"] if "avx512" in name}
