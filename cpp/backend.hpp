@@ -10,20 +10,15 @@
 
 namespace radml {
 
-// One tensor of what the model returned, and where it was: `[1]['up']` of {..., {'up': tensor}}; empty where there is no
-// nesting and the number of the output says it all.
-struct Result {
-  at::Tensor tensor;
-  std::string path;
-};
-
 class Backend {
  public:
   virtual ~Backend() = default;
 
-  // Appends what the model returns. Safe to call from several threads at once. Throws what the model throws, or Error for a
-  // result that is no tensors.
-  virtual void run(const std::vector<at::Tensor>& inputs, std::vector<Result>& results) const = 0;
+  // Appends the tensors that the model returns, and to `places`, unless that is null, where each was: `[1]['up']` of
+  // (..., {'up': tensor}), empty where that is not known or says nothing. Safe to call from several threads at once. Throws
+  // what the model throws, or Error for a result that is no tensors.
+  virtual void run(const std::vector<at::Tensor>& inputs, std::vector<at::Tensor>& results,
+                   std::vector<std::string>* places) const = 0;
 
   // As the file itself has them; the names may be empty.
   [[nodiscard]] virtual const std::vector<std::string>& input_names() const = 0;

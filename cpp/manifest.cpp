@@ -142,7 +142,8 @@ std::string expected_text(const Argument& argument, const KnownExtents& known) {
 }
 
 void check_argument(const std::string& model, const std::string& label, const Argument& argument, const radml_array& array,
-                    const std::map<std::string, Range>& ranges, KnownExtents& known, bool convert) {
+                    const std::map<std::string, Range>& ranges, KnownExtents& known, bool convert,
+                    const std::string& unlimited) {
   std::string origin;  // where the extent in question was learnt
   const auto refuse = [&](radml_status status) {
     throw Error(status,
@@ -162,7 +163,7 @@ void check_argument(const std::string& model, const std::string& label, const Ar
       refuse(RADML_WRONG_SHAPE);
     }
     if (const auto range = ranges.find(extent.name);
-        is_new && range != ranges.end() &&
+        is_new && range != ranges.end() && extent.name != unlimited &&
         (value < range->second.least || (range->second.most && value > *range->second.most))) {
       known.erase(found);
       origin = " (" + extent.name + ": the model was exported for " + std::to_string(range->second.least) +
@@ -249,12 +250,13 @@ Manifest Manifest::parse(const std::string& text) {
   return manifest;
 }
 
-void Manifest::check(const std::string& model, const radml_array* in, const radml_array* out, bool convert) const {
+void Manifest::check(const std::string& model, const radml_array* in, const radml_array* out, bool convert,
+                     const std::string& unlimited) const {
   KnownExtents known;
   for (size_t i = 0; i < inputs.size(); ++i)
-    check_argument(model, argument_label(false, i + 1, inputs[i].name), inputs[i], in[i], ranges, known, convert);
+    check_argument(model, argument_label(false, i + 1, inputs[i].name), inputs[i], in[i], ranges, known, convert, unlimited);
   for (size_t i = 0; i < outputs.size(); ++i)
-    check_argument(model, argument_label(true, i + 1, outputs[i].name), outputs[i], out[i], ranges, known, convert);
+    check_argument(model, argument_label(true, i + 1, outputs[i].name), outputs[i], out[i], ranges, known, convert, unlimited);
 }
 
 }  // namespace radml

@@ -56,8 +56,9 @@ struct Manifest {
   static Manifest parse(const std::string& json);
 
   // Throws Error for the first array whose rank, kind or shape is not the declared one; with `convert` one real kind may
-  // stand for the other. `model` begins the message.
-  void check(const std::string& model, const radml_array* inputs, const radml_array* outputs, bool convert) const;
+  // stand for the other, and the dimension `unlimited` may leave its range. `model` begins the message.
+  void check(const std::string& model, const radml_array* inputs, const radml_array* outputs, bool convert,
+             const std::string& unlimited = "") const;
 };
 
 // `input 2 "q"`; without the name where there is none.

@@ -66,9 +66,6 @@ Model::Model(const std::string& path, const std::string& device)
     input_names_ = backend_->input_names();
     required_inputs_ = backend_->required_inputs();
     if (manifest_) adopt_manifest();
-    takes_any_tensor_ = device_.is_cpu();
-    for (size_t i = 0; i < input_names_.size(); ++i)
-      takes_any_tensor_ = takes_any_tensor_ && backend_->input_layout(i) == Layout::any;
   } catch (const Error& error) {
     throw Error(error.status(), path + ": " + error.what());
   }
@@ -105,27 +102,28 @@ void Model::forward(std::span<const radml_array> inputs, std::span<const radml_a
   tensors.reserve(inputs.size());
   for (size_t i = 0; i < inputs.size(); ++i) {
     at::Tensor tensor = input_tensor(inputs[i]);
-    if (device_.is_cpu() && writes_input(i)) tensor = tensor.clone();
+    if (device_.is_cpu() && backend_->writes_input(i)) tensor = tensor.clone();
     tensors.push_back(std::move(tensor));
   }
-  std::vector<Result> results;
-  evaluate(tensors, results);
-  check_results(results, outputs);
+  std::vector<at::Tensor> results;
+  std::vector<std::string> places;
+  evaluate(tensors, results, manifest_ ? nullptr : &places);
+  check_results(results, outputs, manifest_ ? nullptr : &places);
   secure_results(results, tensors);
-  for (size_t i = 0; i < outputs.size(); ++i) write_output(results[i].tensor, outputs[i]);
+  for (size_t i = 0; i < outputs.size(); ++i) write_output(results[i], outputs[i]);
 }
 
-void Model::evaluate(const std::vector<at::Tensor>& inputs, std::vector<Result>& results) const {
+void Model::evaluate(const std::vector<at::Tensor>& inputs, std::vector<at::Tensor>& results,
+                     std::vector<std::string>* places) const {
+  // Kept between calls, like the interpreter's own: a call is made without asking the system for memory.
+  static thread_local std::vector<at::Tensor> arguments;
+  struct Clear {
+    ~Clear() { arguments.clear(); }
+  } const clear;
+  for (size_t i = 0; i < inputs.size(); ++i)
+    arguments.push_back(in_layout(device_.is_cpu() ? inputs[i] : inputs[i].to(device_), backend_->input_layout(i)));
   try {
-    if (takes_any_tensor_) {
-      backend_->run(inputs, results);
-      return;
-    }
-    std::vector<at::Tensor> laid_out;
-    laid_out.reserve(inputs.size());
-    for (size_t i = 0; i < inputs.size(); ++i)
-      laid_out.push_back(in_layout(device_.is_cpu() ? inputs[i] : inputs[i].to(device_), backend_->input_layout(i)));
-    backend_->run(laid_out, results);
+    backend_->run(arguments, results, places);
   } catch (const Error& error) {
     throw Error(error.status(), file_ + ": " + error.what());
   } catch (const std::bad_alloc&) {
@@ -135,7 +133,8 @@ void Model::evaluate(const std::vector<at::Tensor>& inputs, std::vector<Result>&
   }
 }
 
-void Model::check_call(std::span<const radml_array> inputs, std::span<const radml_array> outputs, bool convert) const {
+void Model::check_call(std::span<const radml_array> inputs, std::span<const radml_array> outputs, bool convert,
+                       const std::string& unlimited) const {
   if (inputs.size() < required_inputs_ || inputs.size() > input_names_.size()) {
     std::string expected = std::to_string(required_inputs_);
     if (required_inputs_ < input_names_.size()) expected += " to " + std::to_string(input_names_.size());
@@ -151,17 +150,18 @@ void Model::check_call(std::span<const radml_array> inputs, std::span<const radm
   for (size_t i = 0; i < inputs.size(); ++i)
     check_array(file_, argument_label(false, i + 1, input_names_[i]), inputs[i], false);
   for (size_t i = 0; i < outputs.size(); ++i) check_array(file_, output_label(i), outputs[i], true);
-  if (manifest_) manifest_->check(file_, inputs.data(), outputs.data(), convert);
+  if (manifest_) manifest_->check(file_, inputs.data(), outputs.data(), convert, unlimited);
 }
 
-void Model::check_results(const std::vector<Result>& results, std::span<const radml_array> outputs) const {
+void Model::check_results(const std::vector<at::Tensor>& results, std::span<const radml_array> outputs,
+                          const std::vector<std::string>* places) const {
   if (results.size() != outputs.size())
     throw Error(RADML_WRONG_OUTPUT_COUNT, file_ + ": the model returned " + std::to_string(results.size()) +
                                               " outputs, got arrays for " + std::to_string(outputs.size()));
   for (size_t i = 0; i < results.size(); ++i) {
-    const at::Tensor& tensor = results[i].tensor;
+    const at::Tensor& tensor = results[i];
     const radml_array& array = outputs[i];
-    const std::string label = manifest_ ? output_label(i) : argument_label(true, i + 1, results[i].path);
+    const std::string label = places == nullptr ? output_label(i) : argument_label(true, i + 1, (*places)[i]);
     const auto refuse = [&](radml_status status) {
       std::vector<std::string> extents;
       for (const int64_t extent : tensor.sizes()) extents.push_back(std::to_string(extent));

@@ -27,16 +27,20 @@ class Model {
   void forward(std::span<const radml_array> inputs, std::span<const radml_array> outputs) const;
 
   // The steps of a forward, for plans. Throws Error for arrays that do not fit the model; with `convert` a real32 array fits a
-  // float64 argument and the other way round.
-  void check_call(std::span<const radml_array> inputs, std::span<const radml_array> outputs, bool convert) const;
+  // float64 argument and the other way round; the free dimension `unlimited`, which is cut into blocks, may leave its range.
+  void check_call(std::span<const radml_array> inputs, std::span<const radml_array> outputs, bool convert,
+                  const std::string& unlimited = "") const;
   // Runs the model on tensors on the CPU and appends what it returns. Allocates nothing itself in the steady state.
-  void evaluate(const std::vector<at::Tensor>& inputs, std::vector<Result>& results) const;
-  void check_results(const std::vector<Result>& results, std::span<const radml_array> outputs) const;
+  // `places` gets where in nested results each one was, for messages.
+  void evaluate(const std::vector<at::Tensor>& inputs, std::vector<at::Tensor>& results,
+                std::vector<std::string>* places = nullptr) const;
+  void check_results(const std::vector<at::Tensor>& results, std::span<const radml_array> outputs,
+                     const std::vector<std::string>* places = nullptr) const;
 
   [[nodiscard]] const std::string& file() const { return file_; }
   [[nodiscard]] const Manifest* manifest() const { return manifest_ ? &*manifest_ : nullptr; }
   [[nodiscard]] bool writes_input(size_t i) const { return backend_->writes_input(i); }  // works in place on it
-  [[nodiscard]] std::string input_label(size_t i) const;  // `input 1 "t"`; i from 0
+  [[nodiscard]] std::string input_label(size_t i) const;                            // `input 1 "t"`; i from 0
   [[nodiscard]] std::string output_label(size_t i) const;
 
   [[nodiscard]] int64_t n_inputs() const { return static_cast<int64_t>(input_names_.size()); }
@@ -55,7 +59,6 @@ class Model {
   std::optional<Manifest> manifest_;
   std::vector<std::string> input_names_;  // the manifest's, else those of the arguments of forward
   size_t required_inputs_ = 0;            // arguments of forward without a default
-  bool takes_any_tensor_ = false;         // on the CPU, in any layout: tensors go to the backend as they are
 };
 
 }  // namespace radml

@@ -199,8 +199,12 @@ PackageBackend::PackageBackend(const PackageFile& file, c10::Device device, cons
 
 PackageBackend::~PackageBackend() = default;
 
-void PackageBackend::run(const std::vector<at::Tensor>& inputs, std::vector<Result>& results) const {
-  for (at::Tensor& tensor : runner_->run(inputs)) results.push_back({std::move(tensor), ""});
+void PackageBackend::run(const std::vector<at::Tensor>& inputs, std::vector<at::Tensor>& results,
+                         std::vector<std::string>* places) const {
+  for (at::Tensor& tensor : runner_->run(inputs)) {
+    results.push_back(std::move(tensor));
+    if (places != nullptr) places->emplace_back();
+  }
 }
 
 }  // namespace radml

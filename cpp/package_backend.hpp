@@ -43,7 +43,8 @@ class PackageBackend final : public Backend {
   PackageBackend(const PackageBackend&) = delete;
   PackageBackend& operator=(const PackageBackend&) = delete;
 
-  void run(const std::vector<at::Tensor>& inputs, std::vector<Result>& results) const override;
+  void run(const std::vector<at::Tensor>& inputs, std::vector<at::Tensor>& results,
+           std::vector<std::string>* places) const override;
   [[nodiscard]] const std::vector<std::string>& input_names() const override { return input_names_; }
   [[nodiscard]] size_t required_inputs() const override { return input_names_.size(); }
   [[nodiscard]] bool writes_input(size_t i) const override { return arguments_[i].written; }

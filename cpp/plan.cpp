@@ -116,8 +116,12 @@ Plan::Plan(std::shared_ptr<const Model> model, std::span<const radml_array> inpu
   }
   if (convert_ && model_->manifest() == nullptr)
     throw Error(RADML_WRONG_ARGUMENT, name + ": convert: the model has no manifest that says which kinds it takes");
-  model_->check_call(inputs, outputs, convert_);
   const Manifest* const manifest = model_->manifest();
+  std::string columns;  // the name of their dimension
+  if (in_blocks_ && manifest != nullptr && !manifest->outputs.empty())
+    if (const auto& shape = manifest->outputs.front().shape; static_cast<size_t>(options.column_dimension) <= shape.size())
+      columns = shape[static_cast<size_t>(options.column_dimension - 1)].name;
+  model_->check_call(inputs, outputs, convert_, columns);
   for (const radml_array& array : inputs) inputs_.emplace_back().array = array;
   for (size_t i = 0; i < outputs.size(); ++i) {
     outputs_.emplace_back().array = outputs[i];
@@ -129,6 +133,7 @@ Plan::Plan(std::shared_ptr<const Model> model, std::span<const radml_array> inpu
     columns_per_block_ = options.columns_per_block;
     n_blocks_ = (n_columns_ + columns_per_block_ - 1) / columns_per_block_;
     for (size_t i = 0; i < outputs_.size(); ++i) expected_[i].shape[outputs_[i].column] = columns_per_block_;
+    if (manifest != nullptr) check_block();
   }
   const c10::InferenceMode inference;
   try {
@@ -138,6 +143,21 @@ Plan::Plan(std::shared_ptr<const Model> model, std::span<const radml_array> inpu
     const std::string blocks = in_blocks_ ? " of " + std::to_string(columns_per_block_) + " columns" : "";
     throw Error(RADML_OUT_OF_MEMORY, name + ": no memory for copies of the arrays" + blocks + ": " + exception_text(error));
   }
+}
+
+// The model may have been exported for a range of columns: a block must lie in it, not all the columns.
+void Plan::check_block() const {
+  std::vector<radml_array> inputs;
+  for (const Input& input : inputs_) {
+    inputs.push_back(input.array);
+    if (input.column >= 0) inputs.back().shape[input.column] = columns_per_block_;
+  }
+  std::vector<radml_array> outputs;
+  for (const Output& output : outputs_) {
+    outputs.push_back(output.array);
+    outputs.back().shape[output.column] = columns_per_block_;
+  }
+  model_->check_call(inputs, outputs, convert_);
 }
 
 void Plan::find_columns(int64_t dimension) {
@@ -318,15 +338,15 @@ void Plan::fill(Worker& worker, size_t i, int64_t first, int64_t n) const {
 }
 
 void Plan::write(Worker& worker, int64_t first, int64_t n) const {
-  std::vector<Result>& results = worker.results;
+  std::vector<at::Tensor>& results = worker.results;
   model_->check_results(results, expected_);
   secure_results(results, worker.inputs);
   for (size_t i = 0; i < outputs_.size(); ++i) {
     const Output& output = outputs_[i];
     if (output.column < 0)
-      write_output(results[i].tensor, output.array);
+      write_output(results[i], output.array);
     else
-      write_output(n == columns_per_block_ ? results[i].tensor : results[i].tensor.narrow(output.column, 0, n),
+      write_output(n == columns_per_block_ ? results[i] : results[i].narrow(output.column, 0, n),
                    section(output.array, output.column, first, n));
   }
 }

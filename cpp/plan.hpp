@@ -57,9 +57,10 @@ class Plan {
   // What one thread needs.
   struct Worker {
     std::vector<at::Tensor> inputs;
-    std::vector<Result> results;
+    std::vector<at::Tensor> results;
   };
 
+  void check_block() const;
   void find_columns(int64_t dimension);
   void bind_inputs();
   void make_workers(int64_t threads);

@@ -115,15 +115,6 @@ at::Tensor input_tensor(const radml_array& array) {
   return copy;
 }
 
-void secure_results(std::vector<Result>& results, const std::vector<at::Tensor>& inputs) {
-  for (Result& result : results)
-    for (const at::Tensor& input : inputs)
-      if (result.tensor.is_alias_of(input)) {
-        result.tensor = result.tensor.clone();
-        break;
-      }
-}
-
 at::Tensor in_layout(const at::Tensor& tensor, Layout layout) {
   if (layout == Layout::any) return tensor;
   const auto rank = static_cast<size_t>(tensor.dim());
@@ -141,6 +132,15 @@ at::Tensor in_layout(const at::Tensor& tensor, Layout layout) {
   at::Tensor copy = at::empty_strided(tensor.sizes(), strides, tensor.options());
   copy.copy_(tensor);
   return copy;
+}
+
+void secure_results(std::vector<at::Tensor>& results, const std::vector<at::Tensor>& inputs) {
+  for (at::Tensor& result : results)
+    for (const at::Tensor& input : inputs)
+      if (result.is_alias_of(input)) {
+        result = result.clone();
+        break;
+      }
 }
 
 void write_output(const at::Tensor& result, const radml_array& array) {

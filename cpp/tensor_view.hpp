@@ -5,7 +5,6 @@
 
 #include <vector>
 
-#include "backend.hpp"
 #include "manifest.hpp"
 #include "radml.h"
 
@@ -28,7 +27,7 @@ at::Tensor in_layout(const at::Tensor& tensor, Layout layout);
 
 // A result may be a view of an input, and the host may give one array as input and output: copies such results, so that all
 // can be written.
-void secure_results(std::vector<Result>& results, const std::vector<at::Tensor>& inputs);
+void secure_results(std::vector<at::Tensor>& results, const std::vector<at::Tensor>& inputs);
 
 // Writes the values of a tensor of the same shape, and the same or the other real kind, into the array; its strides may be any.
 void write_output(const at::Tensor& result, const radml_array& array);

@@ -14,9 +14,17 @@
 namespace radml {
 namespace {
 
-// `path[key]`; texts in quotes, as in Python.
-std::string below(const std::string& path, const c10::IValue& key) {
-  std::string text = path;
+// A step into a nested result. Its text is made only where it is asked for: most calls need none.
+struct Place {
+  const Place* outer;  // null: the result as a whole
+  const c10::IValue* key;
+};
+
+// `[1]['up']`, as in Python.
+std::string place_text(const Place* place) {
+  if (place == nullptr) return "";
+  std::string text = place_text(place->outer);
+  const c10::IValue& key = *place->key;
   text += '[';
   if (key.isString())
     text.append("'").append(key.toStringRef()).append("'");
@@ -27,20 +35,25 @@ std::string below(const std::string& path, const c10::IValue& key) {
 }
 
 // Tuples, lists and dictionaries within each other, in order.
-void flatten(const c10::IValue& value, const std::string& path, std::vector<Result>& results) {
+void flatten(const c10::IValue& value, const Place* place, std::vector<at::Tensor>& results, std::vector<std::string>* places) {
+  const auto step = [&](const c10::IValue& key, const c10::IValue& element) {
+    const Place inner{place, &key};
+    flatten(element, &inner, results, places);
+  };
   if (value.isTensor() && value.toTensor().defined()) {
-    results.push_back({value.toTensor(), path});
+    results.push_back(value.toTensor());
+    if (places != nullptr) places->push_back(place_text(place));
   } else if (value.isTuple()) {
     int64_t i = 0;
-    for (const c10::IValue& element : value.toTupleRef().elements()) flatten(element, below(path, i++), results);
+    for (const c10::IValue& element : value.toTupleRef().elements()) step(i++, element);
   } else if (value.isList()) {
     int64_t i = 0;
-    for (const c10::IValue& element : value.toListRef()) flatten(element, below(path, i++), results);
+    for (const c10::IValue& element : value.toListRef()) step(i++, element);
   } else if (value.isGenericDict()) {
-    for (const auto& entry : value.toGenericDict()) flatten(entry.value(), below(path, entry.key()), results);
+    for (const auto& entry : value.toGenericDict()) step(entry.key(), entry.value());
   } else {
     const std::string what = value.isTensor() ? "an undefined Tensor" : value.type()->repr_str();
-    throw Error(RADML_WRONG_OUTPUT_TYPE, "the model returned " + what + (path.empty() ? "" : " at " + path) +
+    throw Error(RADML_WRONG_OUTPUT_TYPE, "the model returned " + what + (place == nullptr ? "" : " at " + place_text(place)) +
                                              "; expected a Tensor, or tuples, lists and dictionaries of Tensors");
   }
 }
@@ -96,7 +109,8 @@ void TorchScriptBackend::find_written_inputs() {
   input_is_written_.resize(input_names_.size(), false);
 }
 
-void TorchScriptBackend::run(const std::vector<at::Tensor>& inputs, std::vector<Result>& results) const {
+void TorchScriptBackend::run(const std::vector<at::Tensor>& inputs, std::vector<at::Tensor>& results,
+                             std::vector<std::string>* places) const {
   // Kept between calls, like the interpreter's own: a call is made without asking the system for memory.
   static thread_local std::vector<c10::IValue> stack;
   struct Clear {
@@ -107,7 +121,7 @@ void TorchScriptBackend::run(const std::vector<at::Tensor>& inputs, std::vector<
   torch::jit::Function& function = module_.get_method("forward").function();
   if (inputs.size() < function.num_inputs() - 1) function.getSchema().checkAndNormalizeInputs(stack, {});  // adds defaults
   function.run(stack);
-  flatten(stack.front(), "", results);
+  flatten(stack.front(), nullptr, results, places);
 }
 
 }  // namespace radml

@@ -15,7 +15,8 @@ class TorchScriptBackend final : public Backend {
   // `manifest` is set to the text of radml.json, empty where there is none. Throws Error(RADML_INVALID_FILE).
   TorchScriptBackend(const std::string& path, c10::Device device, std::string& manifest);
 
-  void run(const std::vector<at::Tensor>& inputs, std::vector<Result>& results) const override;
+  void run(const std::vector<at::Tensor>& inputs, std::vector<at::Tensor>& results,
+           std::vector<std::string>* places) const override;
   [[nodiscard]] const std::vector<std::string>& input_names() const override { return input_names_; }
   [[nodiscard]] size_t required_inputs() const override { return required_inputs_; }
   [[nodiscard]] bool writes_input(size_t i) const override { return input_is_written_[i]; }

@@ -4,7 +4,7 @@ program test_torch_packages
   use, intrinsic :: ieee_arithmetic, only: ieee_divide_by_zero, ieee_get_halting_mode, ieee_invalid, ieee_overflow, &
     ieee_set_halting_mode
   use, intrinsic :: iso_fortran_env, only: int32, real32, real64
-  use radml_torch, only: radml_status, torch_in, torch_model, torch_out, torch_reverse, torch_set_num_threads
+  use radml_torch, only: radml_status, torch_in, torch_model, torch_out, torch_plan, torch_reverse, torch_set_num_threads
   use torch_checks, only: check, check_failure, finish, model_path
   implicit none
 
@@ -32,6 +32,8 @@ program test_torch_packages
   call test_refused_calls()
   call test_writing_models()
   call test_formats_agree()
+  call test_plans()
+  call test_blocks()
   call test_threads()
   call test_environment()
   call finish()
@@ -294,6 +296,47 @@ contains
     call check(any(from_script /= 0.0_real32) .and. all(abs(from_package - from_script) < 1.0e-5_real32), &
       'a package and TorchScript of one network give the same results')
   end subroutine test_formats_agree
+
+  subroutine test_plans()
+    type(torch_model) :: net
+    type(torch_plan) :: plan
+    integer :: step
+    logical :: right
+
+    call net%load(model_path('radiation.pt2'))
+    call plan%create(net, [torch_in(pressure), torch_in(q), torch_in(albedo), torch_in(solar)], &
+      [torch_out(flux), torch_out(heating), torch_out(triple), torch_out(total)])
+    right = .true.
+    do step = 1, 3
+      call random_number(pressure)
+      call plan%run(stat=stat)
+      right = right .and. stat == 0 .and. right_results()
+    end do
+    call check(right, 'a plan runs a package on what its arrays hold')
+  end subroutine test_plans
+
+  !> Blocks of columns on threads: the same bits however many threads, and a range of the export is one of blocks.
+  subroutine test_blocks()
+    integer, parameter :: n = 3000
+    type(torch_model) :: net
+    real(real32) :: x(n, 6), y(n, 2), z(n, 2)
+
+    call random_number(x)
+    y = 0.0_real32
+    z = -1.0_real32
+    call net%load(model_path('perceptron.pt2'))
+    call net%forward([torch_in(x)], [torch_out(y)], stat=stat, column_dimension=1, columns_per_block=64, threads=1)
+    call check(stat == 0 .and. all(y(n, :) /= 0.0_real32), 'blocks of columns lie in the range of a package, not all the columns')
+    call net%forward([torch_in(x)], [torch_out(z)], stat=stat, column_dimension=1, columns_per_block=64, threads=4)
+    call check(stat == 0 .and. all(y == z), 'a package in blocks gives the same bits on four threads as on one')
+    z = -1.0_real32
+    call net%forward([torch_in(x(:10, :))], [torch_out(z(:10, :))], stat=stat, errmsg=message, column_dimension=1, &
+      columns_per_block=2000)
+    call check_failure(stat, message, radml_status%wrong_shape, &
+      'input 1 "x": expected (n,6) float32, got (2000,6) float32 (n: the model was exported for 0 to 1000)', &
+      'blocks larger than the range of a package are refused')
+    call check(all(z == -1.0_real32), '... and no output was touched')
+  end subroutine test_blocks
 
   subroutine test_threads()
     integer, parameter :: calls = 400
