@@ -5,11 +5,11 @@
 #include <ATen/ops/from_blob.h>
 
 #include <array>
-#include <cstddef>
-#include <cstring>
+#include <cstdint>
 #include <utility>
 #include <vector>
 
+#include "array_copy.hpp"
 #include "error.hpp"
 
 namespace radml {
@@ -63,25 +63,12 @@ at::Tensor empty_column_major(const radml_array& array) {
                            at::TensorOptions().dtype(scalar_type(array.kind)));
 }
 
-// Copies between an array of any byte strides and a contiguous column-major block, one element at a time.
-template <bool to_block>
-void copy_elements(const radml_array& array, std::byte* block) {
-  const auto size = static_cast<size_t>(array.element_size);
-  std::array<int64_t, RADML_MAX_RANK> index{};
-  auto* element = static_cast<std::byte*>(array.address);
-  for (int64_t left = element_count(array); left > 0; --left) {
-    if constexpr (to_block)
-      std::memcpy(block, element, size);
-    else
-      std::memcpy(element, block, size);
-    block += size;
-    for (int32_t i = 0; i < array.rank; ++i) {
-      element += array.strides[i];
-      if (++index[i] < array.shape[i]) break;
-      element -= array.shape[i] * array.strides[i];
-      index[i] = 0;
-    }
-  }
+// The memory of a tensor that has the array's shape and kind, as an array.
+radml_array memory_of(const at::Tensor& tensor, const radml_array& array) {
+  radml_array memory = array;
+  memory.address = tensor.data_ptr();
+  for (int32_t i = 0; i < array.rank; ++i) memory.strides[i] = tensor.stride(i) * array.element_size;
+  return memory;
 }
 
 }  // namespace
@@ -111,7 +98,7 @@ at::Tensor input_tensor(const radml_array& array) {
   if (element_count(array) == 0) return empty_column_major(array);
   if (can_view(array)) return view(array);
   at::Tensor copy = empty_column_major(array);
-  copy_elements<true>(array, static_cast<std::byte*>(copy.data_ptr()));
+  copy_array(array, memory_of(copy, array));
   return copy;
 }
 
@@ -151,7 +138,7 @@ void write_output(const at::Tensor& result, const radml_array& array) {
   }
   at::Tensor block = empty_column_major(array);
   block.copy_(result);
-  copy_elements<false>(array, static_cast<std::byte*>(block.data_ptr()));
+  copy_array(memory_of(block, array), array);
 }
 
 }  // namespace radml

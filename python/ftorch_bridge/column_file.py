@@ -130,14 +130,19 @@ def _check(dataset: xr.Dataset, variables: tuple[Variable, ...], where: str) -> 
         )
 
 
-def _read(path: Path | str, variables: tuple[Variable, ...]) -> xr.Dataset:
+def load_netcdf(path: Path | str) -> xr.Dataset:
+    """All of a NetCDF file as it is stored. Raises :class:`ColumnFileError`."""
     path = Path(path)
     if not path.is_file():
         raise ColumnFileError(f"{path}: no such file")
     try:
-        dataset = xr.load_dataset(path, engine="netcdf4", decode_timedelta=False)
+        return xr.load_dataset(path, engine="netcdf4", decode_times=False)
     except (OSError, ValueError) as error:
         raise ColumnFileError(f"{path}: cannot be read as NetCDF: {error}") from error
+
+
+def _read(path: Path | str, variables: tuple[Variable, ...]) -> xr.Dataset:
+    dataset = load_netcdf(path)
     _check(dataset, variables, str(path))
     return dataset
 

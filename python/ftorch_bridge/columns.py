@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from ftorch_bridge.column_file import ColumnFileError
+from ftorch_bridge.column_file import ColumnFileError, load_netcdf
 
 Array = NDArray[np.float64]
 
@@ -262,13 +262,7 @@ def read_ecrad(path: Path | str) -> xr.Dataset:
     temperature of a layer is the mean of its two levels weighted by pressure, as in ecRad. Raises :class:`ColumnFileError`.
     """
     path = Path(path)
-    if not path.is_file():
-        raise ColumnFileError(f"{path}: no such file")
-    try:
-        source = xr.load_dataset(path, engine="netcdf4", decode_times=False)
-    except (OSError, ValueError) as error:
-        raise ColumnFileError(f"{path}: cannot be read as NetCDF: {error}") from error
-    source = source.transpose("column", ...)
+    source = load_netcdf(path).transpose("column", ...)
 
     def get(*names: str) -> Array:
         for name in names:

@@ -9,21 +9,10 @@ import resource
 import sys
 
 import torch
+from radml_array import Array
 
 COLUMNS, WIDTH = 300_000, 24
 IN_BLOCKS = 2
-
-
-class Array(ctypes.Structure):
-    _fields_ = [
-        ("address", ctypes.c_void_p),
-        ("kind", ctypes.c_int32),
-        ("rank", ctypes.c_int32),
-        ("shape", ctypes.c_int64 * 15),
-        ("strides", ctypes.c_int64 * 15),
-        ("flags", ctypes.c_int32),
-        ("element_size", ctypes.c_int32),
-    ]
 
 
 class Options(ctypes.Structure):

@@ -10,18 +10,7 @@ import sys
 from pathlib import Path
 
 import torch
-
-
-class Array(ctypes.Structure):
-    _fields_ = [
-        ("address", ctypes.c_void_p),
-        ("kind", ctypes.c_int32),
-        ("rank", ctypes.c_int32),
-        ("shape", ctypes.c_int64 * 15),
-        ("strides", ctypes.c_int64 * 15),
-        ("flags", ctypes.c_int32),
-        ("element_size", ctypes.c_int32),
-    ]
+from radml_array import Array
 
 
 class Steps(torch.nn.Module):

@@ -14,20 +14,9 @@ import numpy as np
 import torch
 from ftorch_bridge.column_file import read_columns
 from ftorch_bridge.exporting import read_manifest
+from radml_array import Array
 
 KINDS = {"float32": (1, np.float32), "float64": (2, np.float64)}
-
-
-class Array(ctypes.Structure):
-    _fields_ = [
-        ("address", ctypes.c_void_p),
-        ("kind", ctypes.c_int32),
-        ("rank", ctypes.c_int32),
-        ("shape", ctypes.c_int64 * 15),
-        ("strides", ctypes.c_int64 * 15),
-        ("flags", ctypes.c_int32),
-        ("element_size", ctypes.c_int32),
-    ]
 
 
 def view(values: np.ndarray) -> Array:
