@@ -11,14 +11,6 @@ ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(os.environ.get("RADML_BUILD_DIR", ROOT / "build")) / "bin"
 
 
-@pytest.fixture(scope="session")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    script = ROOT / "tests" / "torch" / "make_models.py"
-    subprocess.run([sys.executable, "-W", "ignore", script, folder], check=True)
-    return folder
-
-
 def run(program: str, *arguments: str | Path, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     path = BIN / program
     if not path.exists():
@@ -26,7 +18,7 @@ def run(program: str, *arguments: str | Path, environment: dict[str, str] | None
     return subprocess.run([path, *arguments], check=False, capture_output=True, text=True, timeout=300, env=environment)
 
 
-PROGRAMS = [f"test_torch_{what}" for what in ("arrays", "blocks", "errors", "plans", "threads", "traps")]
+PROGRAMS = [*(f"test_torch_{what}" for what in ("arrays", "blocks", "errors", "plans", "threads", "traps")), "stress_threads"]
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
