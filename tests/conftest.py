@@ -12,6 +12,15 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the small TorchScript models of the coupling's tests."""
+    folder = tmp_path_factory.mktemp("models")
+    script = ROOT / "tests" / "torch" / "make_models.py"
+    subprocess.run([sys.executable, "-W", "ignore", script, folder], check=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the test packages (.pt2), which take a minute to compile."""
     if not shutil.which(os.environ.get("CXX", "g++")):
