@@ -232,6 +232,22 @@ def test_pkg_config_finds_what_the_bridge_names(prefix: Path, monkeypatch: pytes
     assert f"{tmp_path}: no radml.pc is installed there" in refused.output
 
 
+@needs_pkg_config
+def test_pkg_config_and_the_bridge_find_libraries_where_debian_puts_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    options = ["-DRADML_WITH_TORCH=OFF", "-DRADML_BUILD_RRTMG=OFF", "-DRADML_BUILD_HOST=OFF"]
+    configure(ROOT, tmp_path / "build", *options, "-DCMAKE_INSTALL_LIBDIR=lib/some-triplet")
+    command("cmake", "--build", tmp_path / "build")
+    command("cmake", "--install", tmp_path / "build", "--prefix", tmp_path / "prefix")
+    monkeypatch.setenv("RADML_PREFIX", str(tmp_path / "prefix"))
+    path = runner.invoke(bridge_app, ["pkg-config-path"]).output.strip()
+    assert Path(path) == tmp_path / "prefix" / "lib" / "some-triplet" / "pkgconfig"
+    for variable, file in (("libdir", "libradml.so"), ("includedir", "radml.h"), ("fortran_dir", "radml_torch.f90")):
+        folder = Path(command("pkg-config", f"--variable={variable}", "radml", PKG_CONFIG_PATH=path).strip())
+        assert (folder / file).is_file()
+
+
 # ---- find_package ----
 
 
