@@ -47,7 +47,8 @@ typedef enum radml_status {
   RADML_MISSING_KEY = 15,       /* no such metadata, or no input or output with that name */
   RADML_WRONG_ARGUMENT = 16,    /* an argument out of its range */
   RADML_OUT_OF_MEMORY = 17,     /* the model asked for memory that the machine does not have */
-  RADML_INTERNAL_ERROR = 18
+  RADML_INTERNAL_ERROR = 18,
+  RADML_WITHOUT_TORCH = 20 /* a libradml that was built without LibTorch */
 } radml_status;
 
 /* Kinds of array elements, named as in PyTorch. */
@@ -172,7 +173,7 @@ RADML_API int32_t radml_get_num_threads(int64_t *n, char *message, int64_t messa
 
 /* Static texts and numbers: these cannot fail. */
 RADML_API const char *radml_version(void);       /* for example "0.1.0" */
-RADML_API const char *radml_torch_version(void); /* the LibTorch that radml was built against */
+RADML_API const char *radml_torch_version(void); /* the LibTorch that radml was built against, or "none" */
 RADML_API int32_t radml_abi_version(void);       /* RADML_ABI_VERSION of the loaded library */
 
 #ifdef __cplusplus

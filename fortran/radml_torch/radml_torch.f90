@@ -56,6 +56,7 @@ module radml_torch
     integer :: wrong_argument = 16      !! an argument out of its range
     integer :: out_of_memory = 17       !! the model asked for memory that the machine does not have
     integer :: internal_error = 18
+    integer :: without_torch = 20       !! a libradml that was built without LibTorch
   end type status_constants
 
   !> `radml_status%missing_file` and so on.
