@@ -7,18 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from host_projects import ROOT, command
 from test_torch_programs import PROGRAMS
 
-ROOT = Path(__file__).resolve().parent.parent
 COMPILER = os.environ.get("CXX", "g++")
-
-
-def command(*arguments: str | Path, environment: dict[str, str] | None = None) -> str:
-    done = subprocess.run(
-        list(arguments), check=False, capture_output=True, text=True, timeout=600, env={**os.environ, **(environment or {})}
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def build(folder: Path, sanitizers: str, *targets: str) -> Path:
@@ -64,7 +56,7 @@ def with_thread_sanitizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_memory_is_used_and_given_back_rightly(program: str, with_address_sanitizer: Path, models: Path) -> None:
     """No access out of bounds or after freeing, no leak, no undefined behaviour."""
     options = {"ASAN_OPTIONS": "detect_leaks=1", "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"}
-    printed = command(with_address_sanitizer / program, models, environment=options)
+    printed = command(with_address_sanitizer / program, models, **options)
     assert printed.count("\nok ") > 5
 
 
