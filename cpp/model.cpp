@@ -1,6 +1,7 @@
 #include "model.hpp"
 
 #include <c10/core/InferenceMode.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 #include <torch/cuda.h>
 #include <torch/version.h>
 
@@ -117,7 +118,7 @@ void Model::forward(std::span<const radml_array> inputs, std::span<const radml_a
   std::vector<at::Tensor> tensors;
   tensors.reserve(inputs.size());
   for (size_t i = 0; i < inputs.size(); ++i) {
-    at::Tensor tensor = input_tensor(inputs[i]);
+    at::Tensor tensor = input_tensor(inputs[i], device_);
     if (device_.is_cpu() && backend_->writes_input(i)) tensor = tensor.clone();
     tensors.push_back(std::move(tensor));
   }
@@ -126,7 +127,19 @@ void Model::forward(std::span<const radml_array> inputs, std::span<const radml_a
   evaluate(tensors, results, manifest_ ? nullptr : &places);
   check_results(results, outputs, manifest_ ? nullptr : &places);
   secure_results(results, tensors);
-  for (size_t i = 0; i < outputs.size(); ++i) write_output(results[i], outputs[i]);
+  for (size_t i = 0; i < outputs.size(); ++i) write_output(results[i], outputs[i], device_);
+  if (std::any_of(outputs.begin(), outputs.end(), is_on_device)) wait_for_device();
+}
+
+void Model::wait_for_device() const {
+  const c10::impl::VirtualGuardImpl device(device_.type());
+  device.synchronizeStream(device.getStream(device_));
+}
+
+at::Tensor Model::on_device(const at::Tensor& tensor, size_t input) const {
+  if (device_.is_cpu()) return tensor;
+  if (tensor.is_cpu()) return tensor.to(tensor.options().device(device_), /*non_blocking=*/tensor.is_pinned());
+  return backend_->writes_input(input) ? tensor.clone() : tensor;
 }
 
 void Model::evaluate(const std::vector<at::Tensor>& inputs, std::vector<at::Tensor>& results,
@@ -137,9 +150,9 @@ void Model::evaluate(const std::vector<at::Tensor>& inputs, std::vector<at::Tens
     ~Clear() { arguments.clear(); }
   } const clear;
   memory_was_refused();  // not in this call yet
-  for (size_t i = 0; i < inputs.size(); ++i)
-    arguments.push_back(in_layout(device_.is_cpu() ? inputs[i] : inputs[i].to(device_), backend_->input_layout(i)));
   try {
+    for (size_t i = 0; i < inputs.size(); ++i)
+      arguments.push_back(in_layout(on_device(inputs[i], i), backend_->input_layout(i)));
     backend_->run(arguments, results, places);
   } catch (const Error& error) {
     throw Error(error.status(), file_ + ": " + error.what());
@@ -164,10 +177,21 @@ void Model::check_call(std::span<const radml_array> inputs, std::span<const radm
   if (manifest_ && outputs.size() != manifest_->outputs.size())
     throw Error(RADML_WRONG_OUTPUT_COUNT, file_ + ": expected " + std::to_string(manifest_->outputs.size()) + " outputs, got " +
                                               std::to_string(outputs.size()) + name_list(names_of(manifest_->outputs)));
-  for (size_t i = 0; i < inputs.size(); ++i)
-    check_array(file_, argument_label(false, i + 1, input_names_[i]), inputs[i], false);
-  for (size_t i = 0; i < outputs.size(); ++i) check_array(file_, output_label(i), outputs[i], true);
+  const auto check = [this](const radml_array& array, const std::string& label, bool is_output) {
+    check_array(file_, label, array, is_output);
+    if (is_on_device(array)) check_place(array, label);
+  };
+  for (size_t i = 0; i < inputs.size(); ++i) check(inputs[i], input_label(i), false);
+  for (size_t i = 0; i < outputs.size(); ++i) check(outputs[i], output_label(i), true);
   if (manifest_) manifest_->check(file_, inputs.data(), outputs.data(), convert, unlimited);
+}
+
+void Model::check_place(const radml_array& array, const std::string& label) const {
+  if (device_.is_cpu())
+    throw Error(RADML_INVALID_ARRAY, file_ + ": " + label + ": made with torch_on_device, but the model was loaded on the cpu");
+  if (!can_view(array))
+    throw Error(RADML_INVALID_ARRAY, file_ + ": " + label + ": an array on the device is not copied, and LibTorch cannot view "
+                                                            "one whose strides are negative or no whole number of elements");
 }
 
 void Model::check_results(const std::vector<at::Tensor>& results, std::span<const radml_array> outputs,

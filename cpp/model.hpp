@@ -30,14 +30,18 @@ class Model {
   // float64 argument and the other way round; the free dimension `unlimited`, which is cut into blocks, may leave its range.
   void check_call(std::span<const radml_array> inputs, std::span<const radml_array> outputs, bool convert,
                   const std::string& unlimited = "") const;
-  // Runs the model on tensors on the CPU and appends what it returns. Allocates nothing itself in the steady state.
+  // Runs the model on tensors on the CPU or on its device and appends what it returns. Allocates nothing itself in the steady state.
   // `places` gets where in nested results each one was, for messages.
   void evaluate(const std::vector<at::Tensor>& inputs, std::vector<at::Tensor>& results,
                 std::vector<std::string>* places = nullptr) const;
   void check_results(const std::vector<at::Tensor>& results, std::span<const radml_array> outputs,
                      const std::vector<std::string>* places = nullptr) const;
 
+  // Until what was asked of the device is done: calls of LibTorch return before that.
+  void wait_for_device() const;
+
   [[nodiscard]] const std::string& file() const { return file_; }
+  [[nodiscard]] c10::Device device() const { return device_; }
   [[nodiscard]] const Manifest* manifest() const { return manifest_ ? &*manifest_ : nullptr; }
   [[nodiscard]] bool writes_input(size_t i) const { return backend_->writes_input(i); }  // works in place on it
   [[nodiscard]] std::string input_label(size_t i) const;                            // `input 1 "t"`; i from 0
@@ -54,6 +58,8 @@ class Model {
  private:
   void open(const std::string& path);
   void adopt_manifest();
+  at::Tensor on_device(const at::Tensor& tensor, size_t input) const;
+  void check_place(const radml_array& array, const std::string& label) const;
 
   std::string file_;  // the file's own name: what messages begin with
   c10::Device device_;

@@ -2,6 +2,8 @@
 
 #include <ATen/ops/empty_strided.h>
 #include <c10/core/InferenceMode.h>
+#include <c10/core/StreamGuard.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <algorithm>
 #include <array>
@@ -31,6 +33,9 @@ namespace {
 // More are a mistake, and OpenMP ends the program where the system has no more threads to give.
 constexpr int64_t most_threads = 1024;
 
+// One that computes, one on its way to the GPU, and one that the host is at.
+constexpr int64_t blocks_on_device = 3;
+
 // A dense array of this shape and kind, its dimensions in the order in memory of another array's.
 radml_array dense_like(const radml_array& array, int32_t kind) {
   radml_array dense{};
@@ -51,11 +56,13 @@ radml_array dense_like(const radml_array& array, int32_t kind) {
   return dense;
 }
 
-at::Tensor empty_tensor(const radml_array& dense) {
+// `page_locked`: a GPU can copy from it while the host goes on.
+at::Tensor empty_tensor(const radml_array& dense, bool page_locked = false) {
   std::array<int64_t, RADML_MAX_RANK> strides{};
   const auto rank = static_cast<size_t>(dense.rank);
   for (size_t i = 0; i < rank; ++i) strides[i] = dense.strides[i] / dense.element_size;
-  return at::empty_strided({dense.shape, rank}, {strides.data(), rank}, at::TensorOptions().dtype(scalar_type(dense.kind)));
+  return at::empty_strided({dense.shape, rank}, {strides.data(), rank},
+                           at::TensorOptions().dtype(scalar_type(dense.kind)).pinned_memory(page_locked));
 }
 
 radml_array placed(radml_array array, const at::Tensor& tensor) {
@@ -135,10 +142,12 @@ Plan::Plan(std::shared_ptr<const Model> model, std::span<const radml_array> inpu
     for (size_t i = 0; i < outputs_.size(); ++i) expected_[i].shape[outputs_[i].column] = columns_per_block_;
     if (manifest != nullptr) check_block();
   }
+  check_places();
   const c10::InferenceMode inference;
   try {
     bind_inputs();
-    make_workers(in_blocks_ ? std::clamp<int64_t>(n_blocks_, 1, options.threads) : 1);
+    const int64_t at_once = model_->device().is_cpu() ? options.threads : blocks_on_device;
+    make_workers(in_blocks_ ? std::clamp<int64_t>(n_blocks_, 1, at_once) : 1);
   } catch (const std::exception& error) {  // of LibTorch, which was asked for nothing but memory
     const std::string blocks = in_blocks_ ? " of " + std::to_string(columns_per_block_) + " columns" : "";
     throw Error(RADML_OUT_OF_MEMORY, name + ": no memory for copies of the arrays" + blocks + ": " + exception_text(error));
@@ -158,6 +167,24 @@ void Plan::check_block() const {
     outputs.back().shape[output.column] = columns_per_block_;
   }
   model_->check_call(inputs, outputs, convert_);
+}
+
+// What lies on the device is not copied through the host.
+void Plan::check_places() const {
+  const auto check = [&](const radml_array& array, int32_t kind, const std::string& label) {
+    if (!is_on_device(array)) return;
+    if (in_blocks_)
+      throw Error(RADML_WRONG_ARGUMENT, label + ": an array on the device is computed whole: column_dimension is for the host's");
+    if (array.kind != kind) throw Error(RADML_WRONG_KIND, label + ": an array on the device is not converted");
+  };
+  const Manifest* const manifest = model_->manifest();
+  for (size_t i = 0; i < inputs_.size(); ++i) {
+    const radml_array& array = inputs_[i].array;
+    const std::string label = model_->file() + ": " + model_->input_label(i);
+    check(array, manifest != nullptr ? manifest->inputs[i].kind : array.kind, label);
+  }
+  for (size_t i = 0; i < outputs_.size(); ++i)
+    check(outputs_[i].array, expected_[i].kind, model_->file() + ": " + model_->output_label(i));
 }
 
 void Plan::find_columns(int64_t dimension) {
@@ -206,7 +233,8 @@ void Plan::bind_inputs() {
   for (size_t i = 0; i < inputs_.size(); ++i) {
     Input& input = inputs_[i];
     const int32_t kind = manifest != nullptr ? manifest->inputs[i].kind : input.array.kind;
-    const bool written = model_->writes_input(i);
+    // What is on the device the model copies itself.
+    const bool written = model_->writes_input(i) && !is_on_device(input.array);
     if (in_blocks_)
       input.binding = input.column < 0 && !written ? Binding::per_run : Binding::per_block;
     else if (written || kind != input.array.kind || !can_view(input.array))
@@ -237,11 +265,11 @@ void Plan::make_workers(int64_t threads) {
     for (size_t i = 0; i < inputs_.size(); ++i) {
       const Input& input = inputs_[i];
       if (input.binding == Binding::view)
-        worker.inputs.push_back(input_tensor(input.array));
+        worker.inputs.push_back(input_tensor(input.array, model_->device()));
       else if (input.binding == Binding::per_run && &worker != &workers_.front())
         worker.inputs.push_back(workers_.front().inputs[i]);
       else
-        worker.inputs.push_back(empty_tensor(input.staging));
+        worker.inputs.push_back(empty_tensor(input.staging, !model_->device().is_cpu()));
     }
     worker.results.reserve(outputs_.size());
   }
@@ -250,24 +278,31 @@ void Plan::make_workers(int64_t threads) {
 void Plan::run() {
   const std::lock_guard lock(running_);
   if (in_blocks_) {
-    run_blocks();
+    if (n_columns_ == 0) return;
+    fill_for_all_blocks();
+    if (model_->device().is_cpu())
+      run_blocks();
+    else
+      run_blocks_on_device();
     return;
   }
   const CallGuard guard;
   const c10::InferenceMode inference;
   run_block(workers_.front(), 0);
+  const auto on_device = [](const Output& output) { return is_on_device(output.array); };
+  if (std::any_of(outputs_.begin(), outputs_.end(), on_device)) model_->wait_for_device();
+}
+
+void Plan::fill_for_all_blocks() {
+  const CallGuard guard;
+  for (size_t i = 0; i < inputs_.size(); ++i) {
+    const Input& input = inputs_[i];
+    if (input.saved_tensor.defined()) copy_array(input.array, input.saved);
+    if (input.binding == Binding::per_run) fill(workers_.front(), i, 0, 0);
+  }
 }
 
 void Plan::run_blocks() {
-  if (n_columns_ == 0) return;
-  {
-    const CallGuard guard;
-    for (size_t i = 0; i < inputs_.size(); ++i) {
-      const Input& input = inputs_[i];
-      if (input.saved_tensor.defined()) copy_array(input.array, input.saved);
-      if (input.binding == Binding::per_run) fill(workers_.front(), i, 0, 0);
-    }
-  }
   std::atomic<int64_t> next{0};
   std::atomic<bool> stop{false};
   std::mutex failure_lock;
@@ -300,24 +335,102 @@ void Plan::run_blocks() {
 #else
   work(workers_.front());
 #endif
-  if (!failure) return;
-  try {
-    std::rethrow_exception(failure);
-  } catch (const Error& error) {
-    const int64_t first = failed_block * columns_per_block_;
-    throw Error(error.status(), std::string(error.what()) + " (columns " + std::to_string(first + 1) + " to " +
-                                    std::to_string(std::min(first + columns_per_block_, n_columns_)) + ")");
-  }
+  if (failure) rethrow(failure, failed_block);
 }
 
 void Plan::run_block(Worker& worker, int64_t block) const {
   const int64_t first = block * columns_per_block_;
-  const int64_t n = std::min(columns_per_block_, n_columns_ - first);
+  const int64_t n = columns_of(block);
   for (size_t i = 0; i < inputs_.size(); ++i)
     if (inputs_[i].binding == Binding::per_block) fill(worker, i, first, n);
   model_->evaluate(worker.inputs, worker.results);
-  write(worker, first, n);
+  model_->check_results(worker.results, expected_);
+  secure_results(worker.results, worker.inputs);
+  write(worker.results, first, n);
   worker.results.clear();
+}
+
+// Several blocks are under way at once, each in a stream of its own: while one computes, another is copied to the GPU, and the
+// host writes the results of a third into its arrays.
+void Plan::run_blocks_on_device() {
+  const CallGuard guard;
+  const c10::InferenceMode inference;
+  struct Wait {  // page-locked memory must stay until the GPU is done with it, also on failure
+    std::vector<Worker>& workers;
+    ~Wait() {
+      for (Worker& worker : workers) {
+        try {
+          if (worker.block >= 0 && worker.written) worker.written->synchronize();
+        } catch (const std::exception&) {
+          // It was this that failed, and has been reported.
+        }
+        worker.block = -1;
+        worker.results.clear();
+      }
+    }
+  } const wait{workers_};
+  const auto n_workers = static_cast<int64_t>(workers_.size());
+  for (int64_t block = 0; block < n_blocks_ + n_workers; ++block) {
+    Worker& worker = workers_[static_cast<size_t>(block % n_workers)];
+    try {
+      if (worker.block >= 0) finish_block(worker);
+    } catch (...) {
+      rethrow(std::current_exception(), worker.block);
+    }
+    try {
+      if (block < n_blocks_) start_block(worker, block);
+    } catch (...) {
+      rethrow(std::current_exception(), block);
+    }
+  }
+}
+
+void Plan::start_block(Worker& worker, int64_t block) const {
+  const int64_t first = block * columns_per_block_;
+  for (size_t i = 0; i < inputs_.size(); ++i)
+    if (inputs_[i].binding == Binding::per_block) fill(worker, i, first, columns_of(block));
+  if (!worker.stream) {
+    const c10::impl::VirtualGuardImpl device(model_->device().type());
+    worker.stream = device.getNewStream(model_->device());
+    worker.written.emplace(model_->device().type());
+  }
+  const c10::StreamGuard stream(*worker.stream);
+  worker.block = block;
+  model_->evaluate(worker.inputs, worker.results);
+  model_->check_results(worker.results, expected_);
+  worker.returned.resize(worker.results.size());
+  for (size_t i = 0; i < worker.results.size(); ++i) {
+    const at::Tensor& result = worker.results[i];
+    at::Tensor& returned = worker.returned[i];
+    // Of the same strides: others would be copied twice, and waited for.
+    if (!returned.defined() || returned.strides() != result.strides())
+      returned = at::empty_strided(result.sizes(), result.strides(), result.options().device(c10::kCPU).pinned_memory(true));
+    returned.copy_(result, /*non_blocking=*/true);
+  }
+  worker.written->record(*worker.stream);
+  worker.results.clear();  // the memory is used again in this stream only
+}
+
+void Plan::finish_block(Worker& worker) const {
+  try {
+    worker.written->synchronize();
+  } catch (const std::exception& error) {
+    throw Error(RADML_MODEL_FAILED, model_->file() + ": the model failed: " + exception_text(error));
+  }
+  write(worker.returned, worker.block * columns_per_block_, columns_of(worker.block));
+  worker.block = -1;
+}
+
+int64_t Plan::columns_of(int64_t block) const { return std::min(columns_per_block_, n_columns_ - block * columns_per_block_); }
+
+void Plan::rethrow(const std::exception_ptr& failure, int64_t block) const {
+  try {
+    std::rethrow_exception(failure);
+  } catch (const Error& error) {
+    const int64_t first = block * columns_per_block_;
+    throw Error(error.status(), std::string(error.what()) + " (columns " + std::to_string(first + 1) + " to " +
+                                    std::to_string(first + columns_of(block)) + ")");
+  }
 }
 
 void Plan::fill(Worker& worker, size_t i, int64_t first, int64_t n) const {
@@ -337,14 +450,11 @@ void Plan::fill(Worker& worker, size_t i, int64_t first, int64_t n) const {
   copy_array(last, padding);
 }
 
-void Plan::write(Worker& worker, int64_t first, int64_t n) const {
-  std::vector<at::Tensor>& results = worker.results;
-  model_->check_results(results, expected_);
-  secure_results(results, worker.inputs);
+void Plan::write(const std::vector<at::Tensor>& results, int64_t first, int64_t n) const {
   for (size_t i = 0; i < outputs_.size(); ++i) {
     const Output& output = outputs_[i];
     if (output.column < 0)
-      write_output(results[i], output.array);
+      write_output(results[i], output.array, model_->device());
     else
       write_output(n == columns_per_block_ ? results[i] : results[i].narrow(output.column, 0, n),
                    section(output.array, output.column, first, n));

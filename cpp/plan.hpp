@@ -3,10 +3,14 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <c10/core/Event.h>
+#include <c10/core/Stream.h>
 
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -54,20 +58,32 @@ class Plan {
     radml_array array;
     int column = -1;
   };
-  // What one thread needs.
+  // What one thread needs; or, where the model is on a GPU, one of the blocks that are under way at once.
   struct Worker {
     std::vector<at::Tensor> inputs;
     std::vector<at::Tensor> results;
+    // On a GPU, where the tensors above and below that are on the host lie in page-locked memory:
+    std::vector<at::Tensor> returned;    // the results, on the host
+    std::optional<c10::Stream> stream;
+    std::optional<c10::Event> written;   // when the results of `block` have been copied into `returned`
+    int64_t block = -1;                  // under way; -1: none
   };
 
   void check_block() const;
+  void check_places() const;
   void find_columns(int64_t dimension);
   void bind_inputs();
   void make_workers(int64_t threads);
+  void fill_for_all_blocks();
   void run_blocks();
   void run_block(Worker& worker, int64_t block) const;
+  void run_blocks_on_device();
+  void start_block(Worker& worker, int64_t block) const;
+  void finish_block(Worker& worker) const;
+  [[nodiscard]] int64_t columns_of(int64_t block) const;
+  [[noreturn]] void rethrow(const std::exception_ptr& failure, int64_t block) const;  // with the columns of the block
   void fill(Worker& worker, size_t i, int64_t first, int64_t n) const;
-  void write(Worker& worker, int64_t first, int64_t n) const;
+  void write(const std::vector<at::Tensor>& results, int64_t first, int64_t n) const;
 
   std::shared_ptr<const Model> model_;
   std::vector<Input> inputs_;

@@ -67,9 +67,10 @@ typedef enum radml_kind {
 
 /* Bits of radml_array.flags. */
 typedef enum radml_flag {
-  RADML_READ_ONLY = 1,         /* an input; refused as an output */
-  RADML_ASSUMED_SIZE = 2,      /* the last extent is not known; refused */
-  RADML_FOREIGN_DESCRIPTOR = 4 /* described by another compiler's descriptor than the one that was read; refused */
+  RADML_READ_ONLY = 1,          /* an input; refused as an output */
+  RADML_ASSUMED_SIZE = 2,       /* the last extent is not known; refused */
+  RADML_FOREIGN_DESCRIPTOR = 4, /* described by another compiler's descriptor than the one that was read; refused */
+  RADML_ON_DEVICE = 8           /* lies in the memory of the model's device, not in the host's */
 } radml_flag;
 
 /* A view of an array that the caller owns: a plain value, nothing to free. Dimension 1 is Fortran's first. Strides are in
@@ -114,7 +115,10 @@ RADML_API int32_t radml_retain(radml_model model, char *message, int64_t message
 RADML_API int32_t radml_free(radml_model model, char *message, int64_t message_size);
 
 /* Runs the model. Inputs are viewed in place where LibTorch can (no negative or odd strides), outputs are written straight
- * into the given arrays. On any failure no output has been touched. */
+ * into the given arrays. On any failure no output has been touched.
+ *
+ * Of a model on a GPU inputs are copied there and outputs back, but for arrays with RADML_ON_DEVICE, which lie there already:
+ * what the caller's own kernels have still to write to them must be done before the call; outputs are there when it returns. */
 RADML_API int32_t radml_forward(radml_model model, const radml_array *inputs, int64_t n_inputs, const radml_array *outputs,
                                 int64_t n_outputs, char *message, int64_t message_size);
 
@@ -129,7 +133,8 @@ RADML_API int32_t radml_forward(radml_model model, const radml_array *inputs, in
  * filled up with its last column, lies in memory of the library and is computed by one thread; so the results for a column
  * are the same, to the last bit where LibTorch's kernels treat all columns of a block alike, for any number of columns in the
  * call, any number of threads and any split over calls. Inside an OpenMP parallel region of the caller one thread does all
- * blocks. All that can be checked beforehand is checked before the first block; where the model fails in a later one, blocks
+ * blocks. On a GPU the number of threads means nothing: copies of one block go on beside the computation of others, through
+ * page-locked memory; RADML_ON_DEVICE is refused. All that can be checked beforehand is checked before the first block; where the model fails in a later one, blocks
  * computed before it have been written. No columns: the model does not run. */
 RADML_API int32_t radml_forward_with(radml_model model, const radml_array *inputs, int64_t n_inputs,
                                      const radml_array *outputs, int64_t n_outputs, const radml_options *options,

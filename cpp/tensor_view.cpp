@@ -53,9 +53,9 @@ std::vector<int64_t> view_strides(const radml_array& array) {
   return strides;
 }
 
-at::Tensor view(const radml_array& array) {
-  return at::from_blob(array.address, sizes_of(array), view_strides(array),
-                       at::TensorOptions().dtype(scalar_type(array.kind)));
+at::Tensor view(const radml_array& array, c10::Device device) {
+  const at::TensorOptions options = at::TensorOptions().dtype(scalar_type(array.kind));
+  return at::from_blob(array.address, sizes_of(array), view_strides(array), options.device(is_on_device(array) ? device : c10::kCPU));
 }
 
 at::Tensor empty_column_major(const radml_array& array) {
@@ -94,9 +94,9 @@ bool can_view(const radml_array& array) {
   return true;
 }
 
-at::Tensor input_tensor(const radml_array& array) {
+at::Tensor input_tensor(const radml_array& array, c10::Device device) {
   if (element_count(array) == 0) return empty_column_major(array);
-  if (can_view(array)) return view(array);
+  if (can_view(array)) return view(array, device);
   at::Tensor copy = empty_column_major(array);
   copy_array(array, memory_of(copy, array));
   return copy;
@@ -130,10 +130,10 @@ void secure_results(std::vector<at::Tensor>& results, const std::vector<at::Tens
       }
 }
 
-void write_output(const at::Tensor& result, const radml_array& array) {
+void write_output(const at::Tensor& result, const radml_array& array, c10::Device device) {
   if (element_count(array) == 0) return;
   if (can_view(array)) {
-    view(array).copy_(result);
+    view(array, device).copy_(result);
     return;
   }
   at::Tensor block = empty_column_major(array);

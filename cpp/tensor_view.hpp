@@ -18,8 +18,12 @@ radml_kind kind_of(c10::ScalarType type);
 // True where LibTorch can view the array in place: strides that are whole, non-negative numbers of elements.
 bool can_view(const radml_array& array);
 
+// Whether the array lies in the memory of the model's device.
+inline bool is_on_device(const radml_array& array) { return (array.flags & RADML_ON_DEVICE) != 0; }
+
 // Tensor dimension i is dimension i of the array. A view; a contiguous-in-Fortran copy where the array cannot be viewed.
-at::Tensor input_tensor(const radml_array& array);
+// `device` is where arrays with RADML_ON_DEVICE lie; those must be such that they can be viewed.
+at::Tensor input_tensor(const radml_array& array, c10::Device device = c10::kCPU);
 
 // The tensor itself where it lies in memory as wanted, else a copy that does. The strides of dimensions with one element
 // say nothing.
@@ -30,6 +34,6 @@ at::Tensor in_layout(const at::Tensor& tensor, Layout layout);
 void secure_results(std::vector<at::Tensor>& results, const std::vector<at::Tensor>& inputs);
 
 // Writes the values of a tensor of the same shape, and the same or the other real kind, into the array; its strides may be any.
-void write_output(const at::Tensor& result, const radml_array& array);
+void write_output(const at::Tensor& result, const radml_array& array, c10::Device device = c10::kCPU);
 
 }  // namespace radml

@@ -29,6 +29,14 @@ def test_every_check_of_the_program_passes(program: str, models: Path) -> None:
     assert result.stdout.count("\nok ") > 5
 
 
+def test_models_on_a_gpu_give_what_the_cpu_gives(models: Path) -> None:
+    result = run("cuda_arrays", models)
+    if result.stdout.startswith("skipped: "):
+        pytest.skip(result.stdout.strip().removeprefix("skipped: "))
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stdout.count("\nok ") > 5
+
+
 STOPS = {
     "missing_file": "nowhere.pt: no such file",
     "not_loaded": "radml: no model is loaded: call load first",

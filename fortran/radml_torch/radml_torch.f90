@@ -29,7 +29,7 @@ module radml_torch
   private
 
   public :: torch_model, torch_plan, torch_array
-  public :: torch_in, torch_out, torch_reverse, torch_permute
+  public :: torch_in, torch_out, torch_reverse, torch_permute, torch_on_device
   public :: torch_set_num_threads, torch_get_num_threads
   public :: radml_status, radml_version
 
@@ -112,6 +112,7 @@ module radml_torch
   !> Columns of a block where a call says no other number [1] (scalar)
   integer, parameter :: default_columns_per_block = 128
 
+  integer(c_int32_t), parameter :: on_device_flag = 8
   integer(c_int64_t), parameter :: convert_flag = 1, blocks_flag = 2
 
   !> The layout is that of `radml_options` in radml.h.
@@ -363,6 +364,16 @@ module radml_torch
 contains
 
   ! ---- views ----
+
+  !> The same view for an array whose address is one in the memory of the model's GPU, as inside
+  !> `!$omp target data use_device_addr(array)` or `!$acc host_data use_device(array)`: nothing is copied to or from the host.
+  pure recursive function torch_on_device(view) result(placed)
+    type(torch_array), intent(in) :: view !! made by torch_in or torch_out [any units] (any shape)
+    type(torch_array) :: placed
+
+    placed = view
+    placed%flags = ior(placed%flags, on_device_flag)
+  end function torch_on_device
 
   !> The same elements with the dimensions in reverse order: what a model in C order expects, contiguous.
   pure recursive function torch_reverse(view) result(reversed)

@@ -1,8 +1,8 @@
 !> Failures of the coupling: each gives its status and one clear line. The argument is the folder of the test models.
 program test_torch_errors
   use, intrinsic :: iso_fortran_env, only: int64, real32, real64
-  use radml_torch, only: radml_status, radml_version, torch_array, torch_get_num_threads, torch_in, torch_model, torch_out, &
-    torch_plan, torch_set_num_threads
+  use radml_torch, only: radml_status, radml_version, torch_array, torch_get_num_threads, torch_in, torch_model, &
+    torch_on_device, torch_out, torch_plan, torch_set_num_threads
   use torch_checks, only: check, check_failure, finish, model_path
   implicit none
 
@@ -68,6 +68,8 @@ contains
 
   subroutine test_devices()
     type(torch_model) :: net
+    type(torch_plan) :: plan
+    real(real64), target :: x(2, 89), y(2, 89)
 
     call net%load(model_path('fixed.pt'), device='gpu', stat=stat, errmsg=message)
     call check_failure(stat, message, radml_status%unknown_device, 'device "gpu": expected "cpu", "cuda" or "cuda:N"', &
@@ -80,6 +82,16 @@ contains
       'a CUDA device that is not there is reported')
     call net%load(model_path('fixed.pt'), device='cpu', stat=stat)
     call check(stat == radml_status%success, 'the device "cpu" is always there')
+    x = 0.0_real64
+    y = 7.0_real64
+    call net%forward([torch_on_device(torch_in(x))], [torch_out(y)], stat=stat, errmsg=message)
+    call check_failure(stat, message, radml_status%invalid_array, &
+      'fixed.pt: input 1 "x": made with torch_on_device, but the model was loaded on the cpu', &
+      'an input on the device is refused where the model is on the cpu')
+    call plan%create(net, [torch_in(x)], [torch_on_device(torch_out(y))], stat=stat, errmsg=message)
+    call check_failure(stat, message, radml_status%invalid_array, 'fixed.pt: output 1 "y": made with torch_on_device', &
+      '... and an output, by a plan')
+    call check(all(y == 7.0_real64), '... and is left alone')
   end subroutine test_devices
 
   subroutine test_lifetime()
