@@ -20,7 +20,7 @@ def test_without_apt_the_missing_packages_are_named_for_each_package_manager(tmp
     assert done.returncode == 1
     assert done.stdout == ""
     lines = done.stderr.splitlines()
-    assert lines[0].endswith("not here: fortran c++ cmake ninja netcdf-fortran nlohmann-json python-3.11 venv")
+    assert lines[0].endswith("not here: fortran c++ cmake ninja netcdf-fortran nlohmann-json python-3.11 python-headers venv")
     for manager in ("apt", "dnf", "brew", "conda"):
         named = [line for line in lines if line.strip().startswith(f"{manager}:")]
         assert len(named) == 1, manager
