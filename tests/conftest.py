@@ -20,3 +20,11 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     script = ROOT / "tests" / "torch" / "make_packages.py"
     subprocess.run([sys.executable, "-W", "ignore", script, folder], check=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the small TorchScript models."""
+    folder = tmp_path_factory.mktemp("models")
+    subprocess.run([sys.executable, "-W", "ignore", ROOT / "tests" / "torch" / "make_models.py", folder], check=True)
+    return folder

@@ -2,21 +2,12 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(os.environ.get("RADML_BUILD_DIR", ROOT / "build")) / "bin"
-
-
-@pytest.fixture(scope="session")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    script = ROOT / "tests" / "torch" / "make_models.py"
-    subprocess.run([sys.executable, "-W", "ignore", script, folder], check=True)
-    return folder
 
 
 def run(program: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Self
 from numpy.typing import NDArray
 
 try:
-    import ftorch_bridge._radml as _radml
+    import ftorch_bridge._radml as _radml  # noqa: PLR0402 - the other form does not tell a missing module from a broken one
     from ftorch_bridge._radml import RadmlError, Status
 except ModuleNotFoundError as error:
     raise ImportError(
