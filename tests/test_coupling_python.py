@@ -804,3 +804,16 @@ def test_what_is_missing_is_said_where_the_module_is_not_there_or_cannot_be_load
     module = Path(ftorch_bridge._radml.__file__)
     (folder / module.name).write_bytes(b"no library")
     assert "libradml cannot be loaded" in message()
+
+
+@pytest.mark.parametrize(("wanted", "built"), [("AUTO", True), ("ON", False)])
+def test_a_build_without_pybind11_says_what_it_leaves_out_or_stops(wanted: str, built: bool, tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["cmake", "-G", "Ninja", "-S", ROOT, "-B", tmp_path, f"-DPython_EXECUTABLE={sys.executable}",
+         "-DCMAKE_DISABLE_FIND_PACKAGE_pybind11=ON", f"-DRADML_BUILD_PYTHON={wanted}",
+         *(f"-DRADML_BUILD_{part}=OFF" for part in ("RRTMG", "HOST", "TESTS"))],
+        text=True, capture_output=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode == 0) == built
+    said = " ".join((done.stdout if built else done.stderr).split())
+    assert "ot buil" in said and "pybind11 3.0 or newer is missing" in said, said
