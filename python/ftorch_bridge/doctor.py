@@ -338,9 +338,9 @@ def model(path: Path, loads: str | None, torch_version: str | None) -> Iterator[
 _OURS = re.compile(r"^lib(radml|torch\w*|c10\w*|shm)\.so")
 _SYSTEM = re.compile(r"^(ld-linux|ld64|lib(c|m|pthread|dl|rt|gcc_s|stdc\+\+|mvec|util|quadmath|gfortran)\.so)")
 _OPENMP_SYMBOL = re.compile(r"^(GOMP_|GOACC_|omp_|__kmpc_|kmp_)")
-# Functions that another library would need if it came to call them; most programs never do.
-_HARMLESS = re.compile(r"undefined symbol: (?!.*/lib(radml|torch\w*|c10\w*)\.so)")
-_BLAS_SYMBOL = re.compile(r"^(cblas_\w+|[sdczi][a-z0-9]{2,9}_?|[ix]?[sdcz]a?m?ax_?|lsame_?|xerbla_?)$")
+# Functions that another library would need if it came to call them, which most programs never do; and what is only a remark.
+_HARMLESS = re.compile(r"undefined symbol: (?!.*/lib(radml|torch\w*|c10\w*)\.so)|no version information available")
+_BLAS_SYMBOL = re.compile(r"^(cblas_\w+|mkl_\w+|[sdczi][a-z0-9]{2,9}_)$")
 
 
 def _base(file: str) -> str:
