@@ -194,18 +194,18 @@ OMPI_4 = {"OMPI_COMM_WORLD_LOCAL_SIZE": "4"}
 @pytest.mark.parametrize(
     ("used", "environment", "own", "limit", "state", "words"),
     [
-        (8, {}, 8, None, "ok", "8 of 16 processors; LibTorch uses 8 threads"),
-        (8, {}, 4, None, "warning", "4 of 16 processors; LibTorch uses 8 threads, more than it has"),
-        (8, {}, 16, 2.5, "warning", "of which the container may use 2.5; LibTorch uses 8 threads, more than"),
+        (8, {}, 8, None, "ok", "8 of 16 processors; LibTorch's threads: 8"),
+        (8, {}, 4, None, "warning", "4 of 16 processors; LibTorch's threads: 8, more than its processors"),
+        (8, {}, 16, 2.5, "warning", "of which the container may use 2.5; LibTorch's threads: 8, more than"),
         (
             4,
             OMPI_4,
             16,
             None,
             "ok",
-            "16 of 16 processors; 4 MPI ranks on this node (OMPI_COMM_WORLD_LOCAL_SIZE); LibTorch uses 4",
+            "16 of 16 processors; 4 MPI ranks on this node (OMPI_COMM_WORLD_LOCAL_SIZE); LibTorch's threads: 4",
         ),
-        (16, OMPI_4, 16, None, "warning", "LibTorch uses 16 threads: 64 in all, more than there are processors"),
+        (16, OMPI_4, 16, None, "warning", "LibTorch's threads: 16 each, 64 in all, more than there are processors"),
         (4, OMPI_4 | {"OMP_NUM_THREADS": "4"}, 4, None, "ok", "(OMP_NUM_THREADS=4)"),
         (None, {}, 16, None, "ok", "16 of 16 processors"),
     ],

@@ -285,15 +285,15 @@ def threads(
     if torch_threads is None:
         yield ok("threads", text)
         return
-    text += f"; LibTorch uses {torch_threads} threads" + (f" (OMP_NUM_THREADS={asked})" if asked else "")
+    text += f"; LibTorch's threads: {torch_threads}" + (f" (OMP_NUM_THREADS={asked})" if asked else "")
     share = max(1, min(usable, int(min(on_node, limit or on_node)) // ranks))
     advice = (
         f"OMP_NUM_THREADS={share}, or call torch_set_num_threads({share}): threads that wait for each other cost much more time"
     )
     if torch_threads > usable:
-        yield warning("threads", f"{text}, more than it has processors", advice)
+        yield warning("threads", f"{text}, more than its processors", advice)
     elif ranks * torch_threads > min(on_node, math.ceil(limit) if limit else on_node):
-        yield warning("threads", f"{text}: {ranks * torch_threads} in all, more than there are processors", advice)
+        yield warning("threads", f"{text} each, {ranks * torch_threads} in all, more than there are processors", advice)
     else:
         yield ok("threads", text)
 
