@@ -117,6 +117,12 @@ def test_a_blas_with_64_bit_integers_spoils_the_model_and_the_doctor_says_so(bui
     assert "--exclude-libs" in finding.advice
 
 
+def test_a_blas_with_64_bit_integers_and_a_suffix_leaves_libtorch_alone(build) -> None:
+    host = build("small_blas_suffix", integer="int64")
+    assert host.says() == RIGHT | {"host": "right"}
+    assert host.findings("host: BLAS")[0].state == "ok"
+
+
 def test_the_doctor_is_right_about_a_blas_in_the_program_itself(build, tmp_path: Path) -> None:
     archive = tmp_path / "libsmall.a"
     compiler = os.environ.get("CC", "cc")

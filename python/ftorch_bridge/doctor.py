@@ -90,7 +90,8 @@ def run_self_test(model: Path | None) -> dict[str, Any] | str:
     if done.returncode > 0:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
         return lines[-1] if lines else f"exit code {done.returncode}"
-    return json.loads(done.stdout.splitlines()[-1])
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 def library(found: Mapping[str, Any] | str, torch_version: str | None) -> Iterator[Finding]:
@@ -252,8 +253,8 @@ def local_ranks(environment: Mapping[str, str] = os.environ) -> tuple[int, str]:
 def processor_limit(root: Path = Path("/sys/fs/cgroup")) -> float | None:
     """Processors that the container may use at a time; None for no limit."""
     try:
-        quota, period = (root / "cpu.max").read_text().split()
-        return None if quota == "max" else int(quota) / int(period)
+        limit, _, every = (root / "cpu.max").read_text().strip().partition(" ")
+        return None if limit == "max" else int(limit) / int(every)
     except (OSError, ValueError):
         pass
     try:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _LIBRARY = re.compile(r"^\s+(?P<name>\S+) => (?P<path>.+?)(?: \(0x[0-9a-f]+\))?$")
+_LIBRARY_BY_PATH = re.compile(r"^\s+(?P<path>/.+?) \(0x[0-9a-f]+\)$")
 _BINDING = re.compile(r"binding file (?P<user>.+?) \[\d+\] to (?P<giver>.+?) \[\d+\]: \w+ symbol `(?P<symbol>[^']+)'")
 _PROGRAM_INTERPRETER = 3
 
@@ -93,6 +94,8 @@ def trace(path: Path, wanted: Callable[[str, str], bool] | None = None, *, libra
         for line in done.stdout.splitlines():
             if found := _LIBRARY.match(line):
                 libraries[found["name"]] = None if found["path"] == "not found" else Path(found["path"])
+            elif found := _LIBRARY_BY_PATH.match(line):  # linked by its path, or the loader itself
+                libraries[Path(found["path"]).name] = Path(found["path"])
         bindings: dict[tuple[str, str], str] = {}
         for written in Path(folder).iterdir():
             with written.open(errors="replace") as lines:
