@@ -234,16 +234,28 @@ def test_a_number_of_threads_that_is_none(text: str) -> None:
 
 
 def test_the_limit_of_a_container(tmp_path: Path) -> None:
-    assert doctor.processor_limit(tmp_path) is None
+    own = tmp_path / "own"
+    own.write_text("0::/job/step\n")
+
+    def limit() -> float | None:
+        return doctor.processor_limit(tmp_path, own)
+
+    assert limit() is None
     (tmp_path / "cpu.max").write_text("max 100000\n")
-    assert doctor.processor_limit(tmp_path) is None
+    assert limit() is None
     (tmp_path / "cpu.max").write_text("250000 100000\n")
-    assert doctor.processor_limit(tmp_path) == 2.5
-    (tmp_path / "cpu.max").unlink()
+    assert limit() == 2.5
+    (tmp_path / "job" / "step").mkdir(parents=True)
+    (tmp_path / "job" / "cpu.max").write_text("150000 100000\n")
+    assert limit() == 1.5
+    (tmp_path / "job" / "step" / "cpu.max").write_text("max 100000\n")
+    assert limit() == 1.5
+    own.unlink()
+    assert limit() is None
     (tmp_path / "cpu").mkdir()
     for name, value in (("quota", "300000"), ("period", "100000")):
         (tmp_path / "cpu" / f"cpu.cfs_{name}_us").write_text(value)
-    assert doctor.processor_limit(tmp_path) == 3
+    assert limit() == 3
 
 
 def test_the_threads_that_libtorch_would_use_are_asked_of_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -250,18 +251,24 @@ def local_ranks(environment: Mapping[str, str] = os.environ) -> tuple[int, str]:
     return 1, ""
 
 
-def processor_limit(root: Path = Path("/sys/fs/cgroup")) -> float | None:
-    """Processors that the container may use at a time; None for no limit."""
-    try:
-        limit, _, every = (root / "cpu.max").read_text().strip().partition(" ")
-        return None if limit == "max" else int(limit) / int(every)
-    except (OSError, ValueError):
-        pass
-    try:
-        quota, period = (int((root / "cpu" / f"cpu.cfs_{what}_us").read_text()) for what in ("quota", "period"))
-        return quota / period if quota > 0 else None
-    except (OSError, ValueError):
-        return None
+def processor_limit(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> float | None:
+    """Processors that the container or job may use at a time; None for no limit."""
+    limits = []
+    with suppress(OSError, ValueError):  # version 2: this process's group and all above it
+        group = next((line[3:] for line in own.read_text().splitlines() if line.startswith("0::")), "/")
+        folder = root / group.strip("/")
+        for level in (folder, *folder.parents):
+            if (level / "cpu.max").is_file():
+                limit, _, every = (level / "cpu.max").read_text().strip().partition(" ")
+                if limit != "max":
+                    limits.append(int(limit) / int(every))
+            if level == root:
+                break
+    with suppress(OSError, ValueError):  # version 1
+        limit_us, every_us = (int((root / "cpu" / f"cpu.cfs_{what}_us").read_text()) for what in ("quota", "period"))
+        if limit_us > 0:
+            limits.append(limit_us / every_us)
+    return min(limits, default=None)
 
 
 def threads(
