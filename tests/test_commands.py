@@ -20,7 +20,7 @@ def test_without_apt_the_missing_packages_are_named_for_each_package_manager(tmp
     assert done.returncode == 1
     assert done.stdout == ""
     lines = done.stderr.splitlines()
-    assert lines[0].endswith("not here: fortran c++ cmake ninja netcdf-fortran nlohmann-json python-3.11 venv")
+    assert lines[0].endswith("not here: fortran c++ cmake ninja netcdf-fortran nlohmann-json python-3.11 python-headers venv")
     for manager in ("apt", "dnf", "brew", "conda"):
         named = [line for line in lines if line.strip().startswith(f"{manager}:")]
         assert len(named) == 1, manager
@@ -43,16 +43,20 @@ def program(path, text):
     path.chmod(0o755)
 
 
+TEST_PACKAGES = "libopenmpi-dev openmpi-bin pkg-config libopenblas0-pthread libopenblas64-0-pthread"
+
+
 def test_packages_that_only_tests_use_are_wished_for_and_not_demanded(tmp_path):
     path = folder_with(tmp_path, "sh", "id", "cat")
     script = [path / "sh", ROOT / "tools" / "system-packages", "test"]
     done = subprocess.run(script, env={"PATH": str(path)}, text=True, capture_output=True, check=False)
     assert done.returncode == 0
-    assert done.stdout.startswith("tests that need these are skipped: mpif90 mpirun valgrind pkg-config (apt: ")
-    assert "libopenmpi-dev openmpi-bin valgrind pkg-config" in done.stdout
+    assert done.stdout.startswith("tests that need these are skipped: mpif90 mpirun pkg-config openblas openblas64 (apt: ")
+    assert TEST_PACKAGES in done.stdout
 
-    for tool in ("mpif90", "mpirun", "valgrind", "pkg-config"):
+    for tool in ("mpif90", "mpirun", "pkg-config"):
         program(path / tool, "exit 0")
+    program(path / "ldconfig", "echo libopenblas.so.0 libopenblas64.so.0")
     done = subprocess.run(script, env={"PATH": str(path)}, text=True, capture_output=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
@@ -74,7 +78,7 @@ def test_packages_for_tests_are_installed_by_root_and_an_apt_that_fails_stops_no
 
     program(path / "apt-get", f'echo "$@" >> {tmp_path}/asked')
     subprocess.run([*script, "test"], env={"PATH": str(path)}, text=True, capture_output=True, check=True)
-    assert (tmp_path / "asked").read_text().splitlines()[-1].endswith(" libopenmpi-dev openmpi-bin valgrind pkg-config")
+    assert (tmp_path / "asked").read_text().splitlines()[-1].endswith(f" {TEST_PACKAGES}")
 
     done = subprocess.run([*script, "tests"], env={"PATH": str(path)}, text=True, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (2, "tools/system-packages: expected build or test, got tests\n")

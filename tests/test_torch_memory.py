@@ -1,6 +1,5 @@
 """Memory: LibTorch's is kept between calls and given back with the model; blocks of columns take no more than a block needs."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,16 +7,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-LIBRARY = Path(os.environ.get("RADML_BUILD_DIR", ROOT / "build")).resolve() / "lib" / "libradml.so"
-
 SCRIPT = ROOT / "tests" / "torch" / "repeat_forward.py"
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="page faults and resident memory are read from Linux")
 def test_calls_after_the_first_fault_no_pages_in_and_freeing_gives_the_memory_back(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", SCRIPT, LIBRARY], cwd=tmp_path, text=True, capture_output=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-W", "ignore", SCRIPT], cwd=tmp_path, text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
     faults, released = (float(word) for word in done.stdout.split())
     assert faults < 20  # one pass over the intermediate arrays is about 10,000 pages
@@ -27,9 +22,7 @@ def test_calls_after_the_first_fault_no_pages_in_and_freeing_gives_the_memory_ba
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak of resident memory is read from Linux")
 def test_blocks_of_columns_take_memory_for_blocks_and_not_for_all_columns(tmp_path: Path) -> None:
     script = SCRIPT.with_name("blocks_memory.py")
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", script, LIBRARY], cwd=tmp_path, text=True, capture_output=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-W", "ignore", script], cwd=tmp_path, text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
     blocks, whole = (float(word) for word in done.stdout.split())
     assert whole > 200  # MiB: 300,000 columns of 200 numbers

@@ -4,13 +4,12 @@ One float32 array of a million elements goes through a model that makes several 
 library changes LibTorch's allocator in its process.
 """
 
-import ctypes
 import resource
-import sys
 from pathlib import Path
 
+import numpy as np
 import torch
-from radml_array import Array
+from ftorch_bridge.coupling import Model, set_num_threads
 
 
 class Steps(torch.nn.Module):
@@ -23,38 +22,17 @@ def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
-torch.set_num_threads(1)
+set_num_threads(1)
 torch.jit.script(Steps().eval()).save("steps.pt")
-library = ctypes.CDLL(sys.argv[1])
-message, size, model = ctypes.create_string_buffer(500), ctypes.c_int64(500), ctypes.c_int64()
-source, target = torch.arange(1_000_000, dtype=torch.float32), torch.zeros(1_000_000)
-arrays = []
-for tensor in (source, target):
-    array = Array(address=tensor.data_ptr(), kind=1, rank=1, element_size=4)
-    array.shape[0], array.strides[0] = 1_000_000, 4
-    arrays.append(array)
-
-
-def check(status):
-    assert status == 0, message.value
-
-
-def forward():
-    check(
-        library.radml_forward(
-            model, ctypes.byref(arrays[0]), ctypes.c_int64(1), ctypes.byref(arrays[1]), ctypes.c_int64(1), message, size
-        )
-    )
-
-
-check(library.radml_load(b"steps.pt", b"cpu", ctypes.byref(model), message, size))
+source, target = np.arange(1_000_000, dtype=np.float32), np.zeros(1_000_000, dtype=np.float32)
+model = Model("steps.pt")
 for _ in range(3):
-    forward()
+    model.forward([source], [target])
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(20):
-    forward()
+    model.forward([source], [target])
 faults = (resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / 20
-assert torch.equal(target, 21 * source)
+assert np.array_equal(target, 21 * source)
 full = resident()
-check(library.radml_free(model, message, size))
+model.close()
 print(faults, (full - resident()) / 2**20)

@@ -8,14 +8,18 @@ from contextlib import contextmanager
 
 from rich.console import Console
 
-from ftorch_bridge.column_file import ColumnFileError
-from ftorch_bridge.exporting import ExportError
-from ftorch_bridge.programs import ProgramError
-from ftorch_bridge.training import TrainingError
-from ftorch_bridge.weights import WeightsError
-
 console = Console()
-EXPECTED = (ColumnFileError, ExportError, ProgramError, TrainingError, WeightsError)
+
+
+def _expected() -> tuple[type[Exception], ...]:
+    """Errors with a message for users. Imported when one came: not every command needs PyTorch."""
+    from ftorch_bridge.column_file import ColumnFileError  # noqa: PLC0415
+    from ftorch_bridge.exporting import ExportError  # noqa: PLC0415
+    from ftorch_bridge.programs import ProgramError  # noqa: PLC0415
+    from ftorch_bridge.training import TrainingError  # noqa: PLC0415
+    from ftorch_bridge.weights import WeightsError  # noqa: PLC0415
+
+    return (ColumnFileError, ExportError, ProgramError, TrainingError, WeightsError)
 
 
 @contextmanager
@@ -23,9 +27,11 @@ def one_line_errors(command: str) -> Iterator[None]:
     """Print an expected error as ``command: message`` and leave with exit code 1."""
     try:
         yield
-    except EXPECTED as error:
-        print(f"{command}: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
-    except (OSError, ValueError) as error:
-        print(f"{command}: {type(error).__name__}: {error}", file=sys.stderr)
+    except (OSError, ValueError, RuntimeError) as error:
+        if isinstance(error, _expected()):
+            print(f"{command}: {error}", file=sys.stderr)
+        elif isinstance(error, OSError | ValueError):
+            print(f"{command}: {type(error).__name__}: {error}", file=sys.stderr)
+        else:
+            raise
         raise SystemExit(1) from None

@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
+from ftorch_bridge import doctor as diagnosis
 from ftorch_bridge import programs
-from ftorch_bridge.cli import one_line_errors
-from ftorch_bridge.exporting import read_manifest
+from ftorch_bridge.cli import console, one_line_errors
+from ftorch_bridge.files import whole_file
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 
@@ -39,7 +40,28 @@ def data_file(name: Annotated[str, typer.Argument(help="for example rrtmg_longwa
 def info(model: Annotated[Path, typer.Argument(help="exported model (.pt or .pt2)")]) -> None:
     """Print the contract inside an exported model as JSON."""
     with one_line_errors("ftorch-bridge info"):
+        from ftorch_bridge.exporting import read_manifest  # noqa: PLC0415 - the doctor must start where PyTorch does not
+
         print(json.dumps(read_manifest(model), indent=2))
+
+
+@app.command()
+def doctor(
+    model: Annotated[Path | None, typer.Argument(help="exported model (.pt or .pt2) to look at as well")] = None,
+    host: Annotated[Path | None, typer.Option(help="program that calls radml: which libraries would it load together?")] = None,
+    pid: Annotated[int | None, typer.Option(help="process that runs: which libraries has it loaded?")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="write the findings there as well")] = None,
+) -> None:
+    """Look at the installation, the machine, a model and a program for what goes wrong; exit code 1 if something is."""
+    with one_line_errors("ftorch-bridge doctor"):
+        with console.status("looking at the installation") as status:
+            findings = diagnosis.examine(model, host, pid, progress=status.update)
+        console.print(diagnosis.table_of(findings))
+        if json_file:
+            with whole_file(json_file) as temporary:
+                temporary.write_text(diagnosis.to_json(findings) + "\n")
+        if diagnosis.worst(findings) == "problem":
+            raise typer.Exit(1)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,74 @@
+"""The C interface of libradml on NumPy arrays; ftorch_bridge.coupling is the module to use."""
+
+from collections.abc import Sequence
+from enum import IntEnum
+from os import PathLike
+from typing import Any
+
+from numpy.typing import NDArray
+
+class Status(IntEnum):
+    SUCCESS = 0
+    MISSING_FILE = 1
+    INVALID_FILE = 2
+    UNKNOWN_DEVICE = 3
+    MISSING_DEVICE = 4
+    NOT_LOADED = 5
+    WRONG_INPUT_COUNT = 6
+    WRONG_OUTPUT_COUNT = 7
+    WRONG_RANK = 8
+    WRONG_SHAPE = 9
+    WRONG_KIND = 10
+    INVALID_ARRAY = 11
+    MODEL_FAILED = 12
+    WRONG_OUTPUT_TYPE = 13
+    WRONG_INDEX = 14
+    MISSING_KEY = 15
+    WRONG_ARGUMENT = 16
+    OUT_OF_MEMORY = 17
+    INTERNAL_ERROR = 18
+
+class RadmlError(RuntimeError):
+    def __init__(self, status: Status, message: str) -> None: ...
+    @property
+    def status(self) -> Status: ...
+    @property
+    def message(self) -> str: ...
+
+class ModelHandle:
+    def __init__(self, path: str | bytes | PathLike[str], device: str) -> None: ...
+    def close(self) -> None: ...
+    def n_inputs(self) -> int: ...
+    def n_outputs(self) -> int: ...
+    def input_name(self, index: int) -> str: ...
+    def output_name(self, index: int) -> str: ...
+    def metadata(self, key: str) -> str: ...
+    def forward(
+        self,
+        inputs: Sequence[NDArray[Any]],
+        outputs: Sequence[NDArray[Any]],
+        column_dimension: int | None = None,
+        columns_per_block: int | None = None,
+        threads: int | None = None,
+        convert: bool = False,
+    ) -> None: ...
+
+class PlanHandle:
+    def __init__(
+        self,
+        model: ModelHandle,
+        inputs: Sequence[NDArray[Any]],
+        outputs: Sequence[NDArray[Any]],
+        column_dimension: int | None = None,
+        columns_per_block: int | None = None,
+        threads: int | None = None,
+        convert: bool = False,
+    ) -> None: ...
+    def run(self) -> None: ...
+    def close(self) -> None: ...
+
+def set_num_threads(n: int) -> None: ...
+def get_num_threads() -> int: ...
+def version() -> str: ...
+def torch_version() -> str: ...
+def abi_version() -> int: ...
