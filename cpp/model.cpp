@@ -1,5 +1,6 @@
 #include "model.hpp"
 
+#include <c10/core/GradMode.h>
 #include <c10/core/InferenceMode.h>
 #include <torch/cuda.h>
 #include <torch/version.h>
@@ -60,7 +61,9 @@ Model::Model(const std::string& path, const std::string& device)
     : file_(std::filesystem::path(path).filename().string()), device_(parse_device(device)) {
   check_readable(path);
   keep_tensor_memory();
-  const c10::InferenceMode guard;
+  // Not in InferenceMode, not even in the caller's: tensors that are made there cannot take part in a derivative.
+  const c10::InferenceMode off(false);
+  const c10::NoGradGuard guard;
   try {
     open(path);
     input_names_ = backend_->input_names();
@@ -114,7 +117,7 @@ void Model::forward(std::span<const radml_array> inputs, std::span<const radml_a
 }
 
 void Model::evaluate(const std::vector<at::Tensor>& inputs, std::vector<at::Tensor>& results,
-                     std::vector<std::string>* places) const {
+                     std::vector<std::string>* places, bool for_derivatives) const {
   // Kept between calls, like the interpreter's own: a call is made without asking the system for memory.
   static thread_local std::vector<at::Tensor> arguments;
   struct Clear {
@@ -123,7 +126,10 @@ void Model::evaluate(const std::vector<at::Tensor>& inputs, std::vector<at::Tens
   for (size_t i = 0; i < inputs.size(); ++i)
     arguments.push_back(in_layout(device_.is_cpu() ? inputs[i] : inputs[i].to(device_), backend_->input_layout(i)));
   try {
-    backend_->run(arguments, results, places);
+    if (for_derivatives)
+      backend_->run_for_derivatives(arguments, results, places);
+    else
+      backend_->run(arguments, results, places);
   } catch (const Error& error) {
     throw Error(error.status(), file_ + ": " + error.what());
   } catch (const std::bad_alloc&) {
@@ -133,14 +139,17 @@ void Model::evaluate(const std::vector<at::Tensor>& inputs, std::vector<at::Tens
   }
 }
 
+void Model::check_input_count(size_t n) const {
+  if (n >= required_inputs_ && n <= input_names_.size()) return;
+  std::string expected = std::to_string(required_inputs_);
+  if (required_inputs_ < input_names_.size()) expected += " to " + std::to_string(input_names_.size());
+  throw Error(RADML_WRONG_INPUT_COUNT,
+              file_ + ": expected " + expected + " inputs, got " + std::to_string(n) + name_list(input_names_));
+}
+
 void Model::check_call(std::span<const radml_array> inputs, std::span<const radml_array> outputs, bool convert,
                        const std::string& unlimited) const {
-  if (inputs.size() < required_inputs_ || inputs.size() > input_names_.size()) {
-    std::string expected = std::to_string(required_inputs_);
-    if (required_inputs_ < input_names_.size()) expected += " to " + std::to_string(input_names_.size());
-    throw Error(RADML_WRONG_INPUT_COUNT,
-                file_ + ": expected " + expected + " inputs, got " + std::to_string(inputs.size()) + name_list(input_names_));
-  }
+  check_input_count(inputs.size());
   if (manifest_ && outputs.size() != manifest_->outputs.size()) {
     std::vector<std::string> names;
     for (const Argument& argument : manifest_->outputs) names.push_back(argument.name);

@@ -30,14 +30,16 @@ class Model {
   // float64 argument and the other way round; the free dimension `unlimited`, which is cut into blocks, may leave its range.
   void check_call(std::span<const radml_array> inputs, std::span<const radml_array> outputs, bool convert,
                   const std::string& unlimited = "") const;
+  void check_input_count(size_t n) const;
   // Runs the model on tensors on the CPU and appends what it returns. Allocates nothing itself in the steady state.
   // `places` gets where in nested results each one was, for messages.
   void evaluate(const std::vector<at::Tensor>& inputs, std::vector<at::Tensor>& results,
-                std::vector<std::string>* places = nullptr) const;
+                std::vector<std::string>* places = nullptr, bool for_derivatives = false) const;
   void check_results(const std::vector<at::Tensor>& results, std::span<const radml_array> outputs,
                      const std::vector<std::string>* places = nullptr) const;
 
   [[nodiscard]] const std::string& file() const { return file_; }
+  [[nodiscard]] const Backend& backend() const { return *backend_; }
   [[nodiscard]] const Manifest* manifest() const { return manifest_ ? &*manifest_ : nullptr; }
   [[nodiscard]] bool writes_input(size_t i) const { return backend_->writes_input(i); }  // works in place on it
   [[nodiscard]] std::string input_label(size_t i) const;                            // `input 1 "t"`; i from 0

@@ -16,6 +16,7 @@
 #include "call_guard.hpp"
 #include "error.hpp"
 #include "exception_text.hpp"
+#include "jacobian.hpp"
 #include "model.hpp"
 #include "plan.hpp"
 #include "registry.hpp"
@@ -139,6 +140,32 @@ int32_t radml_forward_with(radml_model model, const radml_array* inputs, int64_t
     Plan plan(std::move(found), in, out, options_of(options));
     guard.reset();
     plan.run();
+  });
+}
+
+int32_t radml_vector_jacobian_product(radml_model model, const radml_array* inputs, int64_t n_inputs,
+                                      const radml_array* cotangents, int64_t n_cotangents, const radml_array* gradients,
+                                      int64_t n_gradients, const radml_array* outputs, int64_t n_outputs, char* message,
+                                      int64_t message_size) {
+  return guarded(message, message_size, [&] {
+    const radml::VectorJacobianProduct product{span_of(inputs, n_inputs), span_of(cotangents, n_cotangents),
+                                               span_of(gradients, n_gradients), span_of(outputs, n_outputs)};
+    const std::shared_ptr<const Model> found = Registry::instance().find(model);
+    const radml::CallGuard guard;
+    radml::compute(*found, product);
+  });
+}
+
+int32_t radml_jacobian_vector_product(radml_model model, const radml_array* inputs, int64_t n_inputs,
+                                      const radml_array* tangents, int64_t n_tangents, const radml_array* output_tangents,
+                                      int64_t n_output_tangents, const radml_array* outputs, int64_t n_outputs, char* message,
+                                      int64_t message_size) {
+  return guarded(message, message_size, [&] {
+    const radml::JacobianVectorProduct product{span_of(inputs, n_inputs), span_of(tangents, n_tangents),
+                                               span_of(output_tangents, n_output_tangents), span_of(outputs, n_outputs)};
+    const std::shared_ptr<const Model> found = Registry::instance().find(model);
+    const radml::CallGuard guard;
+    radml::compute(*found, product);
   });
 }
 

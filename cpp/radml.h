@@ -47,7 +47,8 @@ typedef enum radml_status {
   RADML_MISSING_KEY = 15,       /* no such metadata */
   RADML_WRONG_ARGUMENT = 16,    /* an argument out of its range */
   RADML_OUT_OF_MEMORY = 17,
-  RADML_INTERNAL_ERROR = 18
+  RADML_INTERNAL_ERROR = 18,
+  RADML_NOT_DIFFERENTIABLE = 19 /* a package, an array of integers, an output that depends on no input, ... */
 } radml_status;
 
 /* Kinds of array elements, named as in PyTorch. */
@@ -68,7 +69,8 @@ typedef enum radml_kind {
 typedef enum radml_flag {
   RADML_READ_ONLY = 1,         /* an input; refused as an output */
   RADML_ASSUMED_SIZE = 2,      /* the last extent is not known; refused */
-  RADML_FOREIGN_DESCRIPTOR = 4 /* described by another compiler's descriptor than the one that was read; refused */
+  RADML_FOREIGN_DESCRIPTOR = 4, /* described by another compiler's descriptor than the one that was read; refused */
+  RADML_NO_ARRAY = 8 /* no array: for a place that is not wanted or zero; refused where an array is needed */
 } radml_flag;
 
 /* A view of an array that the caller owns: a plain value, nothing to free. Dimension 1 is Fortran's first. Strides are in
@@ -133,6 +135,24 @@ RADML_API int32_t radml_forward(radml_model model, const radml_array *inputs, in
 RADML_API int32_t radml_forward_with(radml_model model, const radml_array *inputs, int64_t n_inputs,
                                      const radml_array *outputs, int64_t n_outputs, const radml_options *options,
                                      char *message, int64_t message_size);
+
+/* The adjoint: gradients[i] = sum over the outputs j of cotangents[j] times the derivative of output j by input i. Cotangents
+ * have the shapes and kinds of the outputs, gradients those of the inputs. RADML_NO_ARRAY stands for a cotangent that is zero,
+ * and for a gradient or an output that is not wanted. The outputs of the forward are written too, unless n_outputs is 0.
+ * On any failure no array has been touched. */
+RADML_API int32_t radml_vector_jacobian_product(radml_model model, const radml_array *inputs, int64_t n_inputs,
+                                                const radml_array *cotangents, int64_t n_cotangents,
+                                                const radml_array *gradients, int64_t n_gradients,
+                                                const radml_array *outputs, int64_t n_outputs, char *message,
+                                                int64_t message_size);
+
+/* The tangent linear: output_tangents[j] = sum over the inputs i of the derivative of output j by input i times tangents[i].
+ * Otherwise as radml_vector_jacobian_product. */
+RADML_API int32_t radml_jacobian_vector_product(radml_model model, const radml_array *inputs, int64_t n_inputs,
+                                                const radml_array *tangents, int64_t n_tangents,
+                                                const radml_array *output_tangents, int64_t n_output_tangents,
+                                                const radml_array *outputs, int64_t n_outputs, char *message,
+                                                int64_t message_size);
 
 /* Checks the arrays once and binds them to the model, to be run many times. The arrays' memory must stay where it is for as
  * long as the plan is run; the model lives as long as the plan. *plan is 0 if that fails. */

@@ -21,15 +21,22 @@ class TorchScriptBackend final : public Backend {
   [[nodiscard]] size_t required_inputs() const override { return required_inputs_; }
   [[nodiscard]] bool writes_input(size_t i) const override { return input_is_written_[i]; }
   [[nodiscard]] Layout input_layout(size_t) const override { return Layout::any; }
+  [[nodiscard]] bool differentiable() const override { return true; }
+  [[nodiscard]] bool switches_gradients() const override { return switches_gradients_; }
+  void run_for_derivatives(const std::vector<at::Tensor>& inputs, std::vector<at::Tensor>& results,
+                           std::vector<std::string>* places) const override;
 
  private:
   void read_schema();
+  void find_gradient_switches();
   void find_written_inputs();  // zero copy must not let a model that works in place change the host's inputs
 
   mutable torch::jit::Module module_;     // its forward is safe to share, though not declared const
+  mutable torch::jit::Module unfrozen_;   // shares its parameters; freezing drops detach(), which derivatives depend on
   std::vector<std::string> input_names_;  // of the arguments of forward
   size_t required_inputs_ = 0;            // arguments of forward without a default
   std::vector<bool> input_is_written_;
+  bool switches_gradients_ = false;
 };
 
 }  // namespace radml

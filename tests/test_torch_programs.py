@@ -26,7 +26,7 @@ def run(program: str, *arguments: str | Path) -> subprocess.CompletedProcess[str
     return subprocess.run([path, *arguments], check=False, capture_output=True, text=True, timeout=300)
 
 
-PROGRAMS = [f"test_torch_{what}" for what in ("arrays", "blocks", "errors", "plans", "threads", "traps")]
+PROGRAMS = [f"test_torch_{what}" for what in ("arrays", "blocks", "errors", "gradients", "plans", "threads", "traps")]
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

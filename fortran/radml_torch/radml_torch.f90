@@ -29,7 +29,7 @@ module radml_torch
   private
 
   public :: torch_model, torch_plan, torch_array
-  public :: torch_in, torch_out, torch_reverse, torch_permute
+  public :: torch_in, torch_out, torch_none, torch_reverse, torch_permute
   public :: torch_set_num_threads, torch_get_num_threads
   public :: radml_status, radml_version
 
@@ -56,6 +56,7 @@ module radml_torch
     integer :: wrong_argument = 16      !! an argument out of its range
     integer :: out_of_memory = 17
     integer :: internal_error = 18
+    integer :: not_differentiable = 19  !! a package, an array of integers, an output that depends on no input
   end type status_constants
 
   !> `radml_status%missing_file` and so on.
@@ -80,6 +81,8 @@ module radml_torch
   contains
     procedure, public :: load => model_load
     procedure, public :: forward => model_forward
+    procedure, public :: vector_jacobian_product => model_vector_jacobian_product
+    procedure, public :: jacobian_vector_product => model_jacobian_vector_product
     procedure, public :: free => model_free
     procedure, public :: loaded => model_loaded
     procedure, public :: n_inputs => model_n_inputs
@@ -110,6 +113,9 @@ module radml_torch
   integer, parameter :: default_columns_per_block = 128
 
   integer(c_int64_t), parameter :: convert_flag = 1, blocks_flag = 2
+
+  !> RADML_NO_ARRAY in radml.h.
+  integer(c_int32_t), parameter :: no_array_flag = 8
 
   !> The layout is that of `radml_options` in radml.h.
   type, bind(c) :: run_options
@@ -195,6 +201,44 @@ module radml_torch
       integer(c_int64_t), value :: message_size
       integer(c_int32_t) :: status
     end function c_forward_with
+
+    function c_vector_jacobian_product(model, inputs, n_inputs, cotangents, n_cotangents, gradients, &
+        n_gradients, outputs, n_outputs, message, message_size) result(status) &
+      bind(c, name='radml_vector_jacobian_product')
+      import :: c_char, c_int32_t, c_int64_t, torch_array
+      implicit none
+      integer(c_int64_t), value :: model
+      type(torch_array), intent(in) :: inputs(*)
+      integer(c_int64_t), value :: n_inputs
+      type(torch_array), intent(in) :: cotangents(*)
+      integer(c_int64_t), value :: n_cotangents
+      type(torch_array), intent(in) :: gradients(*)
+      integer(c_int64_t), value :: n_gradients
+      type(torch_array), intent(in) :: outputs(*)
+      integer(c_int64_t), value :: n_outputs
+      character(kind=c_char), intent(inout) :: message(*)
+      integer(c_int64_t), value :: message_size
+      integer(c_int32_t) :: status
+    end function c_vector_jacobian_product
+
+    function c_jacobian_vector_product(model, inputs, n_inputs, tangents, n_tangents, output_tangents, &
+        n_output_tangents, outputs, n_outputs, message, message_size) result(status) &
+      bind(c, name='radml_jacobian_vector_product')
+      import :: c_char, c_int32_t, c_int64_t, torch_array
+      implicit none
+      integer(c_int64_t), value :: model
+      type(torch_array), intent(in) :: inputs(*)
+      integer(c_int64_t), value :: n_inputs
+      type(torch_array), intent(in) :: tangents(*)
+      integer(c_int64_t), value :: n_tangents
+      type(torch_array), intent(in) :: output_tangents(*)
+      integer(c_int64_t), value :: n_output_tangents
+      type(torch_array), intent(in) :: outputs(*)
+      integer(c_int64_t), value :: n_outputs
+      character(kind=c_char), intent(inout) :: message(*)
+      integer(c_int64_t), value :: message_size
+      integer(c_int32_t) :: status
+    end function c_jacobian_vector_product
 
     function c_plan_create(model, inputs, n_inputs, outputs, n_outputs, options, plan, message, message_size) result(status) &
       bind(c, name='radml_plan_create')
@@ -339,6 +383,14 @@ contains
 
   ! ---- views ----
 
+  !> No array: for a place in a list of cotangents or tangents that is zero, or in one of gradients that nobody needs.
+  !> Refused where an array is needed.
+  pure recursive function torch_none() result(view)
+    type(torch_array) :: view
+
+    view%flags = no_array_flag
+  end function torch_none
+
   !> The same elements with the dimensions in reverse order: what a model in C order expects, contiguous.
   pure recursive function torch_reverse(view) result(reversed)
     type(torch_array), intent(in) :: view !! made by torch_in or torch_out [any units] (any shape)
@@ -422,6 +474,53 @@ contains
     call report(status, message, stat)
     if (status /= 0 .and. present(errmsg)) errmsg = fortran_text(message)
   end subroutine model_forward
+
+  !> The adjoint: each gradient is the sum over all outputs of the cotangent times the derivative of that output by that input.
+  !> `torch_none()` stands for a cotangent that is zero and for a gradient that is not wanted. On failure no array has been
+  !> touched.
+  recursive subroutine model_vector_jacobian_product(self, inputs, cotangents, gradients, stat, errmsg, outputs)
+    class(torch_model), intent(in) :: self
+    type(torch_array), intent(in) :: inputs(:) !! made by torch_in [the model's units] (n_inputs)
+    type(torch_array), intent(in) :: cotangents(:) !! made by torch_in, shaped as the outputs [any units] (n_outputs)
+    type(torch_array), intent(in) :: gradients(:) !! made by torch_out, shaped as the inputs [any units] (n_inputs)
+    integer, intent(out), optional :: stat !! 0, or one of radml_status [1] (scalar)
+    character(len=:), allocatable, intent(inout), optional :: errmsg !! what went wrong [text] (scalar)
+    type(torch_array), intent(in), optional :: outputs(:) !! the forward's results, too [the model's units] (n_outputs)
+    type(torch_array), allocatable :: wanted(:)
+    character(kind=c_char) :: message(message_size)
+    integer(c_int32_t) :: status
+
+    allocate (wanted(0))
+    if (present(outputs)) wanted = outputs
+    status = c_vector_jacobian_product(self%handle, inputs, size(inputs, kind=c_int64_t), cotangents, &
+      size(cotangents, kind=c_int64_t), gradients, size(gradients, kind=c_int64_t), wanted, size(wanted, kind=c_int64_t), &
+      message, message_size)
+    call report(status, message, stat)
+    if (status /= 0 .and. present(errmsg)) errmsg = fortran_text(message)
+  end subroutine model_vector_jacobian_product
+
+  !> The tangent linear: each output's tangent is the sum over all inputs of the derivative of that output by that input times
+  !> the input's tangent. `torch_none()` stands for a tangent that is zero or not wanted. On failure no array has been touched.
+  recursive subroutine model_jacobian_vector_product(self, inputs, tangents, output_tangents, stat, errmsg, outputs)
+    class(torch_model), intent(in) :: self
+    type(torch_array), intent(in) :: inputs(:) !! made by torch_in [the model's units] (n_inputs)
+    type(torch_array), intent(in) :: tangents(:) !! made by torch_in, shaped as the inputs [the inputs' units] (n_inputs)
+    type(torch_array), intent(in) :: output_tangents(:) !! made by torch_out, shaped as the outputs [the outputs' units] (n_outputs)
+    integer, intent(out), optional :: stat !! 0, or one of radml_status [1] (scalar)
+    character(len=:), allocatable, intent(inout), optional :: errmsg !! what went wrong [text] (scalar)
+    type(torch_array), intent(in), optional :: outputs(:) !! the forward's results, too [the model's units] (n_outputs)
+    type(torch_array), allocatable :: wanted(:)
+    character(kind=c_char) :: message(message_size)
+    integer(c_int32_t) :: status
+
+    allocate (wanted(0))
+    if (present(outputs)) wanted = outputs
+    status = c_jacobian_vector_product(self%handle, inputs, size(inputs, kind=c_int64_t), tangents, &
+      size(tangents, kind=c_int64_t), output_tangents, size(output_tangents, kind=c_int64_t), wanted, &
+      size(wanted, kind=c_int64_t), message, message_size)
+    call report(status, message, stat)
+    if (status /= 0 .and. present(errmsg)) errmsg = fortran_text(message)
+  end subroutine model_jacobian_vector_product
 
   !> Frees the model; like `deallocate`, an error where there is none (ask `loaded`). Finalisation does the same, silently.
   recursive subroutine model_free(self, stat, errmsg)
