@@ -18,7 +18,6 @@
 #include "torchscript_backend.hpp"
 
 namespace radml {
-namespace {
 
 c10::Device parse_device(const std::string& text) {
   const auto unknown = [&]() {
@@ -48,6 +47,8 @@ void check_readable(const std::string& path) {
   if (!std::ifstream(path)) throw Error(RADML_MISSING_FILE, path + ": cannot be opened for reading");
 }
 
+namespace {
+
 // ` (a, b, c)`
 std::string name_list(const std::vector<std::string>& names) {
   std::string text;
@@ -57,7 +58,7 @@ std::string name_list(const std::vector<std::string>& names) {
 
 }  // namespace
 
-Model::Model(const std::string& path, const std::string& device)
+Model::Model(const std::string& path, const std::string& device, Purpose purpose)
     : file_(std::filesystem::path(path).filename().string()), device_(parse_device(device)) {
   check_readable(path);
   keep_tensor_memory();
@@ -65,7 +66,7 @@ Model::Model(const std::string& path, const std::string& device)
   const c10::InferenceMode off(false);
   const c10::NoGradGuard guard;
   try {
-    open(path);
+    open(path, purpose);
     input_names_ = backend_->input_names();
     required_inputs_ = backend_->required_inputs();
     if (manifest_) adopt_manifest();
@@ -75,15 +76,18 @@ Model::Model(const std::string& path, const std::string& device)
 }
 
 // The format is told by what is in the file, not by its name.
-void Model::open(const std::string& path) {
+void Model::open(const std::string& path, Purpose purpose) {
   if (PackageFile::is_package(path)) {
+    if (purpose == Purpose::training)
+      throw Error(RADML_NOT_DIFFERENTIABLE,
+                  "a package of machine code (.pt2) cannot be trained; export the model as TorchScript (.pt) with --trainable");
     const PackageFile file(path);
     manifest_ = Manifest::parse(file.manifest());
     backend_ = std::make_unique<PackageBackend>(file, device_, *manifest_);
     return;
   }
   std::string manifest;
-  backend_ = std::make_unique<TorchScriptBackend>(path, device_, manifest);
+  backend_ = std::make_unique<TorchScriptBackend>(path, device_, purpose == Purpose::training, manifest);
   if (!manifest.empty()) manifest_ = Manifest::parse(manifest);
 }
 

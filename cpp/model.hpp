@@ -16,12 +16,18 @@
 
 namespace radml {
 
+// Throw Error(RADML_UNKNOWN_DEVICE or RADML_MISSING_DEVICE), and Error(RADML_MISSING_FILE).
+c10::Device parse_device(const std::string& text);
+void check_readable(const std::string& path);
+
 class Model {
  public:
   static constexpr const char* none_text = "no model is loaded: call load first";
   static constexpr const char* freed_text = "the model was freed";
 
-  Model(const std::string& path, const std::string& device);
+  // A model for training is TorchScript with parameters, and not frozen.
+  enum class Purpose { inference, training };
+  Model(const std::string& path, const std::string& device, Purpose purpose = Purpose::inference);
 
   // Safe to call from several threads at once. Writes no output unless all can be written.
   void forward(std::span<const radml_array> inputs, std::span<const radml_array> outputs) const;
@@ -52,7 +58,7 @@ class Model {
   [[nodiscard]] std::string metadata(const std::string& key) const;
 
  private:
-  void open(const std::string& path);
+  void open(const std::string& path, Purpose purpose);
   void adopt_manifest();
 
   std::string file_;  // the file's own name: what messages begin with

@@ -48,7 +48,8 @@ typedef enum radml_status {
   RADML_WRONG_ARGUMENT = 16,    /* an argument out of its range */
   RADML_OUT_OF_MEMORY = 17,
   RADML_INTERNAL_ERROR = 18,
-  RADML_NOT_DIFFERENTIABLE = 19 /* a package, an array of integers, an output that depends on no input, ... */
+  RADML_NOT_DIFFERENTIABLE = 19, /* a package, an array of integers, an output that depends on no input, ... */
+  RADML_NOT_FINITE = 20          /* the loss or a gradient of a training step; nothing was changed */
 } radml_status;
 
 /* Kinds of array elements, named as in PyTorch. */
@@ -99,11 +100,33 @@ typedef struct radml_options {
   int64_t threads;           /* that share the blocks, 1 to 1024 */
 } radml_options;
 
+/* Bits of radml_optimizer_options.flags: the values that are given. */
+typedef enum radml_optimizer_option {
+  RADML_LEARNING_RATE = 1,
+  RADML_MOMENTUM = 2,
+  RADML_WEIGHT_DECAY = 4,
+  RADML_BETA1 = 8,
+  RADML_BETA2 = 16
+} radml_optimizer_option;
+
+/* Options of an optimizer, by PyTorch's names. Those without their bit are PyTorch's defaults. */
+typedef struct radml_optimizer_options {
+  int64_t flags;        /* radml_optimizer_option bits */
+  double learning_rate; /* 1.0e-3 */
+  double momentum;      /* of "sgd": 0 */
+  double weight_decay;  /* 0 */
+  double beta1;         /* of "adam": 0.9 */
+  double beta2;         /* of "adam": 0.999 */
+} radml_optimizer_options;
+
 /* A loaded model. 0 is no model; a handle that was freed is recognised, never reused. */
 typedef int64_t radml_model;
 
 /* A model bound to arrays. 0 is no plan; a handle that was freed is recognised, never reused. */
 typedef int64_t radml_plan;
+
+/* A model whose parameters are updated. 0 is no trainer; a handle that was freed is recognised, never reused. */
+typedef int64_t radml_trainer;
 
 /* Loads a model onto a device ("cpu", "cuda", "cuda:1"). *model is 0 if that fails. */
 RADML_API int32_t radml_load(const char *path, const char *device, radml_model *model, char *message, int64_t message_size);
@@ -166,6 +189,42 @@ RADML_API int32_t radml_plan_run(radml_plan plan, char *message, int64_t message
 /* One more owner of a plan: it takes one more radml_plan_free to let it go. */
 RADML_API int32_t radml_plan_retain(radml_plan plan, char *message, int64_t message_size);
 RADML_API int32_t radml_plan_free(radml_plan plan, char *message, int64_t message_size);
+
+/* Loads a TorchScript file, which must not be frozen, to train it with the optimizer "sgd" or "adam". options may be null.
+ * *trainer is 0 if that fails. */
+RADML_API int32_t radml_trainer_create(const char *path, const char *device, const char *optimizer,
+                                       const radml_optimizer_options *options, radml_trainer *trainer, char *message,
+                                       int64_t message_size);
+
+/* One step of the optimizer, in training mode, down the gradient of the loss: the mean, over the outputs that have a target, of
+ * the mean squared difference of that output from its target. Targets have the shapes and kinds of the outputs, RADML_NO_ARRAY
+ * stands for an output that does not count. *loss is that before the step. On any failure, RADML_NOT_FINITE included, neither
+ * *loss nor the model nor the optimizer have changed. */
+RADML_API int32_t radml_trainer_step(radml_trainer trainer, const radml_array *inputs, int64_t n_inputs,
+                                     const radml_array *targets, int64_t n_targets, double *loss, char *message,
+                                     int64_t message_size);
+
+/* The same loss in evaluation mode, without a step. */
+RADML_API int32_t radml_trainer_loss(radml_trainer trainer, const radml_array *inputs, int64_t n_inputs,
+                                     const radml_array *targets, int64_t n_targets, double *loss, char *message,
+                                     int64_t message_size);
+
+/* As radml_forward, with the parameters as they are. */
+RADML_API int32_t radml_trainer_forward(radml_trainer trainer, const radml_array *inputs, int64_t n_inputs,
+                                        const radml_array *outputs, int64_t n_outputs, char *message, int64_t message_size);
+
+RADML_API int32_t radml_trainer_set_learning_rate(radml_trainer trainer, double learning_rate, char *message,
+                                                  int64_t message_size);
+
+/* Writes the model, with its manifest, as a file for radml_load and radml_trainer_create; and what it takes to go on training
+ * to the same bits: parameters, buffers and the optimizer's state and options. */
+RADML_API int32_t radml_trainer_save(radml_trainer trainer, const char *path, char *message, int64_t message_size);
+RADML_API int32_t radml_trainer_save_checkpoint(radml_trainer trainer, const char *path, char *message, int64_t message_size);
+RADML_API int32_t radml_trainer_load_checkpoint(radml_trainer trainer, const char *path, char *message, int64_t message_size);
+
+/* One more owner of a trainer: it takes one more radml_trainer_free to let it go. */
+RADML_API int32_t radml_trainer_retain(radml_trainer trainer, char *message, int64_t message_size);
+RADML_API int32_t radml_trainer_free(radml_trainer trainer, char *message, int64_t message_size);
 
 /* The number of inputs; of a model without manifest, those of its forward, optional ones included. */
 RADML_API int32_t radml_n_inputs(radml_model model, int64_t *n, char *message, int64_t message_size);

@@ -78,7 +78,7 @@ void run_module(torch::jit::Module& module, const std::vector<at::Tensor>& input
 
 }  // namespace
 
-TorchScriptBackend::TorchScriptBackend(const std::string& path, c10::Device device, std::string& manifest) {
+TorchScriptBackend::TorchScriptBackend(const std::string& path, c10::Device device, bool for_training, std::string& manifest) {
   torch::jit::ExtraFilesMap extra{{"radml.json", ""}};
   try {
     module_ = torch::jit::load(path, device, extra);
@@ -91,18 +91,16 @@ TorchScriptBackend::TorchScriptBackend(const std::string& path, c10::Device devi
     throw Error(RADML_INVALID_FILE,
                 "not a TorchScript model, nor a package of machine code (.pt2): " + text.substr(0, text.find(". ")));
   }
-  manifest = extra["radml.json"];
+  manifest = manifest_text_ = extra["radml.json"];
   if (!module_.find_method("forward")) throw Error(RADML_INVALID_FILE, "the model has no forward");
   read_schema();
 
   module_.eval();
-  for (at::Tensor parameter : module_.parameters()) parameter.set_requires_grad(false);
   unfrozen_ = module_;
-  try {
-    module_ = torch::jit::freeze(module_);
-  } catch (const std::exception&) {
-    // Some modules cannot be frozen (say, with an interface type); they run as they are.
-  }
+  if (for_training)
+    check_parameters();
+  else
+    freeze();
   // The profiling executor compiles again and again over the first runs, and rounds differently once it has. The simple one
   // compiles once, so the first result is that of every later run.
   for (torch::jit::Module* module : {&module_, &unfrozen_})
@@ -110,6 +108,22 @@ TorchScriptBackend::TorchScriptBackend(const std::string& path, c10::Device devi
         ._set_initial_executor_execution_mode(torch::jit::ExecutorExecutionMode::SIMPLE);
   find_written_inputs();
   find_gradient_switches();
+}
+
+void TorchScriptBackend::freeze() {
+  for (at::Tensor parameter : module_.parameters()) parameter.set_requires_grad(false);
+  try {
+    module_ = torch::jit::freeze(module_);
+  } catch (const std::exception&) {
+    // Some modules cannot be frozen (say, with an interface type); they run as they are.
+  }
+}
+
+void TorchScriptBackend::check_parameters() const {
+  for (const at::Tensor& parameter : module_.parameters())
+    if (parameter.requires_grad()) return;
+  throw Error(RADML_NOT_DIFFERENTIABLE, "the model has no parameters to train; where it was frozen they have become constants: "
+                                        "export it with ftorch-export --trainable");
 }
 
 void TorchScriptBackend::read_schema() {

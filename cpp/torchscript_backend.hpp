@@ -12,8 +12,9 @@ namespace radml {
 
 class TorchScriptBackend final : public Backend {
  public:
-  // `manifest` is set to the text of radml.json, empty where there is none. Throws Error(RADML_INVALID_FILE).
-  TorchScriptBackend(const std::string& path, c10::Device device, std::string& manifest);
+  // `manifest` is set to the text of radml.json, empty where there is none. Throws Error(RADML_INVALID_FILE), and
+  // Error(RADML_NOT_DIFFERENTIABLE) for training a module without parameters.
+  TorchScriptBackend(const std::string& path, c10::Device device, bool for_training, std::string& manifest);
 
   void run(const std::vector<at::Tensor>& inputs, std::vector<at::Tensor>& results,
            std::vector<std::string>* places) const override;
@@ -26,7 +27,13 @@ class TorchScriptBackend final : public Backend {
   void run_for_derivatives(const std::vector<at::Tensor>& inputs, std::vector<at::Tensor>& results,
                            std::vector<std::string>* places) const override;
 
+  // In evaluation mode. Its parameters are the ones that run uses, if this was made for training.
+  [[nodiscard]] torch::jit::Module& module() const { return unfrozen_; }
+  [[nodiscard]] const std::string& manifest_text() const { return manifest_text_; }
+
  private:
+  void freeze();
+  void check_parameters() const;
   void read_schema();
   void find_gradient_switches();
   void find_written_inputs();  // zero copy must not let a model that works in place change the host's inputs
@@ -37,6 +44,7 @@ class TorchScriptBackend final : public Backend {
   size_t required_inputs_ = 0;            // arguments of forward without a default
   std::vector<bool> input_is_written_;
   bool switches_gradients_ = false;
+  std::string manifest_text_;
 };
 
 }  // namespace radml

@@ -206,5 +206,5 @@ def test_status_constants_are_the_same_in_c_in_fortran_and_in_the_documentation(
     constants = module.split("type :: status_constants")[1].split("end type")[0]
     in_fortran = {name: int(number) for name, number in re.findall(r"integer :: (\w+) = (\d+)", constants)}
     in_page = {name: int(number) for name, number in re.findall(r"`radml_status%(\w+)` \| (\d+)", page)}
-    assert len(in_c) == 20
+    assert len(in_c) == 21
     assert in_c == in_fortran == in_page

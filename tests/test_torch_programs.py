@@ -26,7 +26,8 @@ def run(program: str, *arguments: str | Path) -> subprocess.CompletedProcess[str
     return subprocess.run([path, *arguments], check=False, capture_output=True, text=True, timeout=300)
 
 
-PROGRAMS = [f"test_torch_{what}" for what in ("arrays", "blocks", "errors", "gradients", "plans", "threads", "traps")]
+PARTS = ("arrays", "blocks", "errors", "gradients", "plans", "threads", "training", "traps")
+PROGRAMS = [f"test_torch_{part}" for part in PARTS]
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

@@ -110,6 +110,53 @@ RESPONSE_MANIFEST = {
 }
 
 
+class Trainable(nn.Module):
+    """A dense network in double precision: two outputs of different sizes and one of integers, a layer that is not trained."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(4)
+        self.first = nn.Linear(5, 16, dtype=torch.float64)
+        self.fixed = nn.Linear(16, 16, dtype=torch.float64).requires_grad_(False)
+        self.second = nn.Linear(16, 4, dtype=torch.float64)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        y = self.second(torch.tanh(self.fixed(torch.tanh(self.first(x)))))
+        return y[:, :3], y[:, 3], torch.argmax(y, 1)
+
+
+class Normalised(nn.Module):
+    """Buffers that change in the forward, and are used instead of the batch's own numbers in evaluation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(5)
+        self.layers = nn.Sequential(nn.Linear(5, 16), nn.BatchNorm1d(16), nn.Tanh(), nn.Linear(16, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x)
+
+
+class SquareRoot(nn.Module):
+    """At x = 0 the loss against 1 is finite and its gradient is not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1, dtype=torch.float64))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.sqrt(self.weight * x)
+
+
+class DetachedParameter(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1, dtype=torch.float64))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.weight.detach() * x
+
+
 def save(path: Path, module: nn.Module, manifest: dict[str, object] | None = None) -> None:
     extra = {} if manifest is None else {"radml.json": json.dumps(manifest)}
     torch.jit.save(torch.jit.script(module.eval()), path, _extra_files=extra)
@@ -138,6 +185,52 @@ def save_response(folder: Path) -> None:
     save(folder / "response_values.pt", Constants([profile, kind, surface, *vectors, *outputs, *gradients, *tangents]))
 
 
+TRAINABLE_MANIFEST = {
+    "radml": 1,
+    "name": "trainable",
+    "torch": "1.0.0",
+    "inputs": [array("x", "float64", ["column", 5])],
+    "outputs": [
+        array("profile", "float64", ["column", 3]),
+        array("surface", "float64", ["column"]),
+        array("class", "int64", ["column"]),
+    ],
+    "metadata": {"weights_sha256": "of the weights before", "note": "kept"},
+}
+
+
+def save_training(folder: Path) -> None:
+    """A network, data, and what torch.optim makes of them: losses of twenty steps and the outputs after them."""
+    save(folder / "trainable.pt", Trainable(), TRAINABLE_MANIFEST)
+    generator = torch.Generator().manual_seed(13)
+    x = torch.randn(64, 5, dtype=torch.float64, generator=generator)
+    profile = torch.stack([torch.sin(x[:, 0]), x[:, 1] * x[:, 2], x[:, 3]], 1)
+    surface = x.pow(2).mean(1)
+    optimizers = {
+        "sgd": lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, weight_decay=0.001),
+        "adam": lambda p: torch.optim.Adam(p, lr=0.02, betas=(0.8, 0.95), weight_decay=0.001),
+        "plain": torch.optim.SGD,
+    }
+    for name, make in optimizers.items():
+        module = Trainable()
+        optimizer = make([p for p in module.parameters() if p.requires_grad])
+        losses = []
+        for _ in range(20):
+            optimizer.zero_grad()
+            outputs = module(x)
+            loss = (nn.functional.mse_loss(outputs[0], profile) + nn.functional.mse_loss(outputs[1], surface)) / 2
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.detach())
+        values = [x, profile, surface, torch.stack(losses), *module(x)[:2]]
+        save(folder / f"trained_by_{name}.pt", Constants(values))
+
+    save(folder / "normalised.pt", Normalised())
+    save(folder / "square_root.pt", SquareRoot())
+    save(folder / "detached_parameter.pt", DetachedParameter())
+    torch.jit.save(torch.jit.freeze(torch.jit.script(Trainable().eval())), folder / "frozen_network.pt")
+
+
 def save_gradient_models(folder: Path, columns: xr.Dataset, inputs: tuple[str, ...]) -> None:
     """``inputs`` are those of the ResCNN, which ``columns`` hold."""
     save_response(folder)
@@ -148,3 +241,4 @@ def save_gradient_models(folder: Path, columns: xr.Dataset, inputs: tuple[str, .
     save(folder / "without_gradients.pt", WithoutGradients())
     save(folder / "complex.pt", Complex())
     save(folder / "no_forward_mode.pt", NoForwardMode())
+    save_training(folder)

@@ -491,7 +491,7 @@ contains
     call net%jacobian_vector_product([torch_in(profile), torch_in(kind), torch_in(surface), torch_in(unused)], &
       [torch_in(profile_tangent), torch_none(), torch_none(), torch_none()], [torch_out(flux), torch_none(), torch_none()], &
       stat, message, outputs=[torch_out(flux)])
-    call check_failure(stat, message, radml_status%wrong_output_count, 'expected 3 outputs, one for each output, got 1', &
+    call check_failure(stat, message, radml_status%wrong_output_count, 'expected 3 outputs, got 1; torch_none() stands', &
       'too few outputs')
     call check(all(gradient == -7.0_real64) .and. all(flux == -7.0_real64), 'none of these touches an array')
   end subroutine refused_counts

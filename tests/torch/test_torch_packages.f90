@@ -5,7 +5,7 @@ program test_torch_packages
     ieee_set_halting_mode
   use, intrinsic :: iso_fortran_env, only: int32, real32, real64
   use radml_torch, only: radml_status, torch_in, torch_model, torch_none, torch_out, torch_plan, torch_reverse, &
-    torch_set_num_threads
+    torch_set_num_threads, torch_trainer
   use torch_checks, only: check, check_failure, finish, model_path
   implicit none
 
@@ -301,6 +301,7 @@ contains
 
   subroutine test_derivatives()
     type(torch_model) :: net
+    type(torch_trainer) :: trainer
     real(real32) :: x(4, 6), y(4, 2)
 
     x = -7.0_real32
@@ -314,6 +315,9 @@ contains
     call check_failure(stat, message, radml_status%not_differentiable, 'perceptron.pt2: a package of machine code (.pt2) has no', &
       '... and its tangent linear, whatever the arrays')
     call check(all(x == -7.0_real32) .and. all(y == -7.0_real32), '... without touching an array')
+    call trainer%create(model_path('perceptron.pt2'), 'adam', stat=stat, errmsg=message)
+    call check_failure(stat, message, radml_status%not_differentiable, &
+      'perceptron.pt2: a package of machine code (.pt2) cannot be trained', 'a package cannot be trained')
   end subroutine test_derivatives
 
   subroutine test_plans()
