@@ -142,8 +142,8 @@ void compute(const Model& model, const VectorJacobianProduct& product) {
   write(gradients, product.gradients, results, product.outputs, given);
 }
 
-// Forward mode: it costs about one more forward and keeps no intermediate result, where the other way, differentiating the
-// adjoint once more, costs several and keeps them all. TorchScript runs LibTorch's own operations, so it works there as well.
+// Forward mode: it keeps no intermediate result, where the other way, differentiating the adjoint once more, keeps all of the
+// forward and of the adjoint. TorchScript runs LibTorch's own operations, so it works there as well.
 void compute(const Model& model, const JacobianVectorProduct& product) {
   const DerivativeChecks checks(model);
   checks.model_has_derivatives();

@@ -49,7 +49,7 @@ typedef enum radml_status {
   RADML_OUT_OF_MEMORY = 17,
   RADML_INTERNAL_ERROR = 18,
   RADML_NOT_DIFFERENTIABLE = 19, /* a package, an array of integers, an output that depends on no input, ... */
-  RADML_NOT_FINITE = 20          /* the loss or a gradient of a training step; nothing was changed */
+  RADML_NOT_FINITE = 21          /* the loss or a gradient of a training step; nothing was changed */
 } radml_status;
 
 /* Kinds of array elements, named as in PyTorch. */

@@ -57,7 +57,7 @@ module radml_torch
     integer :: out_of_memory = 17
     integer :: internal_error = 18
     integer :: not_differentiable = 19  !! a package, an array of integers, an output that depends on no input
-    integer :: not_finite = 20          !! the loss or a gradient of a training step; nothing was changed
+    integer :: not_finite = 21          !! the loss or a gradient of a training step; nothing was changed
   end type status_constants
 
   !> `radml_status%missing_file` and so on.
