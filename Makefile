@@ -22,10 +22,15 @@ $(VENV)/.installed: $(VENV)/.packages $(SOURCES)
 	$(BIN)/pip install -q --no-build-isolation -C cmake.define.RADML_BUILD_TESTS=ON .
 	touch $@
 
+# What only tests use; where it cannot be had, those tests are skipped.
+$(VENV)/.test-packages: tools/system-packages $(VENV)/.packages
+	tools/system-packages test
+	touch $@
+
 demo: install
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh demo
 
-test: install lint
+test: install lint $(VENV)/.test-packages
 	RADML_BUILD_DIR=$(CURDIR)/build $(BIN)/python -m pytest -q
 
 lint: $(VENV)/.packages

@@ -3,7 +3,11 @@
 #include <ATen/Parallel.h>
 
 #include <atomic>
+#include <cstdlib>
+#include <mutex>
 #include <optional>
+
+#include "mpi_launcher.hpp"
 
 #ifdef _OPENMP
 #include <omp.h>
@@ -107,6 +111,15 @@ OneTorchThread::OneTorchThread() : openmp_threads_(host_thread_count()) {
 OneTorchThread::~OneTorchThread() {
   if (MKL_Set_Num_Threads_Local != nullptr) MKL_Set_Num_Threads_Local(mkl_threads_);
   if (openmp_threads_ > 0) restore_host_thread_count(openmp_threads_);
+}
+
+void leave_cores_to_other_ranks() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    if (chosen_threads.load() > 0) return;
+    if (std::getenv("OMP_NUM_THREADS") != nullptr || std::getenv("MKL_NUM_THREADS") != nullptr) return;
+    if (const auto local = local_rank(); local && local->count > 1) set_torch_threads(1);
+  });
 }
 
 void set_torch_threads(int n) {

@@ -37,6 +37,10 @@ class OneTorchThread {
   int mkl_threads_ = 0;
 };
 
+// Where several MPI ranks share this machine and nobody has said otherwise, one thread for each: LibTorch would take all cores
+// in every rank. To be called before the first model runs, under a CallGuard.
+void leave_cores_to_other_ranks();
+
 // Threads LibTorch uses inside one call.
 void set_torch_threads(int n);
 int torch_threads();

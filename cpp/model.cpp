@@ -9,9 +9,11 @@
 #include <filesystem>
 #include <fstream>
 
+#include "call_guard.hpp"
 #include "error.hpp"
 #include "exception_text.hpp"
 #include "kind.hpp"
+#include "mpi_launcher.hpp"
 #include "package_backend.hpp"
 #include "tensor_memory.hpp"
 #include "tensor_view.hpp"
@@ -32,7 +34,9 @@ c10::Device parse_device(const std::string& text) {
   if (device->is_cpu()) return *device;
   if (!device->is_cuda()) unknown();
   const auto count = static_cast<int64_t>(torch::cuda::device_count());
-  const int64_t index = device->has_index() ? device->index() : 0;
+  // Without a number each rank on this machine takes the next one.
+  const auto local = device->has_index() || count == 0 ? std::nullopt : local_rank();
+  const int64_t index = device->has_index() ? device->index() : local ? local->rank % count : 0;
   if (index >= count)
     throw Error(RADML_MISSING_DEVICE, "device \"" + text + "\": LibTorch " TORCH_VERSION " sees " + std::to_string(count) +
                                           " CUDA devices here");
@@ -56,12 +60,25 @@ std::string name_list(const std::vector<std::string>& names) {
   return text.empty() ? text : text + ")";
 }
 
+std::vector<std::string> names_of(const std::vector<Argument>& arguments) {
+  std::vector<std::string> names;
+  for (const Argument& argument : arguments) names.push_back(argument.name);
+  return names;
+}
+
+int64_t index_of(const std::string& name, const std::vector<std::string>& names, const std::string& what) {
+  const auto found = std::find(names.begin(), names.end(), name);
+  if (found == names.end()) throw Error(RADML_MISSING_KEY, what + " \"" + name + "\": there are" + name_list(names));
+  return found - names.begin() + 1;
+}
+
 }  // namespace
 
 Model::Model(const std::string& path, const std::string& device, Purpose purpose)
     : file_(std::filesystem::path(path).filename().string()), device_(parse_device(device)) {
   check_readable(path);
   keep_tensor_memory();
+  leave_cores_to_other_ranks();
   // Not in InferenceMode, not even in the caller's: tensors that are made there cannot take part in a derivative.
   const c10::InferenceMode off(false);
   const c10::NoGradGuard guard;
@@ -96,8 +113,7 @@ void Model::adopt_manifest() {
   if (declared < required_inputs_ || declared > input_names_.size())
     throw Error(RADML_INVALID_FILE, "manifest radml.json: it declares " + std::to_string(declared) +
                                         " inputs, but forward takes " + std::to_string(input_names_.size()));
-  input_names_.clear();
-  for (const Argument& argument : manifest_->inputs) input_names_.push_back(argument.name);
+  input_names_ = names_of(manifest_->inputs);
   required_inputs_ = declared;
 }
 
@@ -127,6 +143,7 @@ void Model::evaluate(const std::vector<at::Tensor>& inputs, std::vector<at::Tens
   struct Clear {
     ~Clear() { arguments.clear(); }
   } const clear;
+  memory_was_refused();  // not in this call yet
   for (size_t i = 0; i < inputs.size(); ++i)
     arguments.push_back(in_layout(device_.is_cpu() ? inputs[i] : inputs[i].to(device_), backend_->input_layout(i)));
   try {
@@ -139,7 +156,10 @@ void Model::evaluate(const std::vector<at::Tensor>& inputs, std::vector<at::Tens
   } catch (const std::bad_alloc&) {
     throw;
   } catch (const std::exception& error) {
-    throw Error(RADML_MODEL_FAILED, file_ + ": the model failed: " + exception_text(error));
+    const std::string text = exception_text(error);
+    if (memory_was_refused() || text.find("CUDA out of memory") != std::string::npos)
+      throw Error(RADML_OUT_OF_MEMORY, file_ + ": out of memory: " + text);
+    throw Error(RADML_MODEL_FAILED, file_ + ": the model failed: " + text);
   }
 }
 
@@ -154,12 +174,9 @@ void Model::check_input_count(size_t n) const {
 void Model::check_call(std::span<const radml_array> inputs, std::span<const radml_array> outputs, bool convert,
                        const std::string& unlimited) const {
   check_input_count(inputs.size());
-  if (manifest_ && outputs.size() != manifest_->outputs.size()) {
-    std::vector<std::string> names;
-    for (const Argument& argument : manifest_->outputs) names.push_back(argument.name);
-    throw Error(RADML_WRONG_OUTPUT_COUNT, file_ + ": expected " + std::to_string(names.size()) + " outputs, got " +
-                                              std::to_string(outputs.size()) + name_list(names));
-  }
+  if (manifest_ && outputs.size() != manifest_->outputs.size())
+    throw Error(RADML_WRONG_OUTPUT_COUNT, file_ + ": expected " + std::to_string(manifest_->outputs.size()) + " outputs, got " +
+                                              std::to_string(outputs.size()) + name_list(names_of(manifest_->outputs)));
   for (size_t i = 0; i < inputs.size(); ++i)
     check_array(file_, argument_label(false, i + 1, input_names_[i]), inputs[i], false);
   for (size_t i = 0; i < outputs.size(); ++i) check_array(file_, output_label(i), outputs[i], true);
@@ -212,6 +229,14 @@ std::string Model::output_name(int64_t index) const {
     throw Error(RADML_WRONG_INDEX,
                 file_ + ": output " + std::to_string(index) + ": the model has " + std::to_string(n_outputs()) + " outputs");
   return manifest_->outputs[static_cast<size_t>(index - 1)].name;
+}
+
+int64_t Model::input_index(const std::string& name) const { return index_of(name, input_names_, file_ + ": input"); }
+
+int64_t Model::output_index(const std::string& name) const {
+  if (!manifest_)
+    throw Error(RADML_MISSING_KEY, file_ + ": output \"" + name + "\": the model has no manifest that names its outputs");
+  return index_of(name, names_of(manifest_->outputs), file_ + ": output");
 }
 
 std::string Model::metadata(const std::string& key) const {

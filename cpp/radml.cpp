@@ -299,6 +299,16 @@ int32_t radml_n_outputs(radml_model model, int64_t* n, char* message, int64_t me
   return guarded(message, message_size, [&] { place(n) = Registry::instance().find(model)->n_outputs(); });
 }
 
+int32_t radml_input_index(radml_model model, const char* name, int64_t* index, char* message, int64_t message_size) {
+  return guarded(message, message_size,
+                 [&] { place(index) = Registry::instance().find(model)->input_index(text_of(name, "name")); });
+}
+
+int32_t radml_output_index(radml_model model, const char* name, int64_t* index, char* message, int64_t message_size) {
+  return guarded(message, message_size,
+                 [&] { place(index) = Registry::instance().find(model)->output_index(text_of(name, "name")); });
+}
+
 int32_t radml_input_name(radml_model model, int64_t index, char* text, int64_t text_size, int64_t* length, char* message,
                          int64_t message_size) {
   return get_text(text, text_size, length, message, message_size,
@@ -329,6 +339,7 @@ int32_t radml_set_num_threads(int64_t n, char* message, int64_t message_size) {
 int32_t radml_get_num_threads(int64_t* n, char* message, int64_t message_size) {
   return guarded(message, message_size, [&] {
     const radml::CallGuard guard;
+    radml::leave_cores_to_other_ranks();
     place(n) = radml::torch_threads();
   });
 }

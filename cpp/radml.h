@@ -44,11 +44,12 @@ typedef enum radml_status {
   RADML_MODEL_FAILED = 12,      /* the model itself raised an error */
   RADML_WRONG_OUTPUT_TYPE = 13, /* the model returned something that is no tensor */
   RADML_WRONG_INDEX = 14,       /* no input or output with that number */
-  RADML_MISSING_KEY = 15,       /* no such metadata */
+  RADML_MISSING_KEY = 15,       /* no such metadata, or no input or output with that name */
   RADML_WRONG_ARGUMENT = 16,    /* an argument out of its range */
-  RADML_OUT_OF_MEMORY = 17,
+  RADML_OUT_OF_MEMORY = 17,     /* the model asked for memory that the machine does not have */
   RADML_INTERNAL_ERROR = 18,
   RADML_NOT_DIFFERENTIABLE = 19, /* a package, an array of integers, an output that depends on no input, ... */
+  RADML_WITHOUT_TORCH = 20,      /* a libradml that was built without LibTorch */
   RADML_NOT_FINITE = 21          /* the loss or a gradient of a training step; nothing was changed */
 } radml_status;
 
@@ -232,6 +233,10 @@ RADML_API int32_t radml_n_inputs(radml_model model, int64_t *n, char *message, i
 /* The number of outputs; -1 for a model without manifest, which only tells when it runs. */
 RADML_API int32_t radml_n_outputs(radml_model model, int64_t *n, char *message, int64_t message_size);
 
+/* The place of the input or output with that name, from 1; RADML_MISSING_KEY where there is none. */
+RADML_API int32_t radml_input_index(radml_model model, const char *name, int64_t *index, char *message, int64_t message_size);
+RADML_API int32_t radml_output_index(radml_model model, const char *name, int64_t *index, char *message, int64_t message_size);
+
 /* Texts. *length is the whole length in bytes without the final zero; text (text_size bytes, may be null) gets as much of it
  * as fits, with a final zero. Indices start at 1. */
 RADML_API int32_t radml_input_name(radml_model model, int64_t index, char *text, int64_t text_size, int64_t *length,
@@ -247,7 +252,7 @@ RADML_API int32_t radml_get_num_threads(int64_t *n, char *message, int64_t messa
 
 /* Static texts and numbers: these cannot fail. */
 RADML_API const char *radml_version(void);       /* for example "0.1.0" */
-RADML_API const char *radml_torch_version(void); /* the LibTorch that radml was built against */
+RADML_API const char *radml_torch_version(void); /* the LibTorch that radml was built against, or "none" */
 RADML_API int32_t radml_abi_version(void);       /* RADML_ABI_VERSION of the loaded library */
 
 #ifdef __cplusplus

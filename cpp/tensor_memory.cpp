@@ -2,6 +2,7 @@
 
 #include <c10/core/CPUAllocator.h>
 #include <c10/util/Exception.h>
+#include <unistd.h>
 
 #include <array>
 #include <bit>
@@ -9,6 +10,7 @@
 #include <cstdlib>
 #include <mutex>
 #include <new>
+#include <string>
 #include <utility>
 
 namespace radml {
@@ -18,7 +20,7 @@ constexpr std::size_t alignment = 64;                  // LibTorch's own
 constexpr std::size_t largest_kept = 32U << 20;        // a larger block is rare and goes straight back
 constexpr std::size_t limit_of_thread = 256U << 20;    // what one thread keeps at the most
 
-constexpr std::size_t most_addressable = std::size_t{1} << 56;  // rounding up a size must not wrap around
+constexpr std::size_t most_addressable = std::size_t{1} << 56;  // where the machine's memory cannot be told
 
 // Sizes are rounded up to four steps between powers of two, so that a little more or less finds the same block.
 constexpr std::size_t steps = 4;
@@ -45,6 +47,7 @@ struct alignas(alignment) Block {
   std::size_t bytes;
 };
 
+thread_local bool refused = false;
 thread_local bool thread_has_ended = false;  // trivial, so that it may be read after the kept blocks are gone
 
 struct KeptBlocks {
@@ -75,6 +78,21 @@ void give_back(void* memory) {
   kept.bytes += block->bytes;
 }
 
+[[noreturn]] void refuse(std::size_t bytes) {
+  refused = true;
+  C10_THROW_ERROR(OutOfMemoryError, "no memory for a tensor of " + std::to_string(bytes) + " bytes");
+}
+
+// Systems that promise any amount of memory end the program when it is used.
+std::size_t memory_of_machine() {
+  static const std::size_t bytes = [] {
+    const long pages = sysconf(_SC_PHYS_PAGES);
+    const long page = sysconf(_SC_PAGESIZE);
+    return pages > 0 && page > 0 ? static_cast<std::size_t>(pages) * static_cast<std::size_t>(page) : most_addressable;
+  }();
+  return bytes;
+}
+
 class TensorMemory final : public c10::Allocator {
  public:
   c10::DataPtr allocate(std::size_t bytes) override {
@@ -86,7 +104,7 @@ class TensorMemory final : public c10::Allocator {
 
  private:
   static void* take(std::size_t bytes) {
-    TORCH_CHECK(bytes <= most_addressable, "not enough memory for a tensor of ", bytes, " bytes");
+    if (bytes > largest_kept && bytes > memory_of_machine()) refuse(bytes);
     const SizeClass size = class_of(bytes);
     if (!thread_has_ended)
       if (Block* const block = kept.first[size.index]; block != nullptr) {
@@ -97,8 +115,7 @@ class TensorMemory final : public c10::Allocator {
     // A large block is not rounded: it is not kept either.
     const std::size_t wanted = size.bytes > largest_kept ? bytes : size.bytes;
     void* memory = nullptr;
-    TORCH_CHECK(posix_memalign(&memory, alignment, sizeof(Block) + wanted) == 0, "not enough memory for a tensor of ", bytes,
-                " bytes");
+    if (posix_memalign(&memory, alignment, sizeof(Block) + wanted) != 0) refuse(bytes);
     return ::new (memory) Block{nullptr, size.index, size.bytes} + 1;
   }
 };
@@ -114,5 +131,7 @@ void keep_tensor_memory() {
 void release_kept_memory() noexcept {
   if (!thread_has_ended) kept.release();
 }
+
+bool memory_was_refused() noexcept { return std::exchange(refused, false); }
 
 }  // namespace radml

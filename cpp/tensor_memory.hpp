@@ -14,4 +14,8 @@ void keep_tensor_memory();
 // Gives back what this thread keeps.
 void release_kept_memory() noexcept;
 
+// Whether a tensor of this thread was refused its memory since it was last asked. TorchScript hands on an exception of the
+// model as a text, so its type does not tell.
+bool memory_was_refused() noexcept;
+
 }  // namespace radml

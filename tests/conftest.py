@@ -7,8 +7,33 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from host_projects import BUILD, COMPILERS, ROOT, command
 
-ROOT = Path(__file__).resolve().parent.parent
+
+@pytest.fixture(scope="session")
+def prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An install prefix laid out as in the wheel, beside torch, and moved after the installation."""
+    folder = tmp_path_factory.mktemp("install")
+    for component in ("cpp", "fortran/radml_torch"):  # not the whole build: other parts have their own tests
+        command("cmake", "--install", BUILD / component, "--prefix", folder / "first" / "ftorch_bridge" / "prefix")
+    site_packages = (folder / "first").rename(folder / "site-packages")
+    (site_packages / "torch").symlink_to(Path(torch.__file__).parent)
+    return site_packages / "ftorch_bridge" / "prefix"
+
+
+@pytest.fixture(scope="session", params=COMPILERS)
+def compiler(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the small TorchScript models of the coupling's tests."""
+    folder = tmp_path_factory.mktemp("models")
+    script = ROOT / "tests" / "torch" / "make_models.py"
+    subprocess.run([sys.executable, "-W", "ignore", script, folder], check=True)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -52,11 +52,12 @@ module radml_torch
     integer :: model_failed = 12        !! the model itself raised an error
     integer :: wrong_output_type = 13   !! the model returned something that is no tensor
     integer :: wrong_index = 14         !! no input or output with that number
-    integer :: missing_key = 15         !! no such metadata
+    integer :: missing_key = 15         !! no such metadata, or no input or output with that name
     integer :: wrong_argument = 16      !! an argument out of its range
-    integer :: out_of_memory = 17
+    integer :: out_of_memory = 17       !! the model asked for memory that the machine does not have
     integer :: internal_error = 18
     integer :: not_differentiable = 19  !! a package, an array of integers, an output that depends on no input
+    integer :: without_torch = 20       !! a libradml that was built without LibTorch
     integer :: not_finite = 21          !! the loss or a gradient of a training step; nothing was changed
   end type status_constants
 
@@ -90,6 +91,8 @@ module radml_torch
     procedure, public :: n_outputs => model_n_outputs
     procedure, public :: input_name => model_input_name
     procedure, public :: output_name => model_output_name
+    procedure, public :: input_index => model_input_index
+    procedure, public :: output_index => model_output_index
     procedure, public :: metadata => model_metadata
     procedure, private :: share => model_share
     generic, public :: assignment(=) => share
@@ -480,6 +483,28 @@ module radml_torch
       integer(c_int32_t) :: status
     end function c_output_name
 
+    function c_input_index(model, name, index, message, message_size) result(status) bind(c, name='radml_input_index')
+      import :: c_char, c_int32_t, c_int64_t
+      implicit none
+      integer(c_int64_t), value :: model
+      character(kind=c_char), intent(in) :: name(*)
+      integer(c_int64_t), intent(inout) :: index
+      character(kind=c_char), intent(inout) :: message(*)
+      integer(c_int64_t), value :: message_size
+      integer(c_int32_t) :: status
+    end function c_input_index
+
+    function c_output_index(model, name, index, message, message_size) result(status) bind(c, name='radml_output_index')
+      import :: c_char, c_int32_t, c_int64_t
+      implicit none
+      integer(c_int64_t), value :: model
+      character(kind=c_char), intent(in) :: name(*)
+      integer(c_int64_t), intent(inout) :: index
+      character(kind=c_char), intent(inout) :: message(*)
+      integer(c_int64_t), value :: message_size
+      integer(c_int32_t) :: status
+    end function c_output_index
+
     function c_metadata(model, key, text, text_size, length, message, message_size) result(status) &
       bind(c, name='radml_metadata')
       import :: c_char, c_int32_t, c_int64_t
@@ -764,6 +789,43 @@ contains
     call report(status, message, stat)
     if (status /= 0 .and. present(errmsg)) errmsg = fortran_text(message)
   end function model_output_name
+
+  !> The place of the input with that name, from 1; 0 on failure.
+  recursive function model_input_index(self, name, stat, errmsg) result(place)
+    class(torch_model), intent(in) :: self
+    character(len=*), intent(in) :: name !! as in the model's manifest [text] (scalar)
+    integer, intent(out), optional :: stat !! 0, or one of radml_status [1] (scalar)
+    character(len=:), allocatable, intent(inout), optional :: errmsg !! what went wrong [text] (scalar)
+    integer :: place
+    integer(c_int64_t) :: index
+    integer(c_int32_t) :: status
+    character(kind=c_char) :: message(message_size)
+
+    index = 0
+    status = c_input_index(self%handle, c_text(trim(name)), index, message, message_size)
+    call report(status, message, stat)
+    if (status /= 0 .and. present(errmsg)) errmsg = fortran_text(message)
+    place = int(index)
+  end function model_input_index
+
+  !> The place of the output with that name, from 1; 0 on failure, and for a model without manifest. It puts arrays in order by name:
+  !> `outputs(net%output_index('heating')) = torch_out(heating)`.
+  recursive function model_output_index(self, name, stat, errmsg) result(place)
+    class(torch_model), intent(in) :: self
+    character(len=*), intent(in) :: name !! as in the model's manifest [text] (scalar)
+    integer, intent(out), optional :: stat !! 0, or one of radml_status [1] (scalar)
+    character(len=:), allocatable, intent(inout), optional :: errmsg !! what went wrong [text] (scalar)
+    integer :: place
+    integer(c_int64_t) :: index
+    integer(c_int32_t) :: status
+    character(kind=c_char) :: message(message_size)
+
+    index = 0
+    status = c_output_index(self%handle, c_text(trim(name)), index, message, message_size)
+    call report(status, message, stat)
+    if (status /= 0 .and. present(errmsg)) errmsg = fortran_text(message)
+    place = int(index)
+  end function model_output_index
 
   !> What the exporter noted under `key`; empty on failure.
   recursive function model_metadata(self, key, stat, errmsg) result(value)

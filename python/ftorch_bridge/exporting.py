@@ -15,6 +15,7 @@ import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 import xarray as xr
@@ -115,6 +116,16 @@ class Manifest:
             if compiled.ranges:
                 root["ranges"] = compiled.ranges
         return json.dumps(root, indent=1)
+
+    @classmethod
+    def from_json(cls, described: Mapping[str, Any]) -> Manifest:
+        """From what :func:`read_manifest` gives."""
+
+        def arguments(given: Sequence[Mapping[str, Any]]) -> tuple[Argument, ...]:
+            return tuple(Argument(a["name"], a["kind"], tuple(a["shape"]), a.get("units", "")) for a in given)
+
+        inputs, outputs = arguments(described["inputs"]), arguments(described["outputs"])
+        return cls(described.get("name", ""), inputs, outputs, described.get("metadata", {}))
 
     def fixed(self, extents: Mapping[str, int]) -> Manifest:
         """The same with these free dimensions fixed: those named ``layer`` and ``layer+1`` for ``{"layer": 89}``."""

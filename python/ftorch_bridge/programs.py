@@ -17,6 +17,13 @@ def prefix() -> Path:
     return Path(os.environ.get("RADML_PREFIX") or Path(__file__).parent / "prefix")
 
 
+def pkg_config_path() -> Path:
+    """Folder of ``radml.pc``, wherever this system's convention puts libraries (``lib``, ``lib64``, ``lib/<triplet>``)."""
+    for path in sorted(prefix().glob("lib*/**/pkgconfig/radml.pc")):
+        return path.parent
+    raise ProgramError(f"{prefix()}: no radml.pc is installed there; install the package again (make) or set RADML_PREFIX")
+
+
 def data_file(name: str) -> Path:
     """Path of a data file that this package ships, for example ``rrtmg_longwave.nc``."""
     path = prefix() / "share" / "radml" / "data" / name

@@ -123,6 +123,13 @@ class Multiply(nn.Module):
         return torch.matmul(x, y)
 
 
+class AsMany(nn.Module):
+    """As many numbers as it is asked for."""
+
+    def forward(self, n: Tensor) -> Tensor:
+        return torch.ones(int(n.item()), dtype=torch.float64)
+
+
 class Half(nn.Module):
     """Returns a kind that Fortran does not have."""
 
@@ -321,6 +328,7 @@ def main(folder: Path) -> None:
     save(folder, "takes_list.pt", TakesList())
     save(folder, "raises.pt", Raises())
     save(folder, "multiply.pt", Multiply())
+    save(folder, "as_many.pt", AsMany())
     save(folder, "half.pt", Half())
     save(folder, "bad_arithmetic.pt", BadArithmetic())
     save(folder, "columns.pt", Columns(), COLUMNS_MANIFEST)

@@ -1,8 +1,8 @@
 !> Failures of the coupling: each gives its status and one clear line. The argument is the folder of the test models.
 program test_torch_errors
-  use, intrinsic :: iso_fortran_env, only: real32, real64
+  use, intrinsic :: iso_fortran_env, only: int64, real32, real64
   use radml_torch, only: radml_status, radml_version, torch_array, torch_get_num_threads, torch_in, torch_model, torch_out, &
-    torch_set_num_threads
+    torch_plan, torch_set_num_threads
   use torch_checks, only: check, check_failure, finish, model_path
   implicit none
 
@@ -23,6 +23,7 @@ program test_torch_errors
   call test_arrays_without_manifest()
   call test_invalid_arrays()
   call test_models_that_fail()
+  call test_out_of_memory()
   call test_nested_outputs()
   call test_questions()
   call test_settings()
@@ -334,6 +335,33 @@ contains
     call check(stat == 0 .and. all(y == x), 'a model that returns a dictionary gives its values')
   end subroutine test_models_that_fail
 
+  !> Memory that no machine has is refused, and the host goes on.
+  subroutine test_out_of_memory()
+    type(torch_model) :: net
+    type(torch_plan) :: plan
+    real(real64), target :: y(3)
+    integer(int64), target :: n
+
+    y = 7.0_real64
+    n = 2_int64**45
+    call net%load(model_path('as_many.pt'))
+    call net%forward([torch_in(n)], [torch_out(y)], stat=stat, errmsg=message)
+    call check_failure(stat, message, radml_status%out_of_memory, &
+      'as_many.pt: out of memory: no memory for a tensor of 281474976710656 bytes', 'a model that asks for terabytes is refused')
+    call check(all(y == 7.0_real64), '... and its output is left alone')
+    call plan%create(net, [torch_in(n)], [torch_out(y)])
+    call plan%run(stat=stat, errmsg=message)
+    call check(stat == radml_status%out_of_memory, '... also in a plan')
+    n = 3
+    call plan%run(stat=stat, errmsg=message)
+    call check(stat == 0 .and. all(y == 1.0_real64), '... and it can run again when it asks for less')
+    call net%forward([torch_in(n), torch_in(n)], [torch_out(y)], stat=stat)
+    call check(stat == radml_status%wrong_input_count, 'an error after that is not taken for want of memory')
+    n = -1
+    call net%forward([torch_in(n)], [torch_out(y)], stat=stat)
+    call check(stat == radml_status%model_failed, '... nor is one inside the model')
+  end subroutine test_out_of_memory
+
   !> Tuples, lists and dictionaries within each other are outputs in order; messages name the place.
   subroutine test_nested_outputs()
     type(torch_model) :: net
@@ -388,7 +416,16 @@ contains
     text = net%output_name(3, stat=stat, errmsg=message)
     call check_failure(stat, message, radml_status%wrong_index, 'columns.pt: output 3: the model has 2 outputs', &
       'an output with no such number is reported')
+    call check(net%input_index('albedo') == 3, 'a model tells which input has a name')
+    call check(net%output_index('flux') == 1, 'a model tells which output has a name')
+    call check(net%output_index('q', stat=stat, errmsg=message) == 0, 'a name that no output has gives no place')
+    call check_failure(stat, message, radml_status%missing_key, 'columns.pt: output "q": there are (flux, heating)', &
+      '... and the message says which there are')
     call net%load(model_path('sum_and_list.pt'))
+    call check(net%input_index('y') == 2, 'without a manifest inputs have the names of forward''s arguments')
+    call check(net%output_index('y', stat=stat, errmsg=message) == 0, '... and outputs have none')
+    call check_failure(stat, message, radml_status%missing_key, 'the model has no manifest that names its outputs', &
+      '... which is said')
     call check(net%n_inputs() == 2, 'without a manifest a model tells how many inputs its forward declares')
     call check(net%input_name(2) == 'y', '... and their names')
     call check(net%n_outputs() == -1, '... but not how many outputs it will return')

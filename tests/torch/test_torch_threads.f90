@@ -39,6 +39,7 @@ program test_torch_threads
   call same_result_every_time()
   call frees_under_way()
   call host_threads()
+  deallocate (x, expected, y) ! variables of a program are not freed at its end
   call finish()
 
 contains

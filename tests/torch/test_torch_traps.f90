@@ -71,6 +71,7 @@ program test_torch_traps
     call ieee_get_halting_mode(ieee_divide_by_zero, workers(i))
   end do
   call check(all(workers), 'the host''s workers trap as before after a call')
+  deallocate (x, nan, infinity, overflow) ! variables of a program are not freed at its end
   call finish()
 
 contains

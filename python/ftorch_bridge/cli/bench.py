@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,11 @@ import typer
 from ftorch_bridge.bench import run_host, run_radiation, table_of
 from ftorch_bridge.cli import console, one_line_errors
 from ftorch_bridge.column_file import read_columns
+from ftorch_bridge.columns import generate_columns
 from ftorch_bridge.files import whole_file
+from ftorch_bridge.formats import export_network, run_formats
+from ftorch_bridge.formats import table_of as formats_table
+from ftorch_bridge.formats import to_dict as formats_dict
 from ftorch_bridge.overhead import run_overhead
 from ftorch_bridge.plots import radiation_figure
 
@@ -73,6 +78,36 @@ def overhead(
         if json_file:
             with whole_file(json_file) as temporary:
                 temporary.write_text(json.dumps(result.to_dict(), indent=2) + "\n")
+            console.print(f"the same as JSON: {json_file}", soft_wrap=True)
+
+
+@app.command()
+def formats(
+    script: Annotated[Path | None, typer.Option(help="a model as TorchScript (.pt); the shipped network where absent")] = None,
+    package: Annotated[Path | None, typer.Option(help="the same model as a package (.pt2)")] = None,
+    blocks: Annotated[str, typer.Option(help="numbers of columns in a call")] = "16,64,192",
+    repeats: Annotated[int, typer.Option(help="turns over which medians are taken", min=1)] = 31,
+    march: Annotated[str, typer.Option(help="instructions of the shipped network's package: portable or native")] = "portable",
+    json_file: Annotated[Path | None, typer.Option("--json", help="write the result here")] = None,
+) -> None:
+    """Time a model as TorchScript and as a package, through plans, against LibTorch alone."""
+    with one_line_errors("ftorch-bench formats"), tempfile.TemporaryDirectory() as folder, console.status("") as status:
+        numbers = [int(text) if text.strip().isdigit() else 0 for text in blocks.split(",")]
+        if min(numbers) < 1:
+            raise typer.BadParameter(f"--blocks {blocks}: expected numbers of columns, as in 16,64,192")
+        if (script is None) != (package is None):
+            raise typer.BadParameter("--script and --package: expected both or neither")
+        if script is not None and package is not None:
+            model, columns = package.stem, None
+        else:
+            columns = generate_columns(max(*numbers, 64), 89, seed=3)
+            model = f"ResCNN of 89 layers, package for {march} instructions"
+            script, package = export_network(Path(folder), columns, march, status.update)
+        results = run_formats(script, package, columns, numbers, repeats, status.update)
+        console.print(formats_table(results, model))
+        if json_file:
+            with whole_file(json_file) as temporary:
+                temporary.write_text(json.dumps(formats_dict(results, model), indent=2) + "\n")
             console.print(f"the same as JSON: {json_file}", soft_wrap=True)
 
 

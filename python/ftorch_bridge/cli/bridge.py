@@ -21,6 +21,13 @@ def cmake_prefix() -> None:
     print(programs.prefix())
 
 
+@app.command("pkg-config-path")
+def pkg_config_path() -> None:
+    """Print the folder that pkg-config needs in PKG_CONFIG_PATH to find radml."""
+    with one_line_errors("ftorch-bridge pkg-config-path"):
+        print(programs.pkg_config_path())
+
+
 @app.command("data-file")
 def data_file(name: Annotated[str, typer.Argument(help="for example rrtmg_longwave.nc")]) -> None:
     """Print the path of a data file of this installation."""

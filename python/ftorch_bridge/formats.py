@@ -1,0 +1,117 @@
+"""A model as TorchScript and as a package, through plans, against LibTorch alone: the program ``radml-bench-formats``."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+import xarray as xr
+from rich.table import Table
+
+from ftorch_bridge import programs
+from ftorch_bridge.bench import machine_facts
+from ftorch_bridge.exporting import Manifest, describe, example_inputs, export, load_source, read_manifest
+
+
+class _Inputs(torch.nn.Module):
+    """Tensors in a file."""
+
+    def __init__(self, tensors: Sequence[torch.Tensor]) -> None:
+        super().__init__()
+        for i, tensor in enumerate(tensors):
+            self.register_buffer(f"tensor_{i}", tensor)
+
+    def forward(self) -> tuple[torch.Tensor, ...]:
+        return tuple(self.buffers())
+
+
+@dataclass(frozen=True)
+class Formats:
+    """One number of columns in a call, on one thread: medians and ranges over turns [µs a column]."""
+
+    columns: int
+    raw_us: float
+    """LibTorch alone: ``module.forward`` of the TorchScript file in C++, on tensors that are ready."""
+    raw_least_us: float
+    raw_most_us: float
+    script_plan_us: float
+    script_plan_least_us: float
+    script_plan_most_us: float
+    script_plan_speed_up: float
+    """Median over the turns of the time of LibTorch alone divided by the plan's."""
+    package_plan_us: float
+    package_plan_least_us: float
+    package_plan_most_us: float
+    package_plan_speed_up: float
+    package_difference: float
+    """Of the package's outputs from the TorchScript file's, the largest, relative to the output's largest value."""
+
+    @classmethod
+    def parse(cls, printed: str) -> Formats:
+        """From what the program prints: a name and a value on each line."""
+        found = dict(line.split() for line in printed.splitlines() if line.strip())
+        return cls(**{name: int(found[name]) if name == "columns" else float(found[name]) for name in cls.__dataclass_fields__})
+
+
+def to_dict(results: Sequence[Formats], model: str) -> dict[str, object]:
+    """Everything, for JSON."""
+    return {"model": model, "results": [asdict(result) for result in results], "machine": machine_facts()}
+
+
+def table_of(results: Sequence[Formats], model: str) -> Table:
+    """For people."""
+    table = Table(title=f"{model}, one thread [µs a column]", title_justify="left")
+    table.add_column("columns in a call")
+    for heading in ("LibTorch alone, .pt", "plan, .pt", "plan, .pt2", ".pt2 to LibTorch alone"):
+        table.add_column(heading, justify="right")
+    for result in results:
+        table.add_row(
+            str(result.columns),
+            *(
+                f"{median:.1f} ({least:.1f} to {most:.1f})"
+                for median, least, most in (
+                    (result.raw_us, result.raw_least_us, result.raw_most_us),
+                    (result.script_plan_us, result.script_plan_least_us, result.script_plan_most_us),
+                    (result.package_plan_us, result.package_plan_least_us, result.package_plan_most_us),
+                )
+            ),
+            f"{result.package_plan_speed_up:.2f} times as fast",
+        )
+    return table
+
+
+def export_network(folder: Path, columns: xr.Dataset, march: str, tell: Callable[[str], None]) -> tuple[Path, Path]:
+    """The shipped network in both formats, for the layers of ``columns``; ``tell`` gets what is being done."""
+    module, notes = load_source("ftorch_bridge.networks:ResCNN", programs.data_file("rescnn_longwave.safetensors"))
+    manifest = describe(module, "rescnn", "float64", [], [], notes).fixed({"layer": columns.sizes["layer"]})
+    script, package = folder / "rescnn.pt", folder / "rescnn.pt2"
+    tell("exporting the network as TorchScript")
+    export(module, manifest, script, columns=columns)
+    tell("compiling the network as a package: a minute")
+    # It adds up in another order: heating of thin layers, of differences of single-precision fluxes, shows it.
+    export(module, manifest, package, columns=columns, march=march, tolerance=2e-4)
+    return script, package
+
+
+def run_formats(
+    script: Path,
+    package: Path,
+    columns: xr.Dataset | None,
+    blocks: Sequence[int],
+    repeats: int,
+    tell: Callable[[str], None],
+) -> list[Formats]:
+    """Time one model in both formats, on ``columns`` or on noise, in calls of each number of columns in ``blocks``."""
+    manifest = Manifest.from_json(read_manifest(package))
+    results = []
+    with tempfile.TemporaryDirectory() as folder:
+        inputs = Path(folder) / "inputs.pt"
+        for block in blocks:
+            tell(f"timing calls of {block} columns")
+            torch.jit.trace(_Inputs(example_inputs(manifest, columns, block)), ()).save(str(inputs))
+            printed = programs.run("radml-bench-formats", script, package, inputs, str(repeats), threads=1)
+            results.append(Formats.parse(printed))
+    return results

@@ -1,0 +1,79 @@
+"""The coupling under the address, undefined-behaviour, leak and thread sanitizers."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from test_torch_programs import PROGRAMS
+
+ROOT = Path(__file__).resolve().parent.parent
+COMPILER = os.environ.get("CXX", "g++")
+
+
+def command(*arguments: str | Path, environment: dict[str, str] | None = None) -> str:
+    done = subprocess.run(
+        list(arguments), check=False, capture_output=True, text=True, timeout=600, env={**os.environ, **(environment or {})}
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def build(folder: Path, sanitizers: str, *targets: str) -> Path:
+    """The coupling and its test programs, all instrumented; the folder of the programs."""
+    (folder / "empty.cpp").write_text("int main() {}\n")
+    compiled = subprocess.run(
+        [COMPILER, f"-fsanitize={sanitizers}", folder / "empty.cpp", "-o", folder / "empty"], check=False, capture_output=True
+    )
+    if compiled.returncode != 0 or subprocess.run([folder / "empty"], check=False).returncode != 0:
+        pytest.skip(f"{COMPILER} -fsanitize={sanitizers} makes no program that runs here")
+    # One translation unit, unoptimised: LibTorch's headers are read once, and the lines of reports are right.
+    flags = f"-O0 -g1 -fno-omit-frame-pointer -fsanitize={sanitizers}"
+    options = {
+        "CMAKE_BUILD_TYPE": "None",
+        "CMAKE_UNITY_BUILD": "ON",
+        "CMAKE_UNITY_BUILD_BATCH_SIZE": "100",
+        "RADML_BUILD_RRTMG": "OFF",
+        "RADML_BUILD_HOST": "OFF",
+        "Python_EXECUTABLE": sys.executable,
+    }
+    languages = ("C", "CXX", "Fortran") if sanitizers != "thread" else ("CXX",)
+    options |= {f"CMAKE_{language}_FLAGS": flags for language in languages}
+    command("cmake", "-G", "Ninja", "-S", ROOT, "-B", folder, *(f"-D{name}={value}" for name, value in options.items()))
+    command("cmake", "--build", folder, *(("--target", *targets) if targets else ()))
+    return folder / "bin"
+
+
+def imports_of(program: Path) -> str:
+    return command("nm", "-D", "--undefined-only", program.parent.parent / "lib" / "libradml.so")
+
+
+@pytest.fixture(scope="session")
+def with_address_sanitizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("address"), "address,undefined")
+
+
+@pytest.fixture(scope="session")
+def with_thread_sanitizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("thread"), "thread", "stress_threads")
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_memory_is_used_and_given_back_rightly(program: str, with_address_sanitizer: Path, models: Path) -> None:
+    """No access out of bounds or after freeing, no leak, no undefined behaviour."""
+    options = {"ASAN_OPTIONS": "detect_leaks=1", "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"}
+    printed = command(with_address_sanitizer / program, models, environment=options)
+    assert printed.count("\nok ") > 5
+
+
+@pytest.mark.skipif(not shutil.which("nm"), reason="looks into the library with nm")
+def test_the_library_itself_is_instrumented(with_address_sanitizer: Path, with_thread_sanitizer: Path) -> None:
+    assert "__asan_report" in imports_of(with_address_sanitizer / "stress_threads")
+    assert "__tsan_read" in imports_of(with_thread_sanitizer / "stress_threads")
+
+
+def test_threads_race_for_nothing(with_thread_sanitizer: Path, models: Path) -> None:
+    printed = command(with_thread_sanitizer / "stress_threads", models)
+    assert printed.count("\nok ") > 5
