@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "autograd_graph.hpp"
 #include "derivative_checks.hpp"
 #include "error.hpp"
 #include "exception_text.hpp"
@@ -100,6 +101,7 @@ void compute(const Model& model, const VectorJacobianProduct& product) {
       arguments.push_back(argument_of(model, i, variable));
       given.push_back(std::move(variable));
     }
+    const GraphRelease release(results);
     std::vector<std::string> places;
     model.evaluate(arguments, results, &places, /*for_derivatives=*/true);
     checks.results(results, product.cotangents, "cotangent");

@@ -20,6 +20,7 @@
 #include <tuple>
 #include <utility>
 
+#include "autograd_graph.hpp"
 #include "derivative_checks.hpp"
 #include "error.hpp"
 #include "exception_text.hpp"
@@ -216,14 +217,14 @@ void Trainer::check_call(std::span<const radml_array> inputs, std::span<const ra
 
 // The mean over the outputs that have a target of each one's own mean over its elements: an output counts the same whatever
 // its size.
-at::Tensor Trainer::mean_squared_error(std::span<const radml_array> inputs, std::span<const radml_array> targets) const {
+at::Tensor Trainer::mean_squared_error(std::span<const radml_array> inputs, std::span<const radml_array> targets,
+                                       std::vector<at::Tensor>& results) const {
   std::vector<at::Tensor> arguments;
   for (size_t i = 0; i < inputs.size(); ++i) {
     at::Tensor argument = input_tensor(inputs[i]);
     if (backend_.writes_input(i)) argument = argument.clone();
     arguments.push_back(std::move(argument));
   }
-  std::vector<at::Tensor> results;
   model_.evaluate(arguments, results);
   DerivativeChecks(model_).results(results, targets, "target");
   at::Tensor sum;
@@ -245,10 +246,12 @@ double Trainer::step(std::span<const radml_array> inputs, std::span<const radml_
   const c10::AutoGradMode on(true);
   SavedTensors buffers(buffers_);
   double value = 0.0;
+  std::vector<at::Tensor> results;
   {
+    const GraphRelease release(results);
     const TrainingMode mode(backend_.module());
     optimizer_->zero_grad();
-    const at::Tensor loss = mean_squared_error(inputs, targets);
+    const at::Tensor loss = mean_squared_error(inputs, targets, results);
     value = loss.item<double>();
     if (!std::isfinite(value)) refuse(RADML_NOT_FINITE, "the loss is " + number_text(value) + "; no parameter was changed");
     if (!loss.requires_grad())
@@ -277,7 +280,8 @@ double Trainer::loss(std::span<const radml_array> inputs, std::span<const radml_
   check_call(inputs, targets);
   const std::lock_guard lock(mutex_);
   const c10::InferenceMode guard;
-  return mean_squared_error(inputs, targets).item<double>();
+  std::vector<at::Tensor> results;
+  return mean_squared_error(inputs, targets, results).item<double>();
 }
 
 void Trainer::forward(std::span<const radml_array> inputs, std::span<const radml_array> outputs) {

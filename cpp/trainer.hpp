@@ -41,7 +41,8 @@ class Trainer {
   void load_checkpoint(const std::string& path);
 
  private:
-  at::Tensor mean_squared_error(std::span<const radml_array> inputs, std::span<const radml_array> targets) const;
+  at::Tensor mean_squared_error(std::span<const radml_array> inputs, std::span<const radml_array> targets,
+                                std::vector<at::Tensor>& results) const;
   void check_call(std::span<const radml_array> inputs, std::span<const radml_array> targets) const;
   [[nodiscard]] std::unique_ptr<torch::optim::Optimizer> new_optimizer() const;
   [[noreturn]] void refuse(radml_status status, const std::string& what) const;

@@ -29,7 +29,7 @@ program training_step
   call network%forward([torch_in(temperature), torch_in(wind)], [torch_out(predicted)])
   evaporation = scheme(temperature, wind)
   print '(a, f5.1)', 'largest evaporation [mm day-1] ', maxval(evaporation)
-  print '(a, l1)', 'the saved network is within 0.3 mm day-1 of the scheme: ', all(abs(predicted - evaporation) < 0.3_real64)
+  print '(a, l1)', 'the saved network is within 0.5 mm day-1 of the scheme: ', all(abs(predicted - evaporation) < 0.5_real64)
 
 contains
 
