@@ -178,8 +178,8 @@ int main(int argc, char** argv) {
         }),
         "threads run plans of their own of one model");
 
-  // The adjoint of each sample's own results, and the tangent linear along the sample itself. Forward mode has one level for all
-  // threads, which the first to come opens and the last to go closes.
+  // The adjoint of each sample's own results, and the tangent linear along the sample itself. Forward mode has one level for
+  // all threads, which the first to come opens and the last to go closes.
   const auto products = [&](Sample& sample, std::vector<float>& gradient, std::vector<float>& tangent) {
     const radml_array x = view(sample.x.data(), channels, true);
     const radml_array cotangent = view(sample.right.data(), results, true);
