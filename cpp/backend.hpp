@@ -27,6 +27,16 @@ class Backend {
   // The model works in place on this input. `i` counts from 0.
   [[nodiscard]] virtual bool writes_input(size_t i) const = 0;
   [[nodiscard]] virtual Layout input_layout(size_t i) const = 0;
+
+  // LibTorch can differentiate what run_for_derivatives runs. That is the same as run, except where it was optimised in ways
+  // that leave the results as they are and the derivatives not.
+  [[nodiscard]] virtual bool differentiable() const { return false; }
+  virtual void run_for_derivatives(const std::vector<at::Tensor>& inputs, std::vector<at::Tensor>& results,
+                                   std::vector<std::string>* places) const {
+    run(inputs, results, places);
+  }
+  // Parts of it run with gradients switched off or on (torch.no_grad() and the like).
+  [[nodiscard]] virtual bool switches_gradients() const { return false; }
 };
 
 }  // namespace radml

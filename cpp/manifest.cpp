@@ -204,6 +204,9 @@ void check_array(const std::string& model, const std::string& label, const radml
   const auto refuse = [&](radml_status status, const std::string& what) {
     throw Error(status, model + ": " + label + ": " + what);
   };
+  if (is_no_array(array))
+    refuse(RADML_INVALID_ARRAY, std::string("torch_none() is no array; expected one made with ") +
+                                    (is_output ? "torch_out" : "torch_in"));
   if (array.flags & RADML_FOREIGN_DESCRIPTOR)
     refuse(RADML_INVALID_ARRAY,
            "its descriptor is not of the compiler whose ISO_Fortran_binding.h radml_descriptor.c was compiled with");
@@ -251,12 +254,14 @@ Manifest Manifest::parse(const std::string& text) {
 }
 
 void Manifest::check(const std::string& model, const radml_array* in, const radml_array* out, bool convert,
-                     const std::string& unlimited) const {
+                     const std::string& unlimited, const std::string& role) const {
   KnownExtents known;
   for (size_t i = 0; i < inputs.size(); ++i)
     check_argument(model, argument_label(false, i + 1, inputs[i].name), inputs[i], in[i], ranges, known, convert, unlimited);
   for (size_t i = 0; i < outputs.size(); ++i)
-    check_argument(model, argument_label(true, i + 1, outputs[i].name), outputs[i], out[i], ranges, known, convert, unlimited);
+    if (!is_no_array(out[i]))
+      check_argument(model, role + argument_label(true, i + 1, outputs[i].name), outputs[i], out[i], ranges, known, convert,
+                     unlimited);
 }
 
 }  // namespace radml

@@ -57,8 +57,10 @@ struct Manifest {
 
   // Throws Error for the first array whose rank, kind or shape is not the declared one; with `convert` one real kind may
   // stand for the other, and the dimension `unlimited` may leave its range. `model` begins the message.
+  // Places with RADML_NO_ARRAY are passed over: whoever needs an array has refused them before. `role` begins the outputs'
+  // labels: "cotangent of ".
   void check(const std::string& model, const radml_array* inputs, const radml_array* outputs, bool convert,
-             const std::string& unlimited = "") const;
+             const std::string& unlimited = "", const std::string& role = "") const;
 };
 
 // `input 2 "q"`; without the name where there is none.
@@ -67,6 +69,9 @@ std::string argument_label(bool is_output, size_t number, const std::string& nam
 // `(64,90) float64`; `scalar float64` for rank 0.
 std::string array_text(const radml_array& array);
 std::string shape_text(const std::vector<std::string>& extents);
+
+// A place that is not wanted or zero: what torch_none() makes.
+inline bool is_no_array(const radml_array& array) { return (array.flags & RADML_NO_ARRAY) != 0; }
 
 // Throws Error(RADML_INVALID_ARRAY or RADML_WRONG_KIND) for an array that no model could take.
 void check_array(const std::string& model, const std::string& label, const radml_array& array, bool is_output);

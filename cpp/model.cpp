@@ -1,5 +1,6 @@
 #include "model.hpp"
 
+#include <c10/core/GradMode.h>
 #include <c10/core/InferenceMode.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <torch/cuda.h>
@@ -20,7 +21,6 @@
 #include "torchscript_backend.hpp"
 
 namespace radml {
-namespace {
 
 c10::Device parse_device(const std::string& text) {
   const auto unknown = [&]() {
@@ -52,6 +52,8 @@ void check_readable(const std::string& path) {
   if (!std::ifstream(path)) throw Error(RADML_MISSING_FILE, path + ": cannot be opened for reading");
 }
 
+namespace {
+
 // ` (a, b, c)`
 std::string name_list(const std::vector<std::string>& names) {
   std::string text;
@@ -73,14 +75,16 @@ int64_t index_of(const std::string& name, const std::vector<std::string>& names,
 
 }  // namespace
 
-Model::Model(const std::string& path, const std::string& device)
+Model::Model(const std::string& path, const std::string& device, Purpose purpose)
     : file_(std::filesystem::path(path).filename().string()), device_(parse_device(device)) {
   check_readable(path);
   keep_tensor_memory();
   leave_cores_to_other_ranks();
-  const c10::InferenceMode guard;
+  // Not in InferenceMode, not even in the caller's: tensors that are made there cannot take part in a derivative.
+  const c10::InferenceMode off(false);
+  const c10::NoGradGuard guard;
   try {
-    open(path);
+    open(path, purpose);
     input_names_ = backend_->input_names();
     required_inputs_ = backend_->required_inputs();
     if (manifest_) adopt_manifest();
@@ -90,15 +94,18 @@ Model::Model(const std::string& path, const std::string& device)
 }
 
 // The format is told by what is in the file, not by its name.
-void Model::open(const std::string& path) {
+void Model::open(const std::string& path, Purpose purpose) {
   if (PackageFile::is_package(path)) {
+    if (purpose == Purpose::training)
+      throw Error(RADML_NOT_DIFFERENTIABLE,
+                  "a package of machine code (.pt2) cannot be trained; export the model as TorchScript (.pt) with --trainable");
     const PackageFile file(path);
     manifest_ = Manifest::parse(file.manifest());
     backend_ = std::make_unique<PackageBackend>(file, device_, *manifest_);
     return;
   }
   std::string manifest;
-  backend_ = std::make_unique<TorchScriptBackend>(path, device_, manifest);
+  backend_ = std::make_unique<TorchScriptBackend>(path, device_, purpose == Purpose::training, manifest);
   if (!manifest.empty()) manifest_ = Manifest::parse(manifest);
 }
 
@@ -143,7 +150,7 @@ at::Tensor Model::on_device(const at::Tensor& tensor, size_t input) const {
 }
 
 void Model::evaluate(const std::vector<at::Tensor>& inputs, std::vector<at::Tensor>& results,
-                     std::vector<std::string>* places) const {
+                     std::vector<std::string>* places, bool for_derivatives) const {
   // Kept between calls, like the interpreter's own: a call is made without asking the system for memory.
   static thread_local std::vector<at::Tensor> arguments;
   struct Clear {
@@ -153,7 +160,10 @@ void Model::evaluate(const std::vector<at::Tensor>& inputs, std::vector<at::Tens
   try {
     for (size_t i = 0; i < inputs.size(); ++i)
       arguments.push_back(in_layout(on_device(inputs[i], i), backend_->input_layout(i)));
-    backend_->run(arguments, results, places);
+    if (for_derivatives)
+      backend_->run_for_derivatives(arguments, results, places);
+    else
+      backend_->run(arguments, results, places);
   } catch (const Error& error) {
     throw Error(error.status(), file_ + ": " + error.what());
   } catch (const std::bad_alloc&) {
@@ -166,14 +176,17 @@ void Model::evaluate(const std::vector<at::Tensor>& inputs, std::vector<at::Tens
   }
 }
 
+void Model::check_input_count(size_t n) const {
+  if (n >= required_inputs_ && n <= input_names_.size()) return;
+  std::string expected = std::to_string(required_inputs_);
+  if (required_inputs_ < input_names_.size()) expected += " to " + std::to_string(input_names_.size());
+  throw Error(RADML_WRONG_INPUT_COUNT,
+              file_ + ": expected " + expected + " inputs, got " + std::to_string(n) + name_list(input_names_));
+}
+
 void Model::check_call(std::span<const radml_array> inputs, std::span<const radml_array> outputs, bool convert,
                        const std::string& unlimited) const {
-  if (inputs.size() < required_inputs_ || inputs.size() > input_names_.size()) {
-    std::string expected = std::to_string(required_inputs_);
-    if (required_inputs_ < input_names_.size()) expected += " to " + std::to_string(input_names_.size());
-    throw Error(RADML_WRONG_INPUT_COUNT,
-                file_ + ": expected " + expected + " inputs, got " + std::to_string(inputs.size()) + name_list(input_names_));
-  }
+  check_input_count(inputs.size());
   if (manifest_ && outputs.size() != manifest_->outputs.size())
     throw Error(RADML_WRONG_OUTPUT_COUNT, file_ + ": expected " + std::to_string(manifest_->outputs.size()) + " outputs, got " +
                                               std::to_string(outputs.size()) + name_list(names_of(manifest_->outputs)));

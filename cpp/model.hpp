@@ -16,12 +16,18 @@
 
 namespace radml {
 
+// Throw Error(RADML_UNKNOWN_DEVICE or RADML_MISSING_DEVICE), and Error(RADML_MISSING_FILE).
+c10::Device parse_device(const std::string& text);
+void check_readable(const std::string& path);
+
 class Model {
  public:
   static constexpr const char* none_text = "no model is loaded: call load first";
   static constexpr const char* freed_text = "the model was freed";
 
-  Model(const std::string& path, const std::string& device);
+  // A model for training is TorchScript with parameters, and not frozen.
+  enum class Purpose { inference, training };
+  Model(const std::string& path, const std::string& device, Purpose purpose = Purpose::inference);
 
   // Safe to call from several threads at once. Writes no output unless all can be written.
   void forward(std::span<const radml_array> inputs, std::span<const radml_array> outputs) const;
@@ -30,10 +36,12 @@ class Model {
   // float64 argument and the other way round; the free dimension `unlimited`, which is cut into blocks, may leave its range.
   void check_call(std::span<const radml_array> inputs, std::span<const radml_array> outputs, bool convert,
                   const std::string& unlimited = "") const;
-  // Runs the model on tensors on the CPU or on its device and appends what it returns. Allocates nothing itself in the steady state.
+  void check_input_count(size_t n) const;
+  // Runs the model on tensors on the CPU or on its device and appends what it returns. Allocates nothing itself in the steady
+  // state.
   // `places` gets where in nested results each one was, for messages.
   void evaluate(const std::vector<at::Tensor>& inputs, std::vector<at::Tensor>& results,
-                std::vector<std::string>* places = nullptr) const;
+                std::vector<std::string>* places = nullptr, bool for_derivatives = false) const;
   void check_results(const std::vector<at::Tensor>& results, std::span<const radml_array> outputs,
                      const std::vector<std::string>* places = nullptr) const;
 
@@ -42,6 +50,7 @@ class Model {
 
   [[nodiscard]] const std::string& file() const { return file_; }
   [[nodiscard]] c10::Device device() const { return device_; }
+  [[nodiscard]] const Backend& backend() const { return *backend_; }
   [[nodiscard]] const Manifest* manifest() const { return manifest_ ? &*manifest_ : nullptr; }
   [[nodiscard]] bool writes_input(size_t i) const { return backend_->writes_input(i); }  // works in place on it
   [[nodiscard]] std::string input_label(size_t i) const;                            // `input 1 "t"`; i from 0
@@ -56,7 +65,7 @@ class Model {
   [[nodiscard]] std::string metadata(const std::string& key) const;
 
  private:
-  void open(const std::string& path);
+  void open(const std::string& path, Purpose purpose);
   void adopt_manifest();
   at::Tensor on_device(const at::Tensor& tensor, size_t input) const;
   void check_place(const radml_array& array, const std::string& label) const;

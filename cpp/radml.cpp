@@ -16,18 +16,22 @@
 #include "call_guard.hpp"
 #include "error.hpp"
 #include "exception_text.hpp"
+#include "jacobian.hpp"
 #include "model.hpp"
 #include "plan.hpp"
 #include "registry.hpp"
 #include "tensor_memory.hpp"
+#include "trainer.hpp"
 
 namespace {
 
 using radml::Error;
 using radml::Model;
 using radml::Plan;
+using radml::Trainer;
 using Registry = radml::Registry<const Model>;
 using PlanRegistry = radml::Registry<Plan>;
+using TrainerRegistry = radml::Registry<Trainer>;
 
 void copy_text(std::string_view text, char* buffer, int64_t size) noexcept {
   if (buffer == nullptr || size <= 0) return;
@@ -86,6 +90,16 @@ std::string text_of(const char* text, const char* what) {
   return text;
 }
 
+int32_t with_file(radml_trainer trainer, const char* path, char* message, int64_t message_size,
+                  void (Trainer::*work)(const std::string&)) {
+  return guarded(message, message_size, [&] {
+    const std::string file = text_of(path, "path");
+    const std::shared_ptr<Trainer> found = TrainerRegistry::instance().find(trainer);
+    const radml::CallGuard guard;
+    (found.get()->*work)(file);
+  });
+}
+
 int64_t& place(int64_t* n) {
   if (n == nullptr) throw Error(RADML_WRONG_ARGUMENT, "no place given for the number");
   return *n;
@@ -142,6 +156,32 @@ int32_t radml_forward_with(radml_model model, const radml_array* inputs, int64_t
   });
 }
 
+int32_t radml_vector_jacobian_product(radml_model model, const radml_array* inputs, int64_t n_inputs,
+                                      const radml_array* cotangents, int64_t n_cotangents, const radml_array* gradients,
+                                      int64_t n_gradients, const radml_array* outputs, int64_t n_outputs, char* message,
+                                      int64_t message_size) {
+  return guarded(message, message_size, [&] {
+    const radml::VectorJacobianProduct product{span_of(inputs, n_inputs), span_of(cotangents, n_cotangents),
+                                               span_of(gradients, n_gradients), span_of(outputs, n_outputs)};
+    const std::shared_ptr<const Model> found = Registry::instance().find(model);
+    const radml::CallGuard guard;
+    radml::compute(*found, product);
+  });
+}
+
+int32_t radml_jacobian_vector_product(radml_model model, const radml_array* inputs, int64_t n_inputs,
+                                      const radml_array* tangents, int64_t n_tangents, const radml_array* output_tangents,
+                                      int64_t n_output_tangents, const radml_array* outputs, int64_t n_outputs, char* message,
+                                      int64_t message_size) {
+  return guarded(message, message_size, [&] {
+    const radml::JacobianVectorProduct product{span_of(inputs, n_inputs), span_of(tangents, n_tangents),
+                                               span_of(output_tangents, n_output_tangents), span_of(outputs, n_outputs)};
+    const std::shared_ptr<const Model> found = Registry::instance().find(model);
+    const radml::CallGuard guard;
+    radml::compute(*found, product);
+  });
+}
+
 int32_t radml_plan_create(radml_model model, const radml_array* inputs, int64_t n_inputs, const radml_array* outputs,
                           int64_t n_outputs, const radml_options* options, radml_plan* plan, char* message,
                           int64_t message_size) {
@@ -170,6 +210,84 @@ int32_t radml_plan_free(radml_plan plan, char* message, int64_t message_size) {
   return guarded(message, message_size, [&] {
     const radml::CallGuard guard;
     PlanRegistry::instance().release(plan);
+  });
+}
+
+int32_t radml_trainer_create(const char* path, const char* device, const char* optimizer,
+                             const radml_optimizer_options* options, radml_trainer* trainer, char* message,
+                             int64_t message_size) {
+  return guarded(message, message_size, [&] {
+    if (trainer == nullptr) throw Error(RADML_WRONG_ARGUMENT, "no place given for the trainer");
+    *trainer = 0;
+    const std::string file = text_of(path, "path");
+    const std::string where = text_of(device, "device");
+    const std::string name = text_of(optimizer, "optimizer");
+    const radml::CallGuard guard;
+    *trainer = TrainerRegistry::instance().add(
+        std::make_shared<Trainer>(file, where, name, options == nullptr ? radml_optimizer_options{} : *options));
+  });
+}
+
+int32_t radml_trainer_step(radml_trainer trainer, const radml_array* inputs, int64_t n_inputs, const radml_array* targets,
+                             int64_t n_targets, double* loss, char* message, int64_t message_size) {
+  return guarded(message, message_size, [&] {
+    if (loss == nullptr) throw Error(RADML_WRONG_ARGUMENT, "no place given for the loss");
+    const Arrays in = span_of(inputs, n_inputs);
+    const Arrays out = span_of(targets, n_targets);
+    const std::shared_ptr<Trainer> found = TrainerRegistry::instance().find(trainer);
+    const radml::CallGuard guard;
+    *loss = found->step(in, out);
+  });
+}
+
+int32_t radml_trainer_loss(radml_trainer trainer, const radml_array* inputs, int64_t n_inputs, const radml_array* targets,
+                           int64_t n_targets, double* loss, char* message, int64_t message_size) {
+  return guarded(message, message_size, [&] {
+    if (loss == nullptr) throw Error(RADML_WRONG_ARGUMENT, "no place given for the loss");
+    const Arrays in = span_of(inputs, n_inputs);
+    const Arrays out = span_of(targets, n_targets);
+    const std::shared_ptr<Trainer> found = TrainerRegistry::instance().find(trainer);
+    const radml::CallGuard guard;
+    *loss = found->loss(in, out);
+  });
+}
+
+int32_t radml_trainer_forward(radml_trainer trainer, const radml_array* inputs, int64_t n_inputs, const radml_array* outputs,
+                              int64_t n_outputs, char* message, int64_t message_size) {
+  return guarded(message, message_size, [&] {
+    const Arrays in = span_of(inputs, n_inputs);
+    const Arrays out = span_of(outputs, n_outputs);
+    const std::shared_ptr<Trainer> found = TrainerRegistry::instance().find(trainer);
+    const radml::CallGuard guard;
+    found->forward(in, out);
+  });
+}
+
+int32_t radml_trainer_set_learning_rate(radml_trainer trainer, double learning_rate, char* message, int64_t message_size) {
+  return guarded(message, message_size, [&] { TrainerRegistry::instance().find(trainer)->set_learning_rate(learning_rate); });
+}
+
+int32_t radml_trainer_save(radml_trainer trainer, const char* path, char* message, int64_t message_size) {
+  return with_file(trainer, path, message, message_size, &Trainer::save);
+}
+
+int32_t radml_trainer_save_checkpoint(radml_trainer trainer, const char* path, char* message, int64_t message_size) {
+  return with_file(trainer, path, message, message_size, &Trainer::save_checkpoint);
+}
+
+int32_t radml_trainer_load_checkpoint(radml_trainer trainer, const char* path, char* message, int64_t message_size) {
+  return with_file(trainer, path, message, message_size, &Trainer::load_checkpoint);
+}
+
+int32_t radml_trainer_retain(radml_trainer trainer, char* message, int64_t message_size) {
+  return guarded(message, message_size, [&] { TrainerRegistry::instance().retain(trainer); });
+}
+
+int32_t radml_trainer_free(radml_trainer trainer, char* message, int64_t message_size) {
+  return guarded(message, message_size, [&] {
+    const radml::CallGuard guard;
+    TrainerRegistry::instance().release(trainer);
+    radml::release_kept_memory();
   });
 }
 

@@ -48,7 +48,9 @@ typedef enum radml_status {
   RADML_WRONG_ARGUMENT = 16,    /* an argument out of its range */
   RADML_OUT_OF_MEMORY = 17,     /* the model asked for memory that the machine does not have */
   RADML_INTERNAL_ERROR = 18,
-  RADML_WITHOUT_TORCH = 20 /* a libradml that was built without LibTorch */
+  RADML_NOT_DIFFERENTIABLE = 19, /* a package, an array of integers, an output that depends on no input, ... */
+  RADML_WITHOUT_TORCH = 20,      /* a libradml that was built without LibTorch */
+  RADML_NOT_FINITE = 21          /* the loss or a gradient of a training step; nothing was changed */
 } radml_status;
 
 /* Kinds of array elements, named as in PyTorch. */
@@ -70,7 +72,8 @@ typedef enum radml_flag {
   RADML_READ_ONLY = 1,          /* an input; refused as an output */
   RADML_ASSUMED_SIZE = 2,       /* the last extent is not known; refused */
   RADML_FOREIGN_DESCRIPTOR = 4, /* described by another compiler's descriptor than the one that was read; refused */
-  RADML_ON_DEVICE = 8           /* lies in the memory of the model's device, not in the host's */
+  RADML_NO_ARRAY = 8,           /* no array: for a place that is not wanted or zero; refused where an array is needed */
+  RADML_ON_DEVICE = 16          /* lies in the memory of the model's device, not in the host's */
 } radml_flag;
 
 /* A view of an array that the caller owns: a plain value, nothing to free. Dimension 1 is Fortran's first. Strides are in
@@ -99,11 +102,33 @@ typedef struct radml_options {
   int64_t threads;           /* that share the blocks, 1 to 1024 */
 } radml_options;
 
+/* Bits of radml_optimizer_options.flags: the values that are given. */
+typedef enum radml_optimizer_option {
+  RADML_LEARNING_RATE = 1,
+  RADML_MOMENTUM = 2,
+  RADML_WEIGHT_DECAY = 4,
+  RADML_BETA1 = 8,
+  RADML_BETA2 = 16
+} radml_optimizer_option;
+
+/* Options of an optimizer, by PyTorch's names. Those without their bit are PyTorch's defaults. */
+typedef struct radml_optimizer_options {
+  int64_t flags;        /* radml_optimizer_option bits */
+  double learning_rate; /* 1.0e-3 */
+  double momentum;      /* of "sgd": 0 */
+  double weight_decay;  /* 0 */
+  double beta1;         /* of "adam": 0.9 */
+  double beta2;         /* of "adam": 0.999 */
+} radml_optimizer_options;
+
 /* A loaded model. 0 is no model; a handle that was freed is recognised, never reused. */
 typedef int64_t radml_model;
 
 /* A model bound to arrays. 0 is no plan; a handle that was freed is recognised, never reused. */
 typedef int64_t radml_plan;
+
+/* A model whose parameters are updated. 0 is no trainer; a handle that was freed is recognised, never reused. */
+typedef int64_t radml_trainer;
 
 /* Loads a model onto a device ("cpu", "cuda", "cuda:1"). *model is 0 if that fails. */
 RADML_API int32_t radml_load(const char *path, const char *device, radml_model *model, char *message, int64_t message_size);
@@ -140,6 +165,24 @@ RADML_API int32_t radml_forward_with(radml_model model, const radml_array *input
                                      const radml_array *outputs, int64_t n_outputs, const radml_options *options,
                                      char *message, int64_t message_size);
 
+/* The adjoint: gradients[i] = sum over the outputs j of cotangents[j] times the derivative of output j by input i. Cotangents
+ * have the shapes and kinds of the outputs, gradients those of the inputs. RADML_NO_ARRAY stands for a cotangent that is zero,
+ * and for a gradient or an output that is not wanted. The outputs of the forward are written too, unless n_outputs is 0.
+ * On any failure no array has been touched. */
+RADML_API int32_t radml_vector_jacobian_product(radml_model model, const radml_array *inputs, int64_t n_inputs,
+                                                const radml_array *cotangents, int64_t n_cotangents,
+                                                const radml_array *gradients, int64_t n_gradients,
+                                                const radml_array *outputs, int64_t n_outputs, char *message,
+                                                int64_t message_size);
+
+/* The tangent linear: output_tangents[j] = sum over the inputs i of the derivative of output j by input i times tangents[i].
+ * Otherwise as radml_vector_jacobian_product. */
+RADML_API int32_t radml_jacobian_vector_product(radml_model model, const radml_array *inputs, int64_t n_inputs,
+                                                const radml_array *tangents, int64_t n_tangents,
+                                                const radml_array *output_tangents, int64_t n_output_tangents,
+                                                const radml_array *outputs, int64_t n_outputs, char *message,
+                                                int64_t message_size);
+
 /* Checks the arrays once and binds them to the model, to be run many times. The arrays' memory must stay where it is for as
  * long as the plan is run; the model lives as long as the plan. *plan is 0 if that fails. */
 RADML_API int32_t radml_plan_create(radml_model model, const radml_array *inputs, int64_t n_inputs,
@@ -152,6 +195,42 @@ RADML_API int32_t radml_plan_run(radml_plan plan, char *message, int64_t message
 /* One more owner of a plan: it takes one more radml_plan_free to let it go. */
 RADML_API int32_t radml_plan_retain(radml_plan plan, char *message, int64_t message_size);
 RADML_API int32_t radml_plan_free(radml_plan plan, char *message, int64_t message_size);
+
+/* Loads a TorchScript file, which must not be frozen, to train it with the optimizer "sgd" or "adam". options may be null.
+ * *trainer is 0 if that fails. */
+RADML_API int32_t radml_trainer_create(const char *path, const char *device, const char *optimizer,
+                                       const radml_optimizer_options *options, radml_trainer *trainer, char *message,
+                                       int64_t message_size);
+
+/* One step of the optimizer, in training mode, down the gradient of the loss: the mean, over the outputs that have a target, of
+ * the mean squared difference of that output from its target. Targets have the shapes and kinds of the outputs, RADML_NO_ARRAY
+ * stands for an output that does not count. *loss is that before the step. On any failure, RADML_NOT_FINITE included, neither
+ * *loss nor the model nor the optimizer have changed. */
+RADML_API int32_t radml_trainer_step(radml_trainer trainer, const radml_array *inputs, int64_t n_inputs,
+                                     const radml_array *targets, int64_t n_targets, double *loss, char *message,
+                                     int64_t message_size);
+
+/* The same loss in evaluation mode, without a step. */
+RADML_API int32_t radml_trainer_loss(radml_trainer trainer, const radml_array *inputs, int64_t n_inputs,
+                                     const radml_array *targets, int64_t n_targets, double *loss, char *message,
+                                     int64_t message_size);
+
+/* As radml_forward, with the parameters as they are. */
+RADML_API int32_t radml_trainer_forward(radml_trainer trainer, const radml_array *inputs, int64_t n_inputs,
+                                        const radml_array *outputs, int64_t n_outputs, char *message, int64_t message_size);
+
+RADML_API int32_t radml_trainer_set_learning_rate(radml_trainer trainer, double learning_rate, char *message,
+                                                  int64_t message_size);
+
+/* Writes the model, with its manifest, as a file for radml_load and radml_trainer_create; and what it takes to go on training
+ * to the same bits: parameters, buffers and the optimizer's state and options. */
+RADML_API int32_t radml_trainer_save(radml_trainer trainer, const char *path, char *message, int64_t message_size);
+RADML_API int32_t radml_trainer_save_checkpoint(radml_trainer trainer, const char *path, char *message, int64_t message_size);
+RADML_API int32_t radml_trainer_load_checkpoint(radml_trainer trainer, const char *path, char *message, int64_t message_size);
+
+/* One more owner of a trainer: it takes one more radml_trainer_free to let it go. */
+RADML_API int32_t radml_trainer_retain(radml_trainer trainer, char *message, int64_t message_size);
+RADML_API int32_t radml_trainer_free(radml_trainer trainer, char *message, int64_t message_size);
 
 /* The number of inputs; of a model without manifest, those of its forward, optional ones included. */
 RADML_API int32_t radml_n_inputs(radml_model model, int64_t *n, char *message, int64_t message_size);

@@ -86,9 +86,9 @@ radml_kind kind_of(c10::ScalarType wanted) {
 }
 
 bool can_view(const radml_array& array) {
-  // Components of packed records may lie where the processor wants no number of this size.
-  const int64_t alignment = array.element_size / (array.kind == RADML_COMPLEX64 || array.kind == RADML_COMPLEX128 ? 2 : 1);
-  if (reinterpret_cast<std::uintptr_t>(array.address) % static_cast<std::uintptr_t>(alignment) != 0) return false;
+  // Components of packed records may lie where the processor wants no number of this size; and LibTorch wants complex numbers
+  // to be aligned to both of their parts, Fortran to one of them.
+  if (reinterpret_cast<std::uintptr_t>(array.address) % static_cast<std::uintptr_t>(array.element_size) != 0) return false;
   for (int32_t i = 0; i < array.rank; ++i)
     if (array.shape[i] > 1 && (array.strides[i] < 0 || array.strides[i] % array.element_size != 0)) return false;
   return true;
@@ -124,7 +124,7 @@ at::Tensor in_layout(const at::Tensor& tensor, Layout layout) {
 void secure_results(std::vector<at::Tensor>& results, const std::vector<at::Tensor>& inputs) {
   for (at::Tensor& result : results)
     for (const at::Tensor& input : inputs)
-      if (result.is_alias_of(input)) {
+      if (result.defined() && result.is_alias_of(input)) {
         result = result.clone();
         break;
       }

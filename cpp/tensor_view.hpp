@@ -30,7 +30,7 @@ at::Tensor input_tensor(const radml_array& array, c10::Device device = c10::kCPU
 at::Tensor in_layout(const at::Tensor& tensor, Layout layout);
 
 // A result may be a view of an input, and the host may give one array as input and output: copies such results, so that all
-// can be written.
+// can be written. Undefined ones, which nobody wants, stay so.
 void secure_results(std::vector<at::Tensor>& results, const std::vector<at::Tensor>& inputs);
 
 // Writes the values of a tensor of the same shape, and the same or the other real kind, into the array; its strides may be any.

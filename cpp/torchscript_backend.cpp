@@ -4,8 +4,10 @@
 #include <ATen/core/jit_type.h>
 #include <torch/csrc/jit/api/function_impl.h>
 #include <torch/csrc/jit/ir/alias_analysis.h>
+#include <torch/csrc/jit/passes/inliner.h>
 #include <torch/csrc/jit/serialization/import.h>
 
+#include <string_view>
 #include <utility>
 
 #include "error.hpp"
@@ -58,9 +60,25 @@ void flatten(const c10::IValue& value, const Place* place, std::vector<at::Tenso
   }
 }
 
+// Runs the forward of a module.
+void run_module(torch::jit::Module& module, const std::vector<at::Tensor>& inputs, std::vector<at::Tensor>& results,
+                std::vector<std::string>* places) {
+  // Kept between calls, like the interpreter's own: a call is made without asking the system for memory.
+  static thread_local std::vector<c10::IValue> stack;
+  struct Clear {
+    ~Clear() { stack.clear(); }
+  } const clear;
+  stack.emplace_back(module._ivalue());
+  for (const at::Tensor& tensor : inputs) stack.emplace_back(tensor);
+  torch::jit::Function& function = module.get_method("forward").function();
+  if (inputs.size() < function.num_inputs() - 1) function.getSchema().checkAndNormalizeInputs(stack, {});  // adds defaults
+  function.run(stack);
+  flatten(stack.front(), nullptr, results, places);
+}
+
 }  // namespace
 
-TorchScriptBackend::TorchScriptBackend(const std::string& path, c10::Device device, std::string& manifest) {
+TorchScriptBackend::TorchScriptBackend(const std::string& path, c10::Device device, bool for_training, std::string& manifest) {
   torch::jit::ExtraFilesMap extra{{"radml.json", ""}};
   try {
     module_ = torch::jit::load(path, device, extra);
@@ -73,21 +91,39 @@ TorchScriptBackend::TorchScriptBackend(const std::string& path, c10::Device devi
     throw Error(RADML_INVALID_FILE,
                 "not a TorchScript model, nor a package of machine code (.pt2): " + text.substr(0, text.find(". ")));
   }
-  manifest = extra["radml.json"];
+  manifest = manifest_text_ = extra["radml.json"];
   if (!module_.find_method("forward")) throw Error(RADML_INVALID_FILE, "the model has no forward");
   read_schema();
 
   module_.eval();
+  unfrozen_ = module_;
+  if (for_training)
+    check_parameters();
+  else
+    freeze();
+  // The profiling executor compiles again and again over the first runs, and rounds differently once it has. The simple one
+  // compiles once, so the first result is that of every later run.
+  for (torch::jit::Module* module : {&module_, &unfrozen_})
+    torch::jit::toGraphFunction(module->get_method("forward").function())
+        ._set_initial_executor_execution_mode(torch::jit::ExecutorExecutionMode::SIMPLE);
+  find_written_inputs();
+  find_gradient_switches();
+}
+
+void TorchScriptBackend::freeze() {
+  for (at::Tensor parameter : module_.parameters()) parameter.set_requires_grad(false);
   try {
     module_ = torch::jit::freeze(module_);
   } catch (const std::exception&) {
     // Some modules cannot be frozen (say, with an interface type); they run as they are.
   }
-  // The profiling executor compiles again and again over the first runs, and rounds differently once it has. The simple one
-  // compiles once, so the first result is that of every later run.
-  torch::jit::toGraphFunction(module_.get_method("forward").function())
-      ._set_initial_executor_execution_mode(torch::jit::ExecutorExecutionMode::SIMPLE);
-  find_written_inputs();
+}
+
+void TorchScriptBackend::check_parameters() const {
+  for (const at::Tensor& parameter : module_.parameters())
+    if (parameter.requires_grad()) return;
+  throw Error(RADML_NOT_DIFFERENTIABLE, "the model has no parameters to train; where it was frozen they have become constants: "
+                                        "export it with ftorch-export --trainable");
 }
 
 void TorchScriptBackend::read_schema() {
@@ -109,19 +145,30 @@ void TorchScriptBackend::find_written_inputs() {
   input_is_written_.resize(input_names_.size(), false);
 }
 
+void TorchScriptBackend::find_gradient_switches() {
+  const auto graph = torch::jit::toGraphFunction(unfrozen_.get_method("forward").function()).graph()->copy();
+  torch::jit::Inline(*graph);
+  const auto search = [this](const auto& self, torch::jit::Block* block) -> void {
+    for (torch::jit::Node* node : block->nodes()) {
+      // `with torch.no_grad():` enters an object of that class, in which the module torch.autograd.grad_mode is named.
+      const bool enters = node->kind() == c10::prim::Enter &&
+                          node->input()->type()->repr_str().find("grad_mode") != std::string::npos;
+      if (enters || std::string_view(node->kind().toUnqualString()).find("set_grad_enabled") != std::string_view::npos)
+        switches_gradients_ = true;
+      for (torch::jit::Block* inner : node->blocks()) self(self, inner);
+    }
+  };
+  search(search, graph->block());
+}
+
 void TorchScriptBackend::run(const std::vector<at::Tensor>& inputs, std::vector<at::Tensor>& results,
                              std::vector<std::string>* places) const {
-  // Kept between calls, like the interpreter's own: a call is made without asking the system for memory.
-  static thread_local std::vector<c10::IValue> stack;
-  struct Clear {
-    ~Clear() { stack.clear(); }
-  } const clear;
-  stack.emplace_back(module_._ivalue());
-  for (const at::Tensor& tensor : inputs) stack.emplace_back(tensor);
-  torch::jit::Function& function = module_.get_method("forward").function();
-  if (inputs.size() < function.num_inputs() - 1) function.getSchema().checkAndNormalizeInputs(stack, {});  // adds defaults
-  function.run(stack);
-  flatten(stack.front(), nullptr, results, places);
+  run_module(module_, inputs, results, places);
+}
+
+void TorchScriptBackend::run_for_derivatives(const std::vector<at::Tensor>& inputs, std::vector<at::Tensor>& results,
+                                             std::vector<std::string>* places) const {
+  run_module(unfrozen_, inputs, results, places);
 }
 
 }  // namespace radml

@@ -13,7 +13,7 @@ from host_projects import ROOT, command, configure
 
 EXAMPLES = sorted((ROOT / "examples").glob("[0-9][0-9]_*"))
 # Those that flang builds too: of MPI and OpenMP Debian has no Fortran modules for it, or CMake does not find them.
-WITH_FLANG = [example for example in EXAMPLES if example.name[:2] in ("01", "02", "03", "09")]
+WITH_FLANG = [example for example in EXAMPLES if example.name[:2] in ("01", "02", "03", "07", "08", "09")]
 NUMBER = re.compile(r"[-+]?\d+\.?\d*(?:[Ee][-+]?\d+)?")
 
 

@@ -35,6 +35,13 @@ class Dice(nn.Module):
         return t * torch.rand(1)
 
 
+class Square(nn.Module):
+    """A model without parameters, of whose two factors one counts in its derivative."""
+
+    def forward(self, t: torch.Tensor) -> torch.Tensor:
+        return t * t.detach()
+
+
 @pytest.fixture
 def weights(tmp_path):
     torch.manual_seed(1)
@@ -174,3 +181,46 @@ def test_a_file_without_a_contract_has_no_info(tmp_path):
     (tmp_path / "text.pt").write_text("no model")
     with pytest.raises(ExportError, match="not a model file"):
         read_manifest(tmp_path / "text.pt")
+
+
+SCALE_ARGUMENTS = (
+    *("--input", "t:float32[column,layer]", "--input", "s:float32[column]"),
+    *("--output-argument", "y:float32[column,layer]"),
+)
+
+
+@pytest.mark.parametrize("trainable", [True, False])
+def test_a_model_keeps_its_parameters_where_it_is_to_be_trained(tmp_path, trainable):
+    torch.save(Scale(), tmp_path / "scale.pt")
+    output = tmp_path / "out.pt"
+    flags = ["--trainable"] if trainable else []
+    result = invoke(tmp_path / "scale.pt", *SCALE_ARGUMENTS, *flags, "-o", output)
+    assert result.exit_code == 0, result.output
+    parameters = dict(torch.jit.load(output).named_parameters())
+    assert list(parameters) == (["factor"] if trainable else [])
+    assert all(p.requires_grad for p in parameters.values())
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "name", "words"),
+    [
+        (Scale(), SCALE_ARGUMENTS, "out.pt2", "a package cannot be trained; export TorchScript (.pt)"),
+        (Square(), ("--input", "t:float32[n]", "--output-argument", "y:float32[n]"), "out.pt", "no parameters to train"),
+    ],
+)
+def test_what_cannot_be_trained_is_not_exported_for_it(tmp_path, module, arguments, name, words):
+    torch.save(module, tmp_path / "module.pt")
+    result = invoke(tmp_path / "module.pt", *arguments, "--trainable", "-o", tmp_path / name)
+    assert result.exit_code == 1
+    assert words in " ".join(result.output.split())
+    assert not (tmp_path / name).exists()
+
+
+def test_a_detached_factor_stays_detached_in_the_file(tmp_path):
+    torch.save(Square(), tmp_path / "square.pt")
+    output = tmp_path / "out.pt"
+    result = invoke(tmp_path / "square.pt", "--input", "t:float32[n]", "--output-argument", "y:float32[n]", "-o", output)
+    assert result.exit_code == 0, result.output
+    t = torch.tensor([3.0], requires_grad=True)
+    torch.jit.load(output)(t).backward()
+    assert t.grad.item() == 3.0  # and not 6.0

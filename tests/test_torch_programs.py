@@ -18,7 +18,8 @@ def run(program: str, *arguments: str | Path, environment: dict[str, str] | None
     return subprocess.run([path, *arguments], check=False, capture_output=True, text=True, timeout=300, env=environment)
 
 
-PROGRAMS = [*(f"test_torch_{what}" for what in ("arrays", "blocks", "errors", "plans", "threads", "traps")), "stress_threads"]
+PARTS = ("arrays", "blocks", "errors", "gradients", "plans", "threads", "training", "traps")
+PROGRAMS = [*(f"test_torch_{part}" for part in PARTS), "stress_threads"]
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

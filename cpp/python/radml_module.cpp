@@ -332,6 +332,9 @@ PYBIND11_MODULE(_radml, module) {
       .value("WRONG_ARGUMENT", RADML_WRONG_ARGUMENT)
       .value("OUT_OF_MEMORY", RADML_OUT_OF_MEMORY)
       .value("INTERNAL_ERROR", RADML_INTERNAL_ERROR)
+      .value("NOT_DIFFERENTIABLE", RADML_NOT_DIFFERENTIABLE)
+      .value("WITHOUT_TORCH", RADML_WITHOUT_TORCH)
+      .value("NOT_FINITE", RADML_NOT_FINITE)
       .finalize();
   define_error(module);
 

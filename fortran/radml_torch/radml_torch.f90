@@ -22,14 +22,14 @@
 !> A view is taken by a `bind(C)` function with an assumed-type, assumed-rank dummy, because that is the one way in which
 !> compilers hand over the descriptor of any array as it is. Wrapped in a Fortran procedure, gfortran 12 packs a copy.
 module radml_torch
-  use, intrinsic :: iso_c_binding, only: c_char, c_int32_t, c_int64_t, c_null_char, c_null_ptr, c_ptr, &
+  use, intrinsic :: iso_c_binding, only: c_char, c_double, c_int32_t, c_int64_t, c_null_char, c_null_ptr, c_ptr, &
     c_f_pointer
-  use, intrinsic :: iso_fortran_env, only: error_unit
+  use, intrinsic :: iso_fortran_env, only: error_unit, real64
   implicit none
   private
 
-  public :: torch_model, torch_plan, torch_array
-  public :: torch_in, torch_out, torch_reverse, torch_permute, torch_on_device
+  public :: torch_model, torch_plan, torch_trainer, torch_array
+  public :: torch_in, torch_out, torch_none, torch_reverse, torch_permute, torch_on_device
   public :: torch_set_num_threads, torch_get_num_threads
   public :: radml_status, radml_version
 
@@ -56,7 +56,9 @@ module radml_torch
     integer :: wrong_argument = 16      !! an argument out of its range
     integer :: out_of_memory = 17       !! the model asked for memory that the machine does not have
     integer :: internal_error = 18
+    integer :: not_differentiable = 19  !! a package, an array of integers, an output that depends on no input
     integer :: without_torch = 20       !! a libradml that was built without LibTorch
+    integer :: not_finite = 21          !! the loss or a gradient of a training step; nothing was changed
   end type status_constants
 
   !> `radml_status%missing_file` and so on.
@@ -81,6 +83,8 @@ module radml_torch
   contains
     procedure, public :: load => model_load
     procedure, public :: forward => model_forward
+    procedure, public :: vector_jacobian_product => model_vector_jacobian_product
+    procedure, public :: jacobian_vector_product => model_jacobian_vector_product
     procedure, public :: free => model_free
     procedure, public :: loaded => model_loaded
     procedure, public :: n_inputs => model_n_inputs
@@ -109,11 +113,33 @@ module radml_torch
     final :: plan_finalize
   end type torch_plan
 
+  !> A model whose parameters are updated from the host.
+  type :: torch_trainer
+    private
+    integer(c_int64_t) :: handle = 0
+  contains
+    procedure, public :: create => trainer_create
+    procedure, public :: step => trainer_step
+    procedure, public :: loss => trainer_loss
+    procedure, public :: forward => trainer_forward
+    procedure, public :: set_learning_rate => trainer_set_learning_rate
+    procedure, public :: save => trainer_save
+    procedure, public :: save_checkpoint => trainer_save_checkpoint
+    procedure, public :: load_checkpoint => trainer_load_checkpoint
+    procedure, public :: free => trainer_free
+    procedure, public :: created => trainer_created
+    procedure, private :: share => trainer_share
+    generic, public :: assignment(=) => share
+    final :: trainer_finalize
+  end type torch_trainer
+
   !> Columns of a block where a call says no other number [1] (scalar)
   integer, parameter :: default_columns_per_block = 128
 
-  integer(c_int32_t), parameter :: on_device_flag = 8
   integer(c_int64_t), parameter :: convert_flag = 1, blocks_flag = 2
+
+  !> RADML_NO_ARRAY and RADML_ON_DEVICE in radml.h.
+  integer(c_int32_t), parameter :: no_array_flag = 8, on_device_flag = 16
 
   !> The layout is that of `radml_options` in radml.h.
   type, bind(c) :: run_options
@@ -122,6 +148,19 @@ module radml_torch
     integer(c_int64_t) :: columns_per_block = 0
     integer(c_int64_t) :: threads = 0
   end type run_options
+
+  integer(c_int64_t), parameter :: learning_rate_flag = 1, momentum_flag = 2, weight_decay_flag = 4, beta1_flag = 8, &
+    beta2_flag = 16
+
+  !> The layout is that of `radml_optimizer_options` in radml.h.
+  type, bind(c) :: optimizer_options
+    integer(c_int64_t) :: flags = 0
+    real(c_double) :: learning_rate = 0
+    real(c_double) :: momentum = 0
+    real(c_double) :: weight_decay = 0
+    real(c_double) :: beta1 = 0
+    real(c_double) :: beta2 = 0
+  end type optimizer_options
 
   interface
 
@@ -200,6 +239,44 @@ module radml_torch
       integer(c_int32_t) :: status
     end function c_forward_with
 
+    function c_vector_jacobian_product(model, inputs, n_inputs, cotangents, n_cotangents, gradients, &
+        n_gradients, outputs, n_outputs, message, message_size) result(status) &
+      bind(c, name='radml_vector_jacobian_product')
+      import :: c_char, c_int32_t, c_int64_t, torch_array
+      implicit none
+      integer(c_int64_t), value :: model
+      type(torch_array), intent(in) :: inputs(*)
+      integer(c_int64_t), value :: n_inputs
+      type(torch_array), intent(in) :: cotangents(*)
+      integer(c_int64_t), value :: n_cotangents
+      type(torch_array), intent(in) :: gradients(*)
+      integer(c_int64_t), value :: n_gradients
+      type(torch_array), intent(in) :: outputs(*)
+      integer(c_int64_t), value :: n_outputs
+      character(kind=c_char), intent(inout) :: message(*)
+      integer(c_int64_t), value :: message_size
+      integer(c_int32_t) :: status
+    end function c_vector_jacobian_product
+
+    function c_jacobian_vector_product(model, inputs, n_inputs, tangents, n_tangents, output_tangents, &
+        n_output_tangents, outputs, n_outputs, message, message_size) result(status) &
+      bind(c, name='radml_jacobian_vector_product')
+      import :: c_char, c_int32_t, c_int64_t, torch_array
+      implicit none
+      integer(c_int64_t), value :: model
+      type(torch_array), intent(in) :: inputs(*)
+      integer(c_int64_t), value :: n_inputs
+      type(torch_array), intent(in) :: tangents(*)
+      integer(c_int64_t), value :: n_tangents
+      type(torch_array), intent(in) :: output_tangents(*)
+      integer(c_int64_t), value :: n_output_tangents
+      type(torch_array), intent(in) :: outputs(*)
+      integer(c_int64_t), value :: n_outputs
+      character(kind=c_char), intent(inout) :: message(*)
+      integer(c_int64_t), value :: message_size
+      integer(c_int32_t) :: status
+    end function c_jacobian_vector_product
+
     function c_plan_create(model, inputs, n_inputs, outputs, n_outputs, options, plan, message, message_size) result(status) &
       bind(c, name='radml_plan_create')
       import :: c_char, c_int32_t, c_int64_t, run_options, torch_array
@@ -242,6 +319,123 @@ module radml_torch
       integer(c_int64_t), value :: message_size
       integer(c_int32_t) :: status
     end function c_plan_free
+
+    function c_trainer_create(path, device, optimizer, options, trainer, message, message_size) result(status) &
+      bind(c, name='radml_trainer_create')
+      import :: c_char, c_int32_t, c_int64_t, optimizer_options
+      implicit none
+      character(kind=c_char), intent(in) :: path(*), device(*), optimizer(*)
+      type(optimizer_options), intent(in) :: options
+      integer(c_int64_t), intent(out) :: trainer
+      character(kind=c_char), intent(inout) :: message(*)
+      integer(c_int64_t), value :: message_size
+      integer(c_int32_t) :: status
+    end function c_trainer_create
+
+    function c_trainer_step(trainer, inputs, n_inputs, targets, n_targets, loss, message, message_size) result(status) &
+      bind(c, name='radml_trainer_step')
+      import :: c_char, c_double, c_int32_t, c_int64_t, torch_array
+      implicit none
+      integer(c_int64_t), value :: trainer
+      type(torch_array), intent(in) :: inputs(*)
+      integer(c_int64_t), value :: n_inputs
+      type(torch_array), intent(in) :: targets(*)
+      integer(c_int64_t), value :: n_targets
+      real(c_double), intent(inout) :: loss
+      character(kind=c_char), intent(inout) :: message(*)
+      integer(c_int64_t), value :: message_size
+      integer(c_int32_t) :: status
+    end function c_trainer_step
+
+    function c_trainer_loss(trainer, inputs, n_inputs, targets, n_targets, loss, message, message_size) result(status) &
+      bind(c, name='radml_trainer_loss')
+      import :: c_char, c_double, c_int32_t, c_int64_t, torch_array
+      implicit none
+      integer(c_int64_t), value :: trainer
+      type(torch_array), intent(in) :: inputs(*)
+      integer(c_int64_t), value :: n_inputs
+      type(torch_array), intent(in) :: targets(*)
+      integer(c_int64_t), value :: n_targets
+      real(c_double), intent(inout) :: loss
+      character(kind=c_char), intent(inout) :: message(*)
+      integer(c_int64_t), value :: message_size
+      integer(c_int32_t) :: status
+    end function c_trainer_loss
+
+    function c_trainer_forward(trainer, inputs, n_inputs, outputs, n_outputs, message, message_size) result(status) &
+      bind(c, name='radml_trainer_forward')
+      import :: c_char, c_int32_t, c_int64_t, torch_array
+      implicit none
+      integer(c_int64_t), value :: trainer
+      type(torch_array), intent(in) :: inputs(*)
+      integer(c_int64_t), value :: n_inputs
+      type(torch_array), intent(in) :: outputs(*)
+      integer(c_int64_t), value :: n_outputs
+      character(kind=c_char), intent(inout) :: message(*)
+      integer(c_int64_t), value :: message_size
+      integer(c_int32_t) :: status
+    end function c_trainer_forward
+
+    function c_trainer_set_learning_rate(trainer, learning_rate, message, message_size) result(status) &
+      bind(c, name='radml_trainer_set_learning_rate')
+      import :: c_char, c_double, c_int32_t, c_int64_t
+      implicit none
+      integer(c_int64_t), value :: trainer
+      real(c_double), value :: learning_rate
+      character(kind=c_char), intent(inout) :: message(*)
+      integer(c_int64_t), value :: message_size
+      integer(c_int32_t) :: status
+    end function c_trainer_set_learning_rate
+
+    function c_trainer_save(trainer, path, message, message_size) result(status) bind(c, name='radml_trainer_save')
+      import :: c_char, c_int32_t, c_int64_t
+      implicit none
+      integer(c_int64_t), value :: trainer
+      character(kind=c_char), intent(in) :: path(*)
+      character(kind=c_char), intent(inout) :: message(*)
+      integer(c_int64_t), value :: message_size
+      integer(c_int32_t) :: status
+    end function c_trainer_save
+
+    function c_trainer_save_checkpoint(trainer, path, message, message_size) result(status) &
+      bind(c, name='radml_trainer_save_checkpoint')
+      import :: c_char, c_int32_t, c_int64_t
+      implicit none
+      integer(c_int64_t), value :: trainer
+      character(kind=c_char), intent(in) :: path(*)
+      character(kind=c_char), intent(inout) :: message(*)
+      integer(c_int64_t), value :: message_size
+      integer(c_int32_t) :: status
+    end function c_trainer_save_checkpoint
+
+    function c_trainer_load_checkpoint(trainer, path, message, message_size) result(status) &
+      bind(c, name='radml_trainer_load_checkpoint')
+      import :: c_char, c_int32_t, c_int64_t
+      implicit none
+      integer(c_int64_t), value :: trainer
+      character(kind=c_char), intent(in) :: path(*)
+      character(kind=c_char), intent(inout) :: message(*)
+      integer(c_int64_t), value :: message_size
+      integer(c_int32_t) :: status
+    end function c_trainer_load_checkpoint
+
+    function c_trainer_retain(trainer, message, message_size) result(status) bind(c, name='radml_trainer_retain')
+      import :: c_char, c_int32_t, c_int64_t
+      implicit none
+      integer(c_int64_t), value :: trainer
+      character(kind=c_char), intent(inout) :: message(*)
+      integer(c_int64_t), value :: message_size
+      integer(c_int32_t) :: status
+    end function c_trainer_retain
+
+    function c_trainer_free(trainer, message, message_size) result(status) bind(c, name='radml_trainer_free')
+      import :: c_char, c_int32_t, c_int64_t
+      implicit none
+      integer(c_int64_t), value :: trainer
+      character(kind=c_char), intent(inout) :: message(*)
+      integer(c_int64_t), value :: message_size
+      integer(c_int32_t) :: status
+    end function c_trainer_free
 
     function c_n_inputs(model, n, message, message_size) result(status) bind(c, name='radml_n_inputs')
       import :: c_char, c_int32_t, c_int64_t
@@ -365,6 +559,14 @@ contains
 
   ! ---- views ----
 
+  !> No array: for a place in a list of cotangents or tangents that is zero, or in one of gradients that nobody needs.
+  !> Refused where an array is needed.
+  pure recursive function torch_none() result(view)
+    type(torch_array) :: view
+
+    view%flags = no_array_flag
+  end function torch_none
+
   !> The same view for an array whose address is one in the memory of the model's GPU, as inside
   !> `!$omp target data use_device_addr(array)` or `!$acc host_data use_device(array)`: nothing is copied to or from the host.
   pure recursive function torch_on_device(view) result(placed)
@@ -458,6 +660,53 @@ contains
     call report(status, message, stat)
     if (status /= 0 .and. present(errmsg)) errmsg = fortran_text(message)
   end subroutine model_forward
+
+  !> The adjoint: each gradient is the sum over all outputs of the cotangent times the derivative of that output by that input.
+  !> `torch_none()` stands for a cotangent that is zero and for a gradient that is not wanted. On failure no array has been
+  !> touched.
+  recursive subroutine model_vector_jacobian_product(self, inputs, cotangents, gradients, stat, errmsg, outputs)
+    class(torch_model), intent(in) :: self
+    type(torch_array), intent(in) :: inputs(:) !! made by torch_in [the model's units] (n_inputs)
+    type(torch_array), intent(in) :: cotangents(:) !! made by torch_in, shaped as the outputs [any units] (n_outputs)
+    type(torch_array), intent(in) :: gradients(:) !! made by torch_out, shaped as the inputs [any units] (n_inputs)
+    integer, intent(out), optional :: stat !! 0, or one of radml_status [1] (scalar)
+    character(len=:), allocatable, intent(inout), optional :: errmsg !! what went wrong [text] (scalar)
+    type(torch_array), intent(in), optional :: outputs(:) !! the forward's results, too [the model's units] (n_outputs)
+    type(torch_array), allocatable :: wanted(:)
+    character(kind=c_char) :: message(message_size)
+    integer(c_int32_t) :: status
+
+    allocate (wanted(0))
+    if (present(outputs)) wanted = outputs
+    status = c_vector_jacobian_product(self%handle, inputs, size(inputs, kind=c_int64_t), cotangents, &
+      size(cotangents, kind=c_int64_t), gradients, size(gradients, kind=c_int64_t), wanted, size(wanted, kind=c_int64_t), &
+      message, message_size)
+    call report(status, message, stat)
+    if (status /= 0 .and. present(errmsg)) errmsg = fortran_text(message)
+  end subroutine model_vector_jacobian_product
+
+  !> The tangent linear: each output's tangent is the sum over all inputs of the derivative of that output by that input times
+  !> the input's tangent. `torch_none()` stands for a tangent that is zero or not wanted. On failure no array has been touched.
+  recursive subroutine model_jacobian_vector_product(self, inputs, tangents, output_tangents, stat, errmsg, outputs)
+    class(torch_model), intent(in) :: self
+    type(torch_array), intent(in) :: inputs(:) !! made by torch_in [the model's units] (n_inputs)
+    type(torch_array), intent(in) :: tangents(:) !! made by torch_in, shaped as the inputs [the inputs' units] (n_inputs)
+    type(torch_array), intent(in) :: output_tangents(:) !! made by torch_out, shaped as the outputs [the outputs' units] (n_outputs)
+    integer, intent(out), optional :: stat !! 0, or one of radml_status [1] (scalar)
+    character(len=:), allocatable, intent(inout), optional :: errmsg !! what went wrong [text] (scalar)
+    type(torch_array), intent(in), optional :: outputs(:) !! the forward's results, too [the model's units] (n_outputs)
+    type(torch_array), allocatable :: wanted(:)
+    character(kind=c_char) :: message(message_size)
+    integer(c_int32_t) :: status
+
+    allocate (wanted(0))
+    if (present(outputs)) wanted = outputs
+    status = c_jacobian_vector_product(self%handle, inputs, size(inputs, kind=c_int64_t), tangents, &
+      size(tangents, kind=c_int64_t), output_tangents, size(output_tangents, kind=c_int64_t), wanted, &
+      size(wanted, kind=c_int64_t), message, message_size)
+    call report(status, message, stat)
+    if (status /= 0 .and. present(errmsg)) errmsg = fortran_text(message)
+  end subroutine model_jacobian_vector_product
 
   !> Frees the model; like `deallocate`, an error where there is none (ask `loaded`). Finalisation does the same, silently.
   recursive subroutine model_free(self, stat, errmsg)
@@ -744,6 +993,208 @@ contains
     if (present(columns_per_block)) options%columns_per_block = columns_per_block
     if (present(threads)) options%threads = threads
   end function options_of
+
+  ! ---- training ----
+
+  !> Loads a TorchScript file, which must not be frozen, to train it. What the variable held before is freed first. The options
+  !> are PyTorch's, and its defaults where they are absent.
+  recursive subroutine trainer_create(self, path, optimizer, learning_rate, momentum, weight_decay, beta1, beta2, device, stat, &
+      errmsg)
+    class(torch_trainer), intent(inout) :: self
+    character(len=*), intent(in) :: path !! TorchScript (`.pt`), not frozen [text] (scalar)
+    character(len=*), intent(in) :: optimizer !! 'sgd' or 'adam' [text] (scalar)
+    real(real64), intent(in), optional :: learning_rate !! 1.0e-3 where absent [1] (scalar)
+    real(real64), intent(in), optional :: momentum !! of sgd, 0 where absent [1] (scalar)
+    real(real64), intent(in), optional :: weight_decay !! 0 where absent [1] (scalar)
+    real(real64), intent(in), optional :: beta1 !! of adam, 0.9 where absent [1] (scalar)
+    real(real64), intent(in), optional :: beta2 !! of adam, 0.999 where absent [1] (scalar)
+    character(len=*), intent(in), optional :: device !! 'cpu' (default), 'cuda' or 'cuda:N' [text] (scalar)
+    integer, intent(out), optional :: stat !! 0, or one of radml_status [1] (scalar)
+    character(len=:), allocatable, intent(inout), optional :: errmsg !! what went wrong [text] (scalar)
+    character(kind=c_char) :: message(message_size)
+    character(len=:), allocatable :: device_name
+    type(optimizer_options) :: options
+    integer(c_int32_t) :: status
+
+    call trainer_finalize(self)
+    device_name = 'cpu'
+    if (present(device)) device_name = trim(device)
+    call set_option(options%flags, options%learning_rate, learning_rate_flag, learning_rate)
+    call set_option(options%flags, options%momentum, momentum_flag, momentum)
+    call set_option(options%flags, options%weight_decay, weight_decay_flag, weight_decay)
+    call set_option(options%flags, options%beta1, beta1_flag, beta1)
+    call set_option(options%flags, options%beta2, beta2_flag, beta2)
+    status = c_trainer_create(c_text(trim(path)), c_text(device_name), c_text(trim(optimizer)), options, self%handle, message, &
+      message_size)
+    call report(status, message, stat)
+    if (status /= 0 .and. present(errmsg)) errmsg = fortran_text(message)
+  end subroutine trainer_create
+
+  pure recursive subroutine set_option(flags, option, flag, given)
+    integer(c_int64_t), intent(inout) :: flags
+    real(c_double), intent(inout) :: option
+    integer(c_int64_t), intent(in) :: flag
+    real(real64), intent(in), optional :: given
+
+    if (.not. present(given)) return
+    flags = flags + flag
+    option = given
+  end subroutine set_option
+
+  !> One step of the optimizer, in training mode: forward, loss, backward, update. The loss, of before the step, is the mean over
+  !> the outputs that have a target of each one's mean squared difference from it. On failure, a loss or gradient that is not
+  !> finite included, neither `loss` nor the model have changed.
+  recursive subroutine trainer_step(self, inputs, targets, loss, stat, errmsg)
+    class(torch_trainer), intent(in) :: self
+    type(torch_array), intent(in) :: inputs(:) !! made by torch_in [the model's units] (n_inputs)
+    type(torch_array), intent(in) :: targets(:) !! made by torch_in, or torch_none() [the model's units] (n_outputs)
+    real(real64), intent(inout) :: loss !! mean squared error; left alone on failure [the outputs' units squared] (scalar)
+    integer, intent(out), optional :: stat !! 0, or one of radml_status [1] (scalar)
+    character(len=:), allocatable, intent(inout), optional :: errmsg !! what went wrong [text] (scalar)
+    character(kind=c_char) :: message(message_size)
+    integer(c_int32_t) :: status
+
+    status = c_trainer_step(self%handle, inputs, size(inputs, kind=c_int64_t), targets, size(targets, kind=c_int64_t), loss, &
+      message, message_size)
+    call report(status, message, stat)
+    if (status /= 0 .and. present(errmsg)) errmsg = fortran_text(message)
+  end subroutine trainer_step
+
+  !> The loss as `step` computes it, in evaluation mode and without a step.
+  recursive subroutine trainer_loss(self, inputs, targets, loss, stat, errmsg)
+    class(torch_trainer), intent(in) :: self
+    type(torch_array), intent(in) :: inputs(:) !! made by torch_in [the model's units] (n_inputs)
+    type(torch_array), intent(in) :: targets(:) !! made by torch_in, or torch_none() [the model's units] (n_outputs)
+    real(real64), intent(inout) :: loss !! mean squared error; left alone on failure [the outputs' units squared] (scalar)
+    integer, intent(out), optional :: stat !! 0, or one of radml_status [1] (scalar)
+    character(len=:), allocatable, intent(inout), optional :: errmsg !! what went wrong [text] (scalar)
+    character(kind=c_char) :: message(message_size)
+    integer(c_int32_t) :: status
+
+    status = c_trainer_loss(self%handle, inputs, size(inputs, kind=c_int64_t), targets, size(targets, kind=c_int64_t), loss, &
+      message, message_size)
+    call report(status, message, stat)
+    if (status /= 0 .and. present(errmsg)) errmsg = fortran_text(message)
+  end subroutine trainer_loss
+
+  !> Runs the model in evaluation mode with the parameters as they are, otherwise as `forward` of a model.
+  recursive subroutine trainer_forward(self, inputs, outputs, stat, errmsg)
+    class(torch_trainer), intent(in) :: self
+    type(torch_array), intent(in) :: inputs(:) !! made by torch_in [the model's units] (n_inputs)
+    type(torch_array), intent(in) :: outputs(:) !! made by torch_out [the model's units] (n_outputs)
+    integer, intent(out), optional :: stat !! 0, or one of radml_status [1] (scalar)
+    character(len=:), allocatable, intent(inout), optional :: errmsg !! what went wrong [text] (scalar)
+    character(kind=c_char) :: message(message_size)
+    integer(c_int32_t) :: status
+
+    status = c_trainer_forward(self%handle, inputs, size(inputs, kind=c_int64_t), outputs, size(outputs, kind=c_int64_t), &
+      message, message_size)
+    call report(status, message, stat)
+    if (status /= 0 .and. present(errmsg)) errmsg = fortran_text(message)
+  end subroutine trainer_forward
+
+  !> The learning rate of the steps to come.
+  recursive subroutine trainer_set_learning_rate(self, learning_rate, stat, errmsg)
+    class(torch_trainer), intent(in) :: self
+    real(real64), intent(in) :: learning_rate !! 0 or more [1] (scalar)
+    integer, intent(out), optional :: stat !! 0, or one of radml_status [1] (scalar)
+    character(len=:), allocatable, intent(inout), optional :: errmsg !! what went wrong [text] (scalar)
+    character(kind=c_char) :: message(message_size)
+    integer(c_int32_t) :: status
+
+    status = c_trainer_set_learning_rate(self%handle, learning_rate, message, message_size)
+    call report(status, message, stat)
+    if (status /= 0 .and. present(errmsg)) errmsg = fortran_text(message)
+  end subroutine trainer_set_learning_rate
+
+  !> Writes the model with its manifest: a file for `load` of a model, or `create` of a trainer. It is whole or not there.
+  recursive subroutine trainer_save(self, path, stat, errmsg)
+    class(torch_trainer), intent(in) :: self
+    character(len=*), intent(in) :: path !! the file to write [text] (scalar)
+    integer, intent(out), optional :: stat !! 0, or one of radml_status [1] (scalar)
+    character(len=:), allocatable, intent(inout), optional :: errmsg !! what went wrong [text] (scalar)
+    character(kind=c_char) :: message(message_size)
+    integer(c_int32_t) :: status
+
+    status = c_trainer_save(self%handle, c_text(trim(path)), message, message_size)
+    call report(status, message, stat)
+    if (status /= 0 .and. present(errmsg)) errmsg = fortran_text(message)
+  end subroutine trainer_save
+
+  !> Writes what it takes to go on training to the same bits: parameters, buffers, the optimizer's state and options.
+  recursive subroutine trainer_save_checkpoint(self, path, stat, errmsg)
+    class(torch_trainer), intent(in) :: self
+    character(len=*), intent(in) :: path !! the file to write [text] (scalar)
+    integer, intent(out), optional :: stat !! 0, or one of radml_status [1] (scalar)
+    character(len=:), allocatable, intent(inout), optional :: errmsg !! what went wrong [text] (scalar)
+    character(kind=c_char) :: message(message_size)
+    integer(c_int32_t) :: status
+
+    status = c_trainer_save_checkpoint(self%handle, c_text(trim(path)), message, message_size)
+    call report(status, message, stat)
+    if (status /= 0 .and. present(errmsg)) errmsg = fortran_text(message)
+  end subroutine trainer_save_checkpoint
+
+  !> Reads what `save_checkpoint` wrote, for the same model and optimizer. On failure nothing has changed.
+  recursive subroutine trainer_load_checkpoint(self, path, stat, errmsg)
+    class(torch_trainer), intent(in) :: self
+    character(len=*), intent(in) :: path !! written by save_checkpoint [text] (scalar)
+    integer, intent(out), optional :: stat !! 0, or one of radml_status [1] (scalar)
+    character(len=:), allocatable, intent(inout), optional :: errmsg !! what went wrong [text] (scalar)
+    character(kind=c_char) :: message(message_size)
+    integer(c_int32_t) :: status
+
+    status = c_trainer_load_checkpoint(self%handle, c_text(trim(path)), message, message_size)
+    call report(status, message, stat)
+    if (status /= 0 .and. present(errmsg)) errmsg = fortran_text(message)
+  end subroutine trainer_load_checkpoint
+
+  !> Frees the trainer; like `deallocate`, an error where there is none (ask `created`). Finalisation does the same, silently.
+  recursive subroutine trainer_free(self, stat, errmsg)
+    class(torch_trainer), intent(inout) :: self
+    integer, intent(out), optional :: stat !! 0, or one of radml_status [1] (scalar)
+    character(len=:), allocatable, intent(inout), optional :: errmsg !! what went wrong [text] (scalar)
+    character(kind=c_char) :: message(message_size)
+    integer(c_int32_t) :: status
+
+    status = c_trainer_free(self%handle, message, message_size)
+    self%handle = 0
+    call report(status, message, stat)
+    if (status /= 0 .and. present(errmsg)) errmsg = fortran_text(message)
+  end subroutine trainer_free
+
+  !> True while this variable holds a trainer.
+  pure recursive function trainer_created(self) result(created)
+    class(torch_trainer), intent(in) :: self
+    logical :: created
+
+    created = self%handle /= 0
+  end function trainer_created
+
+  !> A copy shares the trainer, which goes when the last variable that holds it has gone.
+  impure elemental subroutine trainer_share(self, other)
+    class(torch_trainer), intent(inout) :: self
+    class(torch_trainer), intent(in) :: other
+    character(kind=c_char) :: message(message_size)
+    integer(c_int64_t) :: handle
+
+    handle = other%handle
+    if (handle /= 0) then
+      if (c_trainer_retain(handle, message, message_size) /= 0) handle = 0
+    end if
+    call trainer_finalize(self)
+    self%handle = handle
+  end subroutine trainer_share
+
+  impure elemental subroutine trainer_finalize(self)
+    type(torch_trainer), intent(inout) :: self
+    character(kind=c_char) :: message(message_size)
+    integer(c_int32_t) :: status
+
+    if (self%handle == 0) return
+    status = c_trainer_free(self%handle, message, message_size)
+    self%handle = 0
+  end subroutine trainer_finalize
 
   ! ---- settings ----
 

@@ -27,6 +27,9 @@ class Status(IntEnum):
     WRONG_ARGUMENT = 16
     OUT_OF_MEMORY = 17
     INTERNAL_ERROR = 18
+    NOT_DIFFERENTIABLE = 19
+    WITHOUT_TORCH = 20
+    NOT_FINITE = 21
 
 class RadmlError(RuntimeError):
     def __init__(self, status: Status, message: str) -> None: ...

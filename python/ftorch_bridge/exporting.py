@@ -312,17 +312,20 @@ def export(
     limits: Mapping[str, Range] | None = None,
     march: str = "portable",
     layout: str = "fortran",
+    trainable: bool = False,
 ) -> list[Check]:
     """Write ``module`` with ``manifest`` inside, after the file has given the module's own results.
 
     To a ``path`` that ends in ``.pt2`` goes a package of machine code for the instructions of ``march`` and inputs in the order
-    ``layout``, to any other TorchScript; ``limits`` are the extents of free dimensions that a package is to take. The file is
-    loaded back and compared with the module on ``columns`` (or noise) at several batch sizes; outputs may differ by
-    ``tolerance`` of their largest magnitude. Only then is it renamed to ``path``.
+    ``layout``, to any other TorchScript, which keeps its parameters if it is to be ``trainable``; ``limits`` are the extents of
+    free dimensions that a package is to take. The file is loaded back and compared with the module on ``columns`` (or noise) at
+    several batch sizes; outputs may differ by ``tolerance`` of their largest magnitude. Only then is it renamed to ``path``.
     Raises :class:`ExportError`.
     """
     for name in limits or {}:
         manifest.fixed({name: 1})  # refuses what is no free dimension
+    if trainable and path.suffix == ".pt2":
+        raise ExportError(f"{path}: a package cannot be trained; export TorchScript (.pt)")
     if layout not in ("fortran", "c"):
         raise ExportError(f"--layout {layout}: expected fortran or c")
     if getattr(module, "training", False):  # a frozen module has lost the attribute
@@ -350,7 +353,7 @@ def export(
             add_manifest(temporary, manifest.to_json(compiled))
             loaded = load_package(temporary)
         else:
-            _script(module, manifest).save(str(temporary), _extra_files={MANIFEST_FILE: manifest.to_json()})
+            _script(module, manifest, trainable).save(str(temporary), _extra_files={MANIFEST_FILE: manifest.to_json()})
             loaded = torch.jit.load(temporary)
         for batch, inputs in batches.items():
             found = _outputs_of(loaded, inputs, manifest)
@@ -367,12 +370,18 @@ def export(
     return checks
 
 
-def _script(module: nn.Module, manifest: Manifest) -> torch.jit.ScriptModule:
+def _script(module: nn.Module, manifest: Manifest, trainable: bool) -> torch.jit.ScriptModule:
     try:
         script = module if isinstance(module, torch.jit.ScriptModule) else torch.jit.script(module)
     except Exception as error:  # the compiler raises what it likes
         raise ExportError(f"{manifest.name}: TorchScript cannot compile it: {error}") from error
-    return torch.jit.freeze(script) if hasattr(script, "training") else script
+    if trainable:
+        if not any(parameter.requires_grad for parameter in script.parameters()):
+            raise ExportError(f"{manifest.name}: it has no parameters to train")
+        return script
+    # Freezing drops detach(), and with it what derivatives by the inputs are.
+    freeze = hasattr(script, "training") and "aten::detach" not in str(script.inlined_graph)
+    return torch.jit.freeze(script) if freeze else script
 
 
 def read_manifest(path: Path) -> dict[str, object]:

@@ -12,6 +12,8 @@ sys.path.insert(0, str(ROOT / "python"))
 
 from ftorch_bridge.columns import generate_columns  # noqa: E402
 from ftorch_bridge.exporting import describe, export, load_source  # noqa: E402
+from ftorch_bridge.networks import INPUTS  # noqa: E402
+from gradient_models import save_gradient_models  # noqa: E402
 
 
 class AddIndex(nn.Module):
@@ -351,6 +353,7 @@ def main(folder: Path) -> None:
     save(folder, "total.pt", Total(), TOTAL_MANIFEST)
     save(folder, "kinds.pt", Swap(), KINDS_MANIFEST | {"outputs": KINDS_MANIFEST["outputs"][::-1]})
     export_residual_network(folder / "rescnn.pt")
+    save_gradient_models(folder, generate_columns(16, 40, seed=6), INPUTS)
 
     save(folder, "manifest_not_json.pt", AddIndex(), "{ radml: 1")
     save(folder, "manifest_version_2.pt", AddIndex(), FIXED_MANIFEST | {"radml": 2})

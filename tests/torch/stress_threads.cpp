@@ -178,6 +178,30 @@ int main(int argc, char** argv) {
         }),
         "threads run plans of their own of one model");
 
+  // The adjoint of each sample's own results, and the tangent linear along the sample itself. Forward mode has one level for
+  // all threads, which the first to come opens and the last to go closes.
+  const auto products = [&](Sample& sample, std::vector<float>& gradient, std::vector<float>& tangent) {
+    const radml_array x = view(sample.x.data(), channels, true);
+    const radml_array cotangent = view(sample.right.data(), results, true);
+    const radml_array gradients = view(gradient.data(), channels, false);
+    const radml_array tangents = view(tangent.data(), results, false);
+    return radml_vector_jacobian_product(model, &x, 1, &cotangent, 1, &gradients, 1, nullptr, 0, nullptr, 0) == 0 &&
+           radml_jacobian_vector_product(model, &x, 1, &x, 1, &tangents, 1, nullptr, 0, nullptr, 0) == 0;
+  };
+  std::vector<std::vector<float>> gradients(samples.size(), samples.front().x);
+  std::vector<std::vector<float>> tangents(samples.size(), samples.front().right);
+  for (size_t i = 0; i < samples.size(); ++i) products(samples[i], gradients[i], tangents[i]);
+  check(at_once([&](int t) {
+          std::vector<float> gradient(samples.front().x.size());
+          std::vector<float> tangent(samples.front().right.size());
+          for (int turn = 0; turn < 10; ++turn) {
+            const size_t i = static_cast<size_t>(t * 5 + turn) % samples.size();
+            if (!products(samples[i], gradient, tangent) || gradient != gradients[i] || tangent != tangents[i]) return false;
+          }
+          return true;
+        }),
+        "threads take adjoints and tangent linears at once");
+
   check(at_once([&](int t) {
           std::vector<float> y(samples.front().right.size());
           std::array<char, 200> message{};

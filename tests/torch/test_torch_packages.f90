@@ -4,7 +4,8 @@ program test_torch_packages
   use, intrinsic :: ieee_arithmetic, only: ieee_divide_by_zero, ieee_get_halting_mode, ieee_invalid, ieee_overflow, &
     ieee_set_halting_mode
   use, intrinsic :: iso_fortran_env, only: int32, real32, real64
-  use radml_torch, only: radml_status, torch_in, torch_model, torch_out, torch_plan, torch_reverse, torch_set_num_threads
+  use radml_torch, only: radml_status, torch_in, torch_model, torch_none, torch_out, torch_plan, torch_reverse, &
+    torch_set_num_threads, torch_trainer
   use torch_checks, only: check, check_failure, finish, model_path
   implicit none
 
@@ -32,6 +33,7 @@ program test_torch_packages
   call test_refused_calls()
   call test_writing_models()
   call test_formats_agree()
+  call test_derivatives()
   call test_plans()
   call test_blocks()
   call test_threads()
@@ -296,6 +298,27 @@ contains
     call check(any(from_script /= 0.0_real32) .and. all(abs(from_package - from_script) < 1.0e-5_real32), &
       'a package and TorchScript of one network give the same results')
   end subroutine test_formats_agree
+
+  subroutine test_derivatives()
+    type(torch_model) :: net
+    type(torch_trainer) :: trainer
+    real(real32) :: x(4, 6), y(4, 2)
+
+    x = -7.0_real32
+    y = -7.0_real32
+    call net%load(model_path('perceptron.pt2'))
+    call net%vector_jacobian_product([torch_in(x)], [torch_in(y)], [torch_out(x)], stat, message)
+    call check_failure(stat, message, radml_status%not_differentiable, &
+      'perceptron.pt2: a package of machine code (.pt2) has no derivatives; export the model as TorchScript (.pt)', &
+      'the adjoint of a package is refused')
+    call net%jacobian_vector_product([torch_none()], [torch_in(x)], [torch_out(y)], stat, message)
+    call check_failure(stat, message, radml_status%not_differentiable, 'perceptron.pt2: a package of machine code (.pt2) has no', &
+      '... and its tangent linear, whatever the arrays')
+    call check(all(x == -7.0_real32) .and. all(y == -7.0_real32), '... without touching an array')
+    call trainer%create(model_path('perceptron.pt2'), 'adam', stat=stat, errmsg=message)
+    call check_failure(stat, message, radml_status%not_differentiable, &
+      'perceptron.pt2: a package of machine code (.pt2) cannot be trained', 'a package cannot be trained')
+  end subroutine test_derivatives
 
   subroutine test_plans()
     type(torch_model) :: net

@@ -56,6 +56,9 @@ def main(
     layout: Annotated[
         str, typer.Option(help="order of a package's inputs in memory: fortran, or c where hosts use torch_reverse")
     ] = "fortran",
+    trainable: Annotated[
+        bool, typer.Option("--trainable", help="keep the parameters, so that a host can train the model (TorchScript only)")
+    ] = False,
     tolerance: Annotated[float, typer.Option(help="largest difference allowed, relative to an output's largest value")] = 1e-5,
 ) -> None:
     """Write SOURCE as TorchScript or as a package with its contract inside, and check it against the source."""
@@ -65,7 +68,17 @@ def main(
         manifest = manifest.fixed(dict(fixed_extent(text) for text in fix or []))
         limits = dict(limited_extent(text) for text in ranges or [])
         real = read_columns(columns) if columns else None
-        checks = export(module, manifest, output, columns=real, tolerance=tolerance, limits=limits, march=march, layout=layout)
+        checks = export(
+            module,
+            manifest,
+            output,
+            columns=real,
+            tolerance=tolerance,
+            limits=limits,
+            march=march,
+            layout=layout,
+            trainable=trainable,
+        )
         worst = max(max(check.largest_difference.values()) for check in checks)
         on = f"{columns}" if columns else "noise"
         console.print(
