@@ -13,28 +13,61 @@ from statistics import median
 import numpy as np
 import torch
 from ftorch_bridge.column_file import read_columns
+from ftorch_bridge.exporting import read_manifest
 from radml_array import Array
-from time_formats import Call, view
+
+KINDS = {"float32": (1, np.float32), "float64": (2, np.float64)}
 
 
-class Product(Call):
-    """An adjoint or a tangent linear in the place of the forward."""
+def views(arrays: list[np.ndarray]) -> ctypes.Array:
+    result = (Array * len(arrays))()
+    for view, values in zip(result, arrays, strict=True):
+        view.address, view.rank, view.element_size = values.ctypes.data, values.ndim, values.itemsize
+        view.kind = next(code for code, dtype in KINDS.values() if dtype == values.dtype)
+        view.shape[: values.ndim], view.strides[: values.ndim] = values.shape, values.strides
+    return result
 
-    def __init__(self, library: ctypes.CDLL, path: Path, columns, block: int, adjoint: bool) -> None:
-        super().__init__(library, path, columns, block)
-        self.function = library.radml_vector_jacobian_product if adjoint else library.radml_jacobian_vector_product
-        given, wanted = (self.outputs, self.inputs) if adjoint else (self.inputs, self.outputs)
-        self.vectors = [np.ones_like(values, order="F") for values in given]
-        self.products = [np.zeros_like(values, order="F") for values in wanted]
-        self.vector_views = (Array * len(self.vectors))(*map(view, self.vectors))
-        self.product_views = (Array * len(self.products))(*map(view, self.products))
 
-    def __call__(self) -> None:
+class Calls:
+    """The three calls of one model on one set of columns; vectors are all ones."""
+
+    def __init__(self, library: ctypes.CDLL, path: Path, columns, n: int) -> None:
+        self.library, self.message, self.model = library, ctypes.create_string_buffer(500), ctypes.c_int64()
+        self.check(library.radml_load(str(path).encode(), b"cpu", ctypes.byref(self.model), self.message, ctypes.c_int64(500)))
+        manifest = read_manifest(path)
+        sizes = {"column": n, "layer": columns.sizes["layer"]}
+
+        def extent(entry) -> int:
+            base, _, more = str(entry).partition("+")
+            return entry if isinstance(entry, int) else sizes[base] + int(more or 0)
+
+        def zeros(argument) -> np.ndarray:
+            return np.zeros([extent(e) for e in argument["shape"]], dtype=KINDS[argument["kind"]][1], order="F")
+
+        self.inputs, self.outputs = ([zeros(a) for a in manifest[key]] for key in ("inputs", "outputs"))
+        for values, argument in zip(self.inputs, manifest["inputs"], strict=True):
+            values[...] = columns[argument["name"]].to_numpy()[:n]
+        self.tangents, self.gradients = ([np.ones_like(a) for a in self.inputs] for _ in range(2))
+        self.cotangents, self.output_tangents = ([np.ones_like(a) for a in self.outputs] for _ in range(2))
+
+    def check(self, status: int) -> None:
+        if status != 0:
+            raise SystemExit(self.message.value.decode())
+
+    def call(self, function, *lists: list[np.ndarray]) -> None:
         arguments = []
-        for views in (self.given, self.vector_views, self.product_views):
-            arguments += [views, ctypes.c_int64(len(views))]
-        none = [None, ctypes.c_int64(0)]
-        self.check(self.function(self.model, *arguments, *none, self.message, ctypes.c_int64(500)))
+        for arrays in lists:
+            arguments += [views(arrays), ctypes.c_int64(len(arrays))]
+        self.check(function(self.model, *arguments, self.message, ctypes.c_int64(500)))
+
+    def forward(self) -> None:
+        self.call(self.library.radml_forward, self.inputs, self.outputs)
+
+    def adjoint(self) -> None:
+        self.call(self.library.radml_vector_jacobian_product, self.inputs, self.cotangents, self.gradients, [])
+
+    def tangent_linear(self) -> None:
+        self.call(self.library.radml_jacobian_vector_product, self.inputs, self.tangents, self.output_tangents, [])
 
 
 def main() -> None:
@@ -47,17 +80,13 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     library = ctypes.CDLL(str(options.library.resolve()))
-    columns = read_columns(options.columns_file)
-    calls = {
-        "forward": Call(library, options.model, columns, options.columns),
-        "adjoint": Product(library, options.model, columns, options.columns, adjoint=True),
-        "tangent linear": Product(library, options.model, columns, options.columns, adjoint=False),
-    }
-    times = {name: [] for name in calls}
+    calls = Calls(library, options.model, read_columns(options.columns_file), options.columns)
+    functions = {"forward": calls.forward, "adjoint": calls.adjoint, "tangent linear": calls.tangent_linear}
+    times = {name: [] for name in functions}
     for repeat in range(options.repeats + 1):
-        for name, call in calls.items():
+        for name, function in functions.items():
             start = time.perf_counter()
-            call()
+            function()
             if repeat > 0:  # the first pass compiles
                 times[name].append((time.perf_counter() - start) / options.columns * 1e6)
     for name, values in times.items():
@@ -65,9 +94,8 @@ def main() -> None:
             f"{name:>14}: {median(values):6.1f} us a column ({min(values):.1f} to {max(values):.1f}), "
             f"{median(values) / median(times['forward']):.1f} forwards"
         )
-    tangents, gradients = calls["tangent linear"], calls["adjoint"]
-    forwards = sum(float(p.sum()) for p in tangents.products)  # all vectors are ones
-    backwards = sum(float(p.sum()) for p in gradients.products)
+    forwards = sum(float(values.sum()) for values in calls.output_tangents)
+    backwards = sum(float(values.sum()) for values in calls.gradients)
     print(f"dot-product test: {forwards:.8g} and {backwards:.8g}")
 
 
