@@ -4,8 +4,8 @@ program test_torch_gradients
   use, intrinsic :: ieee_exceptions, only: ieee_divide_by_zero, ieee_get_halting_mode, ieee_invalid, ieee_overflow, &
     ieee_set_halting_mode
   use, intrinsic :: iso_fortran_env, only: int32, int64, real32, real64
-  use radml_torch, only: radml_status, torch_array, torch_in, torch_model, torch_none, torch_out, torch_permute, torch_plan, &
-    torch_reverse, torch_set_num_threads
+  use radml_torch, only: radml_status, torch_array, torch_in, torch_model, torch_none, torch_on_device, torch_out, torch_permute, &
+    torch_plan, torch_reverse, torch_set_num_threads
   use torch_checks, only: check, check_failure, finish, model_path
   implicit none
 
@@ -657,6 +657,9 @@ contains
     call model%vector_jacobian_product([torch_none()], [torch_in(x)], [torch_out(y)], stat, message)
     call check_failure(stat, message, radml_status%invalid_array, 'input 1 "x": torch_none() is no array', &
       'torch_none() as an input of an adjoint')
+    call model%vector_jacobian_product([torch_in(x)], [torch_in(x)], [torch_on_device(torch_out(y))], stat, message)
+    call check_failure(stat, message, radml_status%invalid_array, 'gradient of input 1 "x": made with torch_on_device; '// &
+      'derivatives and training take the host''s arrays', 'an array on the device in an adjoint')
     call check(all(y == -7.0_real64), 'none of these touches an array')
   end subroutine refused_none
 
