@@ -12,7 +12,7 @@ module radml_rrtmg_longwave_reader
   implicit none
   private
 
-  public :: read_longwave_tables
+  public :: read_longwave_tables, table_file
 
   integer, parameter :: format_version = 1
   integer, parameter :: n_file_gpoints = 16
@@ -25,8 +25,10 @@ module radml_rrtmg_longwave_reader
   type :: table_file
     integer :: id = -1
     character(len=:), allocatable :: path
+    character(len=:), allocatable :: content !! what the file should hold, for messages
     character(len=:), allocatable :: problem
   contains
+    procedure :: open => open_table_file
     procedure :: get
     procedure :: check
   end type table_file
@@ -41,26 +43,13 @@ contains
     type(table_file) :: file
     real(real64), allocatable :: weight(:), group(:), width(:), planck(:), reference(:)
     real(real64) :: reduction(n_file_gpoints)
-    integer :: code, version, b, pair, offset, there
+    integer :: code, b, pair, offset
 
-    file%path = trim(path)
-    open (newunit=there, file=file%path, status="old", action="read", iostat=code)
-    if (code /= 0) then
-      problem = file%path//": no such file, or not readable; expected RRTMG's longwave tables (data/rrtmg_longwave.nc)"
+    call file%open(path, "RRTMG's longwave tables (data/rrtmg_longwave.nc)", format_version)
+    if (file%id == -1) then
+      problem = file%problem
       return
     end if
-    close (there)
-    code = nf90_open(file%path, nf90_nowrite, file%id)
-    if (code /= nf90_noerr) then
-      problem = file%path//": not a whole NetCDF-4 file ("//trim(nf90_strerror(code))//"); expected RRTMG's longwave tables"
-      return
-    end if
-    version = 0
-    code = nf90_get_att(file%id, nf90_global, "format_version", version)
-    call file%check(code == nf90_noerr, "has no global attribute format_version; not RRTMG's longwave tables")
-    call file%check(version == format_version, "global attribute format_version: expected "//trim(text(format_version))// &
-                    ", got "//trim(text(version))//"; not the longwave tables of this release")
-
     call file%get("gpoint_weight", n_file_gpoints, weight)
     call file%get("gpoint_group", n_file_gpoints*n_bands, group)
     call file%get("band_width", n_bands, width)
@@ -283,6 +272,35 @@ contains
     flat(first:first + size(rows) - 1) = reshape(rows, [size(rows)])
   end subroutine align
 
+  !> Open a file of tables and look at its format; `id` stays -1 where there is nothing to close.
+  subroutine open_table_file(self, path, content, format)
+    class(table_file), intent(inout) :: self  !! file to open
+    character(len=*), intent(in) :: path      !! its path
+    character(len=*), intent(in) :: content   !! what it should hold, for messages
+    integer, intent(in) :: format             !! format version it should have [1]
+    integer :: code, version, there
+
+    self%path = trim(path)
+    self%content = content
+    open (newunit=there, file=self%path, status="old", action="read", iostat=code)
+    if (code /= 0) then
+      self%problem = self%path//": no such file, or not readable; expected "//content
+      return
+    end if
+    close (there)
+    code = nf90_open(self%path, nf90_nowrite, self%id)
+    if (code /= nf90_noerr) then
+      self%id = -1
+      self%problem = self%path//": not a whole NetCDF-4 file ("//trim(nf90_strerror(code))//"); expected "//content
+      return
+    end if
+    version = 0
+    code = nf90_get_att(self%id, nf90_global, "format_version", version)
+    call self%check(code == nf90_noerr, "has no global attribute format_version; not "//content)
+    call self%check(version == format, "global attribute format_version: expected "//trim(text(format))// &
+                    ", got "//trim(text(version))//"; not those of this release")
+  end subroutine open_table_file
+
   !> Read a whole variable as one sequence, check its size and its checksum. Does nothing after an earlier problem.
   subroutine get(self, name, expected, values)
     class(table_file), intent(inout) :: self                !! open file
@@ -297,7 +315,7 @@ contains
     allocate (values(expected), source=0.0_real64)
     if (allocated(self%problem)) return
     code = nf90_inq_varid(self%id, name, variable)
-    call self%check(code == nf90_noerr, "has no variable "//name//"; not RRTMG's longwave tables")
+    call self%check(code == nf90_noerr, "has no variable "//name//"; not "//self%content)
     if (allocated(self%problem)) return
     code = nf90_inquire_variable(self%id, variable, ndims=rank, dimids=dimension_id)
     allocate (extent(rank), start(rank))

@@ -9,7 +9,7 @@ module radml_rrtmg_longwave_transfer
   implicit none
   private
 
-  public :: down_through_band, down_through_band_original, up_through_band
+  public :: absorption_of, down_through_band, down_through_band_original, up_through_band
 
   !> Below this optical depth the original's series, tau - tau**2/2 and tau/6, replace differences of nearly equal numbers.
   real(wp), parameter :: thin = 0.06_wp
@@ -24,6 +24,30 @@ module radml_rrtmg_longwave_transfer
                          c8 = c0/40320, c9 = -c0/362880
 
 contains
+
+  !> Absorptivity and linear-in-tau weight of one chunk, with exact exponentials as in `down_through_band`.
+  pure subroutine absorption_of(depth, absorptivity, towards)
+    real(wp), intent(in) :: depth(lanes)          !! optical depth along the path [1] (lane)
+    real(wp), intent(out) :: absorptivity(lanes)  !! [1] (lane)
+    real(wp), intent(out) :: towards(lanes)       !! weight of the level in the source [1] (lane)
+    real(wp) :: x, y, e, a, xs, weight
+    integer :: g, i
+
+    !$omp simd private(x, y, e, a, xs, weight)
+    do g = 1, lanes
+      x = depth(g)
+      xs = max(x, thin)
+      y = min(xs, thick)*(1.0_wp/128) - middle
+      e = c0 + y*(c1 + y*(c2 + y*(c3 + y*(c4 + y*(c5 + y*(c6 + y*(c7 + y*(c8 + y*c9))))))))
+      do i = 1, 7
+        e = e*e
+      end do
+      a = 1 - e
+      weight = 1 - 2*(a - xs*e)/(xs*a)
+      absorptivity(g) = merge(x - 0.5_wp*x*x, a, x < thin)
+      towards(g) = merge(x*(1.0_wp/6), weight, x < thin)
+    end do
+  end subroutine absorption_of
 
   !> Downward through all layers of a band, with exact exponentials.
   pure subroutine down_through_band(n, chunks, secant, depth, fraction, planck_layer, planck_level, absorptivity, emission_up, &
