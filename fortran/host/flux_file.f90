@@ -11,7 +11,7 @@ contains
 
   !> Writes upward and downward fluxes and heating rates of columns, with the pressures they belong to.
   subroutine write_fluxes(path, command, scheme, pressure_level, pressure_layer, up, down, heating_rate, clouds_left_out, &
-                          stat, errmsg)
+                          stat, errmsg, clouds, up_clear, down_clear, up_noise, down_noise)
     character(len=*), intent(in) :: path                               !! [text] ()
     character(len=*), intent(in) :: command                            !! when and how it was made [text] ()
     character(len=*), intent(in) :: scheme                             !! the radiation scheme, for the attribute `source` [text] ()
@@ -23,6 +23,11 @@ contains
     logical, intent(in) :: clouds_left_out                             !! whether the columns had clouds that were not used [1] ()
     integer, intent(out), optional :: stat                             !! 0, or `status_cannot_write` [1] ()
     character(len=:), allocatable, intent(inout), optional :: errmsg   !! [text] ()
+    character(len=*), intent(in), optional :: clouds                   !! how clouds were treated, if they were [text] ()
+    real(real64), intent(in), optional :: up_clear(:, :)               !! without clouds [W m-2] (ncol, nlay+1)
+    real(real64), intent(in), optional :: down_clear(:, :)             !! without clouds [W m-2] (ncol, nlay+1)
+    real(real64), intent(in), optional :: up_noise(:, :)               !! standard deviation of one draw [W m-2] (ncol, nlay+1)
+    real(real64), intent(in), optional :: down_noise(:, :)             !! standard deviation of one draw [W m-2] (ncol, nlay+1)
 
     type(netcdf_file) :: file
     integer :: code
@@ -34,18 +39,27 @@ contains
     call file%put_attribute('source', scheme)
     call file%put_attribute('history', command)
     if (clouds_left_out) call file%put_attribute('comment', 'clear sky: the clouds of the columns were left out')
+    if (present(clouds)) call file%put_attribute('comment', clouds)
     call file%define_dimension('column', size(heating_rate, 1))
     call file%define_dimension('layer', size(heating_rate, 2))
     call file%define_dimension('level', size(heating_rate, 2) + 1)
     call file%define_variable('pressure_level', 'column level', 'Pa', 'air_pressure')
     call file%define_variable('pressure_layer', 'column layer', 'Pa', 'air_pressure')
     call define_fluxes(file, 'lw', clouds_left_out)
+    if (present(up_clear)) call define('lw_up_clear', 'upwelling_longwave_flux_in_air_assuming_clear_sky')
+    if (present(down_clear)) call define('lw_down_clear', 'downwelling_longwave_flux_in_air_assuming_clear_sky')
+    if (present(up_noise)) call define('lw_up_noise', long_name='standard deviation of lw_up in one draw of subcolumns')
+    if (present(down_noise)) call define('lw_down_noise', long_name='standard deviation of lw_down in one draw of subcolumns')
     call file%end_definitions()
     call file%write('pressure_level', pressure_level)
     call file%write('pressure_layer', pressure_layer)
     call file%write('lw_up', up)
     call file%write('lw_down', down)
     call file%write('lw_heating_rate', heating_rate)
+    if (present(up_clear)) call file%write('lw_up_clear', up_clear)
+    if (present(down_clear)) call file%write('lw_down_clear', down_clear)
+    if (present(up_noise)) call file%write('lw_up_noise', up_noise)
+    if (present(down_noise)) call file%write('lw_down_noise', down_noise)
     call file%close()
     call file%report(code, message)
     if (present(stat)) stat = code
@@ -53,6 +67,16 @@ contains
       if (present(errmsg)) errmsg = message
       if (.not. present(stat)) error stop message
     end if
+
+  contains
+
+    subroutine define(name, standard_name, long_name)
+      character(len=*), intent(in) :: name
+      character(len=*), intent(in), optional :: standard_name, long_name
+      call file%define_variable(name, 'column level', 'W m-2', standard_name, long_name)
+      call file%put_attribute('coordinates', 'pressure_level', name)
+    end subroutine define
+
   end subroutine write_fluxes
 
   !> Defines `<prefix>_up`, `<prefix>_down` and `<prefix>_heating_rate`.

@@ -380,6 +380,8 @@ contains
           problem = "rrtmg_longwave%fluxes: "//name//" of column "//trim(whole(i))//", layer "//trim(whole(k))//": expected "// &
                     trim(number(range(1)))//" to "//trim(number(range(2)))//" m where the cloud has water, got "// &
                     trim(number(radius(i, k)))
+          if (name == "ice_radius" .and. ice == rrtmg_ice_fu) problem = problem//"; Streamer's ice optics reach "// &
+                                                                        trim(number(maxval(radius_range(rrtmg_ice_streamer))))
           return
         end do
       end do

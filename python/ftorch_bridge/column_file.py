@@ -101,6 +101,28 @@ FLUX_VARIABLES: tuple[Variable, ...] = (
         "tendency_of_air_temperature_due_to_longwave_heating",
         "longwave heating rate of layers",
     ),
+    *(
+        Variable(
+            f"lw_{way}_clear",
+            _LEVEL,
+            "W m-2",
+            f"{way}welling_longwave_flux_in_air_assuming_clear_sky",
+            f"{way}ward longwave flux at levels without clouds",
+            required=False,
+        )
+        for way in ("up", "down")
+    ),
+    *(
+        Variable(
+            f"lw_{way}_noise",
+            _LEVEL,
+            "W m-2",
+            None,
+            f"standard deviation of lw_{way} in one draw of subcolumns",
+            required=False,
+        )
+        for way in ("up", "down")
+    ),
 )
 
 _BY_NAME = {variable.name: variable for variable in (*COLUMN_VARIABLES, *FLUX_VARIABLES)}
