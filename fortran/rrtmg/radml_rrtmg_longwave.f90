@@ -215,14 +215,13 @@ contains
     if (clouds /= no_clouds) then
       n_draws = 1
       if (present(draws) .and. clouds == by_subcolumns) n_draws = draws
-      allocate (input%cloud_depth(n_bands, n_layers))
+      allocate (input%cloud_depth(n_layers, n_bands))
       if (present(overlap)) input%overlap = overlap
       input%draws = n_draws
     end if
     call workspace%create(n_layers, n_draws)
     input%clouds = clouds
     if (present(aerosol_optical_depth)) allocate (input%aerosol_depth(n_layers, n_bands))
-    result%clear_wanted = present(up_clear) .or. present(down_clear)
     do column = 1, n_columns
       input%pressure_level = pressure_level(column, :)
       input%temperature_level = temperature_level(column, :)
@@ -258,6 +257,7 @@ contains
     !> Water, radii, subcolumns and seed of one column.
     subroutine take_clouds()
       real(real64), dimension(n_layers) :: water, frozen, droplet, crystal
+      real(wp) :: depth(n_bands, n_layers)
       integer :: k
 
       water = 0
@@ -282,7 +282,8 @@ contains
           frozen(k) = 0
         end do
       end if
-      call longwave_cloud_depth(self%cloud_optics, ice, n_layers, water, frozen, droplet, crystal, input%cloud_depth)
+      call longwave_cloud_depth(self%cloud_optics, ice, n_layers, water, frozen, droplet, crystal, depth)
+      input%cloud_depth = transpose(depth)
       if (clouds /= by_subcolumns) return
       if (present(seed)) then
         input%seed = seed_of_number(seed(column))

@@ -1,10 +1,13 @@
-!> Radiative transfer through one band of one column with clouds: the analytic solver for maximum-random overlap, and what
-!> AER's own solvers do in cloudy layers, for tests against them. McICA needs no solver of its own: its cloudy g-points have
-!> the cloud's optical depth on top of the gases', and go through `radml_rrtmg_longwave_transfer`.
+!> Radiative transfer through one band of one column with clouds.
 !>
-!> Where the original looks up transmittances it replaces the optical depth of gases thicker than 0.06 by that of the table's
-!> nearest entry before the cloud's is added. In McICA it also takes the transmittance of a cloudy layer as the product of
-!> gases and cloud, and its emissivity from the table. Layers with neither are those of clear sky.
+!> The pass through clear sky (`radml_rrtmg_longwave_transfer`) leaves each layer's absorptivity and emission without clouds;
+!> `cloud_layers` adds those inside clouds, which are the same whichever g-points see them. What remains are two cheap ways down
+!> and up: `through_subcolumns`, where each g-point sees cloud or not (McICA), and `through_overlapping_clouds`, the analytic
+!> solver for maximum-random overlap.
+!>
+!> For comparisons, `cloud_layers` can do as AER's solvers do with their table of transmittances: the optical depth of gases
+!> thicker than 0.06 is replaced by that of the table's nearest entry before the cloud's is added, and in McICA the transmittance
+!> of a cloudy layer is the product of gases' and cloud's while its emissivity comes from the table.
 module radml_rrtmg_longwave_cloud_transfer
   use radml_rrtmg_kinds, only: wp
   use radml_rrtmg_longwave_overlap, only: layer_exchange
@@ -13,7 +16,12 @@ module radml_rrtmg_longwave_cloud_transfer
   implicit none
   private
 
-  public :: down_through_cloudy_band_original, through_overlapping_band
+  public :: cloud_layers, through_overlapping_clouds, through_subcolumns
+
+  ! How cloudy layers absorb.
+  integer, parameter, public :: exactly = 0            !! exact exponentials
+  integer, parameter, public :: as_original = 1        !! as the original's analytic solver
+  integer, parameter, public :: as_original_mcica = 2  !! as the original's McICA solver
 
   real(wp), parameter :: thin = 0.06_wp !! up to this optical depth the original takes series
 
@@ -24,16 +32,16 @@ contains
     type(longwave_tables), intent(in) :: tables !! coefficient tables
     real(wp), intent(in) :: x                   !! optical depth along the path [1]
     real(wp), intent(out) :: absorptivity       !! [1]
-    real(wp), intent(out) :: towards            !! weight of the level in the source [1]
+    real(wp), optional, intent(out) :: towards  !! weight of the level in the source [1]
     integer :: i
 
     if (x <= thin) then
       absorptivity = x - 0.5_wp*x*x
-      towards = x/6
+      if (present(towards)) towards = x/6
     else
       i = entry_of(x)
       absorptivity = 1 - tables%lookup_transmittance(i)
-      towards = tables%lookup_source(i)
+      if (present(towards)) towards = tables%lookup_source(i)
     end if
   end subroutine look_up
 
@@ -61,133 +69,163 @@ contains
     end if
   end function tabulated
 
-  !> As `down_through_band_original`, where `cloudy` g-points have a cloud. Leaves what `up_through_band` needs.
-  pure subroutine down_through_cloudy_band_original(tables, n, chunks, secant, depth, cloud_depth, cloudy, fraction, planck_layer, &
-                                                    planck_level, absorptivity, emission_up, radiance, down)
-    type(longwave_tables), intent(in) :: tables             !! coefficient tables
-    integer, intent(in) :: n                                !! layers [1]
-    integer, intent(in) :: chunks                           !! chunks of g-points of the band [1]
-    real(wp), intent(in) :: secant                          !! secant of the diffusivity angle [1]
-    real(wp), intent(in) :: depth(lanes, chunks, n)         !! vertical optical depth of gases [1] (g-point, nlay)
-    real(wp), intent(in) :: cloud_depth(n)                  !! vertical optical depth inside clouds [1] (nlay)
-    real(wp), intent(in) :: cloudy(lanes, chunks, n)        !! 1: the g-point sees cloud, 0: it does not [1] (g-point, nlay)
-    real(wp), intent(in) :: fraction(lanes, chunks, n)      !! Planck fraction times flux weight (g-point, nlay)
-    real(wp), intent(in) :: planck_layer(n)                 !! Planck function of layers [W cm-2 sr-1 cm] (nlay)
-    real(wp), intent(in) :: planck_level(n + 1)             !! Planck function at levels [W cm-2 sr-1 cm] (nlay+1)
-    real(wp), intent(inout) :: absorptivity(lanes, chunks, n) !! absorptivity of layers [1] (g-point, nlay)
-    real(wp), intent(inout) :: emission_up(lanes, chunks, n) !! their black-body emission upwards [W m-2] (g-point, nlay)
-    real(wp), intent(inout) :: radiance(lanes, chunks)      !! downward radiance at the surface [W m-2] (g-point)
-    real(wp), intent(inout) :: down(lanes, n + 1)           !! downward flux so far, by lane [W m-2] (lane, nlay+1)
-    real(wp) :: x, a, towards, emissivity, source
-    integer :: c, g, k
+  !> Absorptivity and emission inside the clouds of all layers that have some, at all g-points.
+  pure subroutine cloud_layers(tables, way, n, chunks, secant, has_cloud, depth, cloud_depth, fraction, planck_layer, &
+                               planck_level, absorptivity, emission_up, source_down)
+    type(longwave_tables), intent(in) :: tables              !! coefficient tables
+    integer, intent(in) :: way                               !! `exactly`, `as_original` or `as_original_mcica` [1]
+    integer, intent(in) :: n                                 !! layers [1]
+    integer, intent(in) :: chunks                            !! chunks of g-points of the band [1]
+    real(wp), intent(in) :: secant                           !! secant of the diffusivity angle [1]
+    logical, intent(in) :: has_cloud(n)                      !! whether a layer has cloud (nlay)
+    real(wp), intent(in) :: depth(lanes, chunks, n)          !! vertical optical depth without clouds [1] (g-point, nlay)
+    real(wp), intent(in) :: cloud_depth(n)                   !! vertical optical depth inside clouds [1] (nlay)
+    real(wp), intent(in) :: fraction(lanes, chunks, n)       !! Planck fraction times flux weight (g-point, nlay)
+    real(wp), intent(in) :: planck_layer(n)                  !! Planck function of layers [W cm-2 sr-1 cm] (nlay)
+    real(wp), intent(in) :: planck_level(n + 1)              !! Planck function at levels [W cm-2 sr-1 cm] (nlay+1)
+    real(wp), intent(inout) :: absorptivity(lanes, chunks, n) !! absorptivity inside clouds [1] (g-point, nlay)
+    real(wp), intent(inout) :: emission_up(lanes, chunks, n) !! black-body emission upwards [W m-2] (g-point, nlay)
+    real(wp), intent(inout) :: source_down(lanes, chunks, n) !! Planck function downwards [W cm-2 sr-1 cm] (g-point, nlay)
+    real(wp), dimension(lanes) :: x, a, towards, emissivity
+    real(wp) :: cloud
+    integer :: c, k
 
-    radiance = 0
     do k = 1, n
+      if (.not. has_cloud(k)) cycle
+      cloud = secant*cloud_depth(k)
       do c = 1, chunks
-        do g = 1, lanes
-          x = secant*max(depth(g, c, k), 0.0_wp)
-          call look_up(tables, x, a, towards)
-          emissivity = a
-          if (cloudy(g, c, k) > 0) then
-            call look_up(tables, tabulated(x) + secant*cloud_depth(k), emissivity, towards)
-            a = 1 - (1 - a)*exp(-secant*cloud_depth(k))
+        x = secant*max(depth(:, c, k), 0.0_wp)
+        if (way == exactly) then
+          call absorption_of(x + cloud, a, towards)
+          emission_up(:, c, k) = fraction(:, c, k)*(planck_layer(k) + towards*(planck_level(k) - planck_layer(k)))
+          source_down(:, c, k) = planck_layer(k) + towards*(planck_level(k + 1) - planck_layer(k))
+        else
+          call look_up(tables, tabulated(x) + cloud, emissivity, towards)
+          a = emissivity
+          if (way == as_original_mcica) then
+            call look_up(tables, x, a)
+            a = 1 - (1 - a)*exp(-cloud)
           end if
-          absorptivity(g, c, k) = a
-          ! The upward pass multiplies by the absorptivity.
-          source = fraction(g, c, k)*emissivity
-          emission_up(g, c, k) = source*(planck_layer(k) + towards*(planck_level(k) - planck_layer(k)))/max(a, tiny(a))
-          radiance(g, c) = radiance(g, c) + source*(planck_layer(k) + towards*(planck_level(k + 1) - planck_layer(k))) &
-                           - radiance(g, c)*a
-          down(g, k + 1) = down(g, k + 1) + radiance(g, c)
-        end do
+          emissivity = emissivity/max(a, tiny(a)) ! both emissions will be multiplied by the absorptivity
+          emission_up(:, c, k) = fraction(:, c, k)*(planck_layer(k) + towards*(planck_level(k) - planck_layer(k)))*emissivity
+          source_down(:, c, k) = (planck_layer(k) + towards*(planck_level(k + 1) - planck_layer(k)))*emissivity
+        end if
+        absorptivity(:, c, k) = a
       end do
     end do
-  end subroutine down_through_cloudy_band_original
+  end subroutine cloud_layers
 
-  !> Down and up through a band where clouds of adjacent layers overlap as much as they can.
-  pure subroutine through_overlapping_band(tables, original, n, chunks, secant, depth, cloud_depth, fraction, planck_layer, &
-                                           planck_level, surface_emission, reflectivity, downwards, upwards, up, down)
-    type(longwave_tables), intent(in) :: tables             !! coefficient tables
-    logical, intent(in) :: original                         !! use the original's transmittance table
-    integer, intent(in) :: n                                !! layers [1]
-    integer, intent(in) :: chunks                           !! chunks of g-points of the band [1]
-    real(wp), intent(in) :: secant                          !! secant of the diffusivity angle [1]
-    real(wp), intent(in) :: depth(lanes, chunks, n)         !! vertical optical depth of gases [1] (g-point, nlay)
-    real(wp), intent(in) :: cloud_depth(n)                  !! vertical optical depth inside clouds [1] (nlay)
-    real(wp), intent(in) :: fraction(lanes, chunks, n)      !! Planck fraction times flux weight (g-point, nlay)
-    real(wp), intent(in) :: planck_layer(n)                 !! Planck function of layers [W cm-2 sr-1 cm] (nlay)
-    real(wp), intent(in) :: planck_level(n + 1)             !! Planck function at levels [W cm-2 sr-1 cm] (nlay+1)
-    real(wp), intent(in) :: surface_emission                !! of the surface: emissivity times Planck function [W cm-2 sr-1 cm]
-    real(wp), intent(in) :: reflectivity                    !! of the surface [1]
-    type(layer_exchange), intent(in) :: downwards(n)        !! exchange after each layer, walking down [1] (nlay)
-    type(layer_exchange), intent(in) :: upwards(n)          !! exchange after each layer, walking up [1] (nlay)
-    real(wp), intent(inout) :: up(lanes, n + 1)             !! upward flux so far, by lane [W m-2] (lane, nlay+1)
-    real(wp), intent(inout) :: down(lanes, n + 1)           !! downward flux so far, by lane [W m-2] (lane, nlay+1)
-    ! Absorptivity and black-body emission upwards of clear air and of cloud.
-    real(wp), dimension(lanes, n) :: clear_absorptivity, cloud_absorptivity, clear_up, cloud_up
-    real(wp), dimension(lanes) :: x, towards, all, cloudy, clear, moved, clear_down, cloud_down
+  !> Down and up where each g-point of a layer sees cloud or not.
+  pure subroutine through_subcolumns(n, chunks, has_cloud, cloudy, fraction, clear_absorptivity, clear_up, clear_down, &
+                                     cloud_absorptivity, cloud_up, cloud_down, surface_emission, reflectivity, up, down)
+    integer, intent(in) :: n                                    !! layers [1]
+    integer, intent(in) :: chunks                               !! chunks of g-points of the band [1]
+    logical, intent(in) :: has_cloud(n)                         !! whether a layer has cloud (nlay)
+    real(wp), intent(in) :: cloudy(lanes, chunks, n)            !! 1: the g-point sees cloud, 0: it does not [1] (g-point, nlay)
+    real(wp), intent(in) :: fraction(lanes, chunks, n)          !! Planck fraction times flux weight (g-point, nlay)
+    real(wp), intent(in) :: clear_absorptivity(lanes, chunks, n) !! without clouds [1] (g-point, nlay)
+    real(wp), intent(in) :: clear_up(lanes, chunks, n)          !! emission upwards without clouds [W m-2] (g-point, nlay)
+    real(wp), intent(in) :: clear_down(lanes, chunks, n)        !! source downwards without clouds [W cm-2 sr-1 cm] (g-point, nlay)
+    real(wp), intent(in) :: cloud_absorptivity(lanes, chunks, n) !! inside clouds [1] (g-point, nlay)
+    real(wp), intent(in) :: cloud_up(lanes, chunks, n)          !! emission upwards inside clouds [W m-2] (g-point, nlay)
+    real(wp), intent(in) :: cloud_down(lanes, chunks, n)        !! source downwards inside clouds [W cm-2 sr-1 cm] (g-point, nlay)
+    real(wp), intent(in) :: surface_emission                    !! emissivity times Planck function [W cm-2 sr-1 cm]
+    real(wp), intent(in) :: reflectivity                        !! of the surface [1]
+    real(wp), intent(inout) :: up(lanes, n + 1)                 !! upward flux so far, by lane [W m-2] (lane, nlay+1)
+    real(wp), intent(inout) :: down(lanes, n + 1)               !! downward flux so far, by lane [W m-2] (lane, nlay+1)
+    real(wp) :: r(lanes), a, source
+    integer :: c, g, k
+
+    do c = 1, chunks
+      r = 0
+      do k = 1, n
+        if (has_cloud(k)) then
+          !$omp simd private(a, source)
+          do g = 1, lanes
+            a = merge(cloud_absorptivity(g, c, k), clear_absorptivity(g, c, k), cloudy(g, c, k) > 0)
+            source = merge(cloud_down(g, c, k), clear_down(g, c, k), cloudy(g, c, k) > 0)
+            r(g) = r(g) + (fraction(g, c, k)*source - r(g))*a
+            down(g, k + 1) = down(g, k + 1) + r(g)
+          end do
+        else
+          !$omp simd
+          do g = 1, lanes
+            r(g) = r(g) + (fraction(g, c, k)*clear_down(g, c, k) - r(g))*clear_absorptivity(g, c, k)
+            down(g, k + 1) = down(g, k + 1) + r(g)
+          end do
+        end if
+      end do
+      ! The surface emits with the Planck fractions of the lowest layer.
+      r = surface_emission*fraction(:, c, n) + reflectivity*r
+      up(:, n + 1) = up(:, n + 1) + r
+      do k = n, 1, -1
+        if (has_cloud(k)) then
+          !$omp simd private(a, source)
+          do g = 1, lanes
+            a = merge(cloud_absorptivity(g, c, k), clear_absorptivity(g, c, k), cloudy(g, c, k) > 0)
+            source = merge(cloud_up(g, c, k), clear_up(g, c, k), cloudy(g, c, k) > 0)
+            r(g) = r(g) + (source - r(g))*a
+            up(g, k) = up(g, k) + r(g)
+          end do
+        else
+          !$omp simd
+          do g = 1, lanes
+            r(g) = r(g) + (clear_up(g, c, k) - r(g))*clear_absorptivity(g, c, k)
+            up(g, k) = up(g, k) + r(g)
+          end do
+        end if
+      end do
+    end do
+  end subroutine through_subcolumns
+
+  !> Down and up where clouds of adjacent layers overlap as much as they can.
+  pure subroutine through_overlapping_clouds(n, chunks, downwards, upwards, fraction, clear_absorptivity, clear_up, clear_down, &
+                                             cloud_absorptivity, cloud_up, cloud_down, surface_emission, reflectivity, up, down)
+    integer, intent(in) :: n                                    !! layers [1]
+    integer, intent(in) :: chunks                               !! chunks of g-points of the band [1]
+    type(layer_exchange), intent(in) :: downwards(n)            !! exchange after each layer, walking down (nlay)
+    type(layer_exchange), intent(in) :: upwards(n)              !! exchange after each layer, walking up (nlay)
+    real(wp), intent(in) :: fraction(lanes, chunks, n)          !! Planck fraction times flux weight (g-point, nlay)
+    real(wp), intent(in) :: clear_absorptivity(lanes, chunks, n) !! without clouds [1] (g-point, nlay)
+    real(wp), intent(in) :: clear_up(lanes, chunks, n)          !! emission upwards without clouds [W m-2] (g-point, nlay)
+    real(wp), intent(in) :: clear_down(lanes, chunks, n)        !! source downwards without clouds [W cm-2 sr-1 cm] (g-point, nlay)
+    real(wp), intent(in) :: cloud_absorptivity(lanes, chunks, n) !! inside clouds [1] (g-point, nlay)
+    real(wp), intent(in) :: cloud_up(lanes, chunks, n)          !! emission upwards inside clouds [W m-2] (g-point, nlay)
+    real(wp), intent(in) :: cloud_down(lanes, chunks, n)        !! source downwards inside clouds [W cm-2 sr-1 cm] (g-point, nlay)
+    real(wp), intent(in) :: surface_emission                    !! emissivity times Planck function [W cm-2 sr-1 cm]
+    real(wp), intent(in) :: reflectivity                        !! of the surface [1]
+    real(wp), intent(inout) :: up(lanes, n + 1)                 !! upward flux so far, by lane [W m-2] (lane, nlay+1)
+    real(wp), intent(inout) :: down(lanes, n + 1)               !! downward flux so far, by lane [W m-2] (lane, nlay+1)
+    real(wp), dimension(lanes) :: all, cloudy, clear, moved
     integer :: c, k
 
     do c = 1, chunks
       all = 0
-      moved = 0
       cloudy = 0
       clear = 0
+      moved = 0
       do k = 1, n
-        x = secant*max(depth(:, c, k), 0.0_wp)
-        call absorption(x, clear_absorptivity(:, k), towards)
-        call emission(clear_up(:, k), clear_down)
         if (downwards(k)%cloudy) then
-          if (original) x = tabulated(x)
-          x = x + secant*cloud_depth(k)
-          call absorption(x, cloud_absorptivity(:, k), towards)
-          call emission(cloud_up(:, k), cloud_down)
-          call cross(downwards(k), clear_absorptivity(:, k), cloud_absorptivity(:, k), clear_down, cloud_down, &
-                     all, cloudy, clear, moved)
+          call cross(downwards(k), clear_absorptivity(:, c, k), cloud_absorptivity(:, c, k), &
+                     fraction(:, c, k)*clear_down(:, c, k), fraction(:, c, k)*cloud_down(:, c, k), all, cloudy, clear, moved)
         else
-          all = all + (clear_down - all)*clear_absorptivity(:, k)
+          all = all + (fraction(:, c, k)*clear_down(:, c, k) - all)*clear_absorptivity(:, c, k)
         end if
         down(:, k + 1) = down(:, k + 1) + all
       end do
-
       all = surface_emission*fraction(:, c, n) + reflectivity*all
       up(:, n + 1) = up(:, n + 1) + all
-      moved = 0
       do k = n, 1, -1
         if (upwards(k)%cloudy) then
-          call cross(upwards(k), clear_absorptivity(:, k), cloud_absorptivity(:, k), clear_up(:, k), cloud_up(:, k), &
+          call cross(upwards(k), clear_absorptivity(:, c, k), cloud_absorptivity(:, c, k), clear_up(:, c, k), cloud_up(:, c, k), &
                      all, cloudy, clear, moved)
         else
-          all = all + (clear_up(:, k) - all)*clear_absorptivity(:, k)
+          all = all + (clear_up(:, c, k) - all)*clear_absorptivity(:, c, k)
         end if
         up(:, k) = up(:, k) + all
       end do
     end do
-
-  contains
-
-    !> Absorptivity and linear-in-tau weight, exactly or as the original has them.
-    pure subroutine absorption(x, a, towards)
-      real(wp), intent(in) :: x(lanes)        !! optical depth along the path [1] (lane)
-      real(wp), intent(out) :: a(lanes)       !! absorptivity [1] (lane)
-      real(wp), intent(out) :: towards(lanes) !! weight of the level in the source [1] (lane)
-
-      if (original) then
-        call look_up(tables, x, a, towards)
-      else
-        call absorption_of(x, a, towards)
-      end if
-    end subroutine absorption
-
-    !> Black-body emission of layer `k` with the weight `towards`.
-    pure subroutine emission(upward, downward)
-      real(wp), intent(out) :: upward(lanes)   !! through its upper level [W m-2] (lane)
-      real(wp), intent(out) :: downward(lanes) !! through its lower level [W m-2] (lane)
-
-      upward = fraction(:, c, k)*(planck_layer(k) + towards*(planck_level(k) - planck_layer(k)))
-      downward = fraction(:, c, k)*(planck_layer(k) + towards*(planck_level(k + 1) - planck_layer(k)))
-    end subroutine emission
-  end subroutine through_overlapping_band
+  end subroutine through_overlapping_clouds
 
   !> Through one cloudy layer, and what changes over between cloudy and clear air behind it.
   pure subroutine cross(exchange, clear_absorptivity, cloud_absorptivity, clear_source, cloud_source, all, cloudy, clear, moved)

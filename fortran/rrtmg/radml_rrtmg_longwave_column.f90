@@ -5,7 +5,8 @@ module radml_rrtmg_longwave_column
   use radml_rrtmg_constants
   use radml_rrtmg_kinds, only: wp
   use radml_rrtmg_longwave_bands
-  use radml_rrtmg_longwave_cloud_transfer, only: down_through_cloudy_band_original, through_overlapping_band
+  use radml_rrtmg_longwave_cloud_transfer, only: as_original, as_original_mcica, cloud_layers, exactly, &
+                                                 through_overlapping_clouds, through_subcolumns
   use radml_rrtmg_longwave_gas_optics, only: band_optics, layer_state, locate, mixture, planck_of_band
   use radml_rrtmg_longwave_overlap, only: find_exchange, layer_exchange
   use radml_rrtmg_longwave_tables, only: first_aligned, lanes, longwave_tables, max_chunks
@@ -35,7 +36,7 @@ module radml_rrtmg_longwave_column
     real(wp), allocatable :: aerosol_depth(:,:)       !! optical depth of aerosol, not allocated if there is none [1] (nlay, band)
     integer :: clouds = no_clouds                     !! how clouds are treated [1]
     real(real64), allocatable :: cloud_fraction(:)    !! [1] (nlay)
-    real(wp), allocatable :: cloud_depth(:,:)         !! optical depth inside clouds [1] (band, nlay)
+    real(wp), allocatable :: cloud_depth(:,:)         !! optical depth inside clouds [1] (nlay, band)
     integer :: overlap = rrtmg_overlap_maximum_random !! for subcolumns of its own making [1]
     integer :: draws = 1                              !! how many of these are averaged [1]
     integer(int64) :: seed(2) = 0                     !! what these are drawn from [1]
@@ -44,12 +45,11 @@ module radml_rrtmg_longwave_column
     procedure :: create => create_input
   end type column_input
 
-  !> What is asked of a column.
+  !> Fluxes and heating rates of a column.
   type, public :: column_result
     real(real64), allocatable :: up(:), down(:)             !! fluxes at levels [W m-2] (nlay+1)
     real(real64), allocatable :: heating_rate(:)            !! heating rate [K day-1] (nlay)
-    logical :: clear_wanted = .false.                       !! whether the fluxes without clouds are asked for as well
-    real(real64), allocatable :: up_clear(:), down_clear(:) !! these, at levels [W m-2] (nlay+1)
+    real(real64), allocatable :: up_clear(:), down_clear(:) !! fluxes without clouds [W m-2] (nlay+1)
     real(real64), allocatable :: up_noise(:), down_noise(:) !! standard deviation of one draw [W m-2] (nlay+1)
   contains
     procedure :: create => create_result
@@ -64,9 +64,11 @@ module radml_rrtmg_longwave_column
     !> For g-points and layers: optical depth, Planck fraction, absorptivity, upward emission; fluxes by vector lane and level.
     real(wp), allocatable :: room(:)
     integer :: depth = 0, fraction = 0, absorptivity = 0, emission_up = 0, up = 0, down = 0 !! where these begin in it
-    !> With clouds: optical depth with clouds, where g-points see cloud; fluxes by vector lane and level, draw after draw.
+    !> With clouds: absorptivity, upward emission and downward source inside them, where g-points see them; fluxes by vector
+    !> lane and level, draw after draw.
     real(wp), allocatable :: cloud_room(:)
-    integer :: cloudy_depth = 0, cloudy = 0, cloudy_up = 0, cloudy_down = 0 !! where these begin in it
+    integer :: cloud_absorptivity = 0, cloud_up = 0, cloud_down = 0, cloudy = 0, all_up = 0, all_down = 0 !! where these begin in it
+    logical, allocatable :: has_cloud(:)                          !! layers that have cloud (nlay)
     type(overlap_plan) :: plan                                    !! overlap of subcolumns
     type(layer_exchange), allocatable :: downwards(:), upwards(:) !! overlap of the analytic solver (nlay)
   contains
@@ -112,12 +114,14 @@ contains
     self%up = self%emission_up + lanes*max_chunks*n
     self%down = self%up + lanes*(n + 1)
     if (draws < 1) return
-    allocate (self%downwards(n), self%upwards(n))
-    allocate (self%cloud_room(lanes*(2*max_chunks*n + 2*draws*(n + 1) + 1)))
-    self%cloudy_depth = first_aligned(self%cloud_room)
-    self%cloudy = self%cloudy_depth + lanes*max_chunks*n
-    self%cloudy_up = self%cloudy + lanes*max_chunks*n
-    self%cloudy_down = self%cloudy_up + lanes*draws*(n + 1)
+    allocate (self%has_cloud(n), self%downwards(n), self%upwards(n))
+    allocate (self%cloud_room(lanes*(4*max_chunks*n + 2*draws*(n + 1) + 1)))
+    self%cloud_absorptivity = first_aligned(self%cloud_room)
+    self%cloud_up = self%cloud_absorptivity + lanes*max_chunks*n
+    self%cloud_down = self%cloud_up + lanes*max_chunks*n
+    self%cloudy = self%cloud_down + lanes*max_chunks*n
+    self%all_up = self%cloudy + lanes*max_chunks*n
+    self%all_down = self%all_up + lanes*draws*(n + 1)
   end subroutine create_workspace
 
   !> Fluxes and heating rates of one column.
@@ -128,9 +132,8 @@ contains
     type(column_input), intent(in) :: input             !! column
     type(column_workspace), intent(inout) :: workspace  !! room
     type(column_result), intent(inout) :: result        !! fluxes and heating rates
-    real(wp) :: secant(n_bands), planck_surface(1), emissivity
-    integer :: k, b, chunks, points, draw, draws, clouds, at
-    logical :: clear_pass
+    real(wp) :: secant(n_bands), radiance(lanes, max_chunks), planck_surface(1), emissivity
+    integer :: k, b, c, g, chunks, bottom, clouds, draws, way
 
     secant = diffusivity_secant(precipitable_water(n, input))
     associate (w => workspace)
@@ -142,77 +145,26 @@ contains
       end do
       w%room(w%up:w%down + lanes*(n + 1) - 1) = 0
       call prepare_clouds(n, input, w, clouds, draws)
-      clear_pass = clouds == no_clouds .or. result%clear_wanted
+      way = exactly
+      if (original) way = merge(as_original, as_original_mcica, clouds == by_overlap)
       do b = 1, n_bands
         chunks = tables%band(b)%chunks
-        points = lanes*chunks
         emissivity = real(input%surface_emissivity(b), wp)
         call band_optics(tables, b, n, w%layer, w%mix, chunks, w%room(w%depth), w%room(w%fraction))
-        if (allocated(input%aerosol_depth)) call add_by_layer(points, n, input%aerosol_depth(:, b), w%room(w%depth))
+        if (allocated(input%aerosol_depth)) call add_aerosol(lanes*chunks, n, input%aerosol_depth(:, b), w%room(w%depth))
         call planck_of_band(tables, b, n, w%temperature_layer, w%planck_layer)
         call planck_of_band(tables, b, n + 1, w%temperature_level, w%planck_level)
         call planck_of_band(tables, b, 1, [real(input%surface_temperature, wp)], planck_surface)
-        if (clear_pass) call through_band(w%room(w%depth), .false., w%room(w%up), w%room(w%down))
-        select case (clouds)
-        case (by_overlap)
-          call through_overlapping_band(tables, original, n, chunks, secant(b), w%room(w%depth), input%cloud_depth(b, :), &
-                                        w%room(w%fraction), w%planck_layer, w%planck_level, emissivity*planck_surface(1), &
-                                        1 - emissivity, w%downwards, w%upwards, w%cloud_room(w%cloudy_up), &
-                                        w%cloud_room(w%cloudy_down))
-        case (by_subcolumns, given_subcolumns)
-          do draw = 1, draws
-            if (clouds == by_subcolumns) then
-              call fill_subcolumns(w%plan, n, input%seed, draw, longwave_stream, tables%band(b)%offset + 1, points, &
-                                   w%cloud_room(w%cloudy))
-            else
-              call take_subcolumns(input%subcolumns, tables%band(b)%offset, tables%band(b)%points, points, n, &
-                                   w%cloud_room(w%cloudy))
-            end if
-            call add_clouds(points, n, w%room(w%depth), w%cloud_room(w%cloudy), input%cloud_depth(b, :), &
-                            w%cloud_room(w%cloudy_depth))
-            at = (draw - 1)*lanes*(n + 1)
-            call through_band(w%cloud_room(w%cloudy_depth), .true., w%cloud_room(w%cloudy_up + at), &
-                              w%cloud_room(w%cloudy_down + at))
-          end do
-        end select
-      end do
-      if (clear_pass) then
-        call sum_lanes(n, 1, w%room(w%up), result%up_clear, result%up_noise)
-        call sum_lanes(n, 1, w%room(w%down), result%down_clear, result%down_noise)
-      end if
-      if (clouds == no_clouds) then
-        result%up = result%up_clear
-        result%down = result%down_clear
-      else
-        call sum_lanes(n, draws, w%cloud_room(w%cloudy_up), result%up, result%up_noise)
-        call sum_lanes(n, draws, w%cloud_room(w%cloudy_down), result%down, result%down_noise)
-      end if
-    end associate
-
-    call heat(n, input%pressure_level, result%up, result%down, result%heating_rate)
-
-  contains
-
-    !> Down and up through band `b`, with the optical depths given.
-    subroutine through_band(depth, cloudy, up, down)
-      real(wp), intent(in) :: depth(lanes, chunks, n)     !! vertical optical depth [1] (g-point, nlay)
-      logical, intent(in) :: cloudy                       !! whether clouds are in these, which the original treats apart
-      real(wp), intent(inout) :: up(lanes, n + 1)         !! upward flux so far, by lane [W m-2] (lane, nlay+1)
-      real(wp), intent(inout) :: down(lanes, n + 1)       !! downward flux so far, by lane [W m-2] (lane, nlay+1)
-      real(wp) :: radiance(lanes, max_chunks)
-      integer :: c, g, bottom
-
-      associate (w => workspace)
-        if (original .and. cloudy) then
-          call down_through_cloudy_band_original(tables, n, chunks, secant(b), w%room(w%depth), input%cloud_depth(b, :), &
-                                                 w%cloud_room(w%cloudy), w%room(w%fraction), w%planck_layer, w%planck_level, &
-                                                 w%room(w%absorptivity), w%room(w%emission_up), radiance, down)
-        else if (original) then
-          call down_through_band_original(tables, n, chunks, secant(b), depth, w%room(w%fraction), w%planck_layer, &
-                                          w%planck_level, w%room(w%absorptivity), w%room(w%emission_up), radiance, down)
+        if (clouds /= no_clouds) &
+          call cloud_layers(tables, way, n, chunks, secant(b), w%has_cloud, w%room(w%depth), input%cloud_depth(:, b), &
+                            w%room(w%fraction), w%planck_layer, w%planck_level, w%cloud_room(w%cloud_absorptivity), &
+                            w%cloud_room(w%cloud_up), w%cloud_room(w%cloud_down))
+        if (original) then
+          call down_through_band_original(tables, n, chunks, secant(b), w%room(w%depth), w%room(w%fraction), w%planck_layer, &
+                                          w%planck_level, w%room(w%absorptivity), w%room(w%emission_up), radiance, w%room(w%down))
         else
-          call down_through_band(n, chunks, secant(b), depth, w%room(w%fraction), w%planck_layer, &
-                                 w%planck_level, w%room(w%absorptivity), w%room(w%emission_up), radiance, down)
+          call down_through_band(n, chunks, secant(b), w%room(w%depth), w%room(w%fraction), w%planck_layer, &
+                                 w%planck_level, w%room(w%absorptivity), w%room(w%emission_up), radiance, w%room(w%down))
         end if
         ! The surface emits with the Planck fractions of the lowest layer.
         bottom = w%fraction - 1 + (n - 1)*chunks*lanes
@@ -221,10 +173,60 @@ contains
             radiance(g, c) = emissivity*planck_surface(1)*w%room(bottom + (c - 1)*lanes + g) + (1 - emissivity)*radiance(g, c)
           end do
         end do
-        call up_through_band(n, chunks, w%room(w%absorptivity), w%room(w%emission_up), radiance, up)
-      end associate
-    end subroutine through_band
+        call up_through_band(n, chunks, w%room(w%absorptivity), w%room(w%emission_up), radiance, w%room(w%up))
+        if (clouds /= no_clouds) &
+          call through_clouds(tables, b, n, clouds, draws, input, emissivity*planck_surface(1), 1 - emissivity, w)
+      end do
+      call sum_lanes(n, 1, w%room(w%up), result%up_clear, result%up_noise)
+      call sum_lanes(n, 1, w%room(w%down), result%down_clear, result%down_noise)
+      if (clouds == no_clouds) then
+        result%up = result%up_clear
+        result%down = result%down_clear
+      else
+        call sum_lanes(n, draws, w%cloud_room(w%all_up), result%up, result%up_noise)
+        call sum_lanes(n, draws, w%cloud_room(w%all_down), result%down, result%down_noise)
+      end if
+    end associate
+    call heat(n, input%pressure_level, result%up, result%down, result%heating_rate)
   end subroutine solve_column
+
+  !> Down and up through band `b` with its clouds, after the pass through clear sky.
+  subroutine through_clouds(tables, b, n, clouds, draws, input, surface_emission, reflectivity, workspace)
+    type(longwave_tables), intent(in) :: tables         !! coefficient tables
+    integer, intent(in) :: b                            !! band [1]
+    integer, intent(in) :: n                            !! layers [1]
+    integer, intent(in) :: clouds                       !! how clouds are treated [1]
+    integer, intent(in) :: draws                        !! draws of subcolumns [1]
+    type(column_input), intent(in) :: input             !! column
+    real(wp), intent(in) :: surface_emission            !! emissivity times Planck function [W cm-2 sr-1 cm]
+    real(wp), intent(in) :: reflectivity                !! of the surface [1]
+    type(column_workspace), intent(inout) :: workspace  !! room
+    integer :: draw, at, chunks, offset
+
+    chunks = tables%band(b)%chunks
+    offset = tables%band(b)%offset
+    associate (w => workspace)
+      if (clouds == by_overlap) then
+        call through_overlapping_clouds(n, chunks, w%downwards, w%upwards, w%room(w%fraction), w%room(w%absorptivity), &
+                                        w%room(w%emission_up), w%room(w%depth), w%cloud_room(w%cloud_absorptivity), &
+                                        w%cloud_room(w%cloud_up), w%cloud_room(w%cloud_down), surface_emission, reflectivity, &
+                                        w%cloud_room(w%all_up), w%cloud_room(w%all_down))
+        return
+      end if
+      do draw = 1, draws
+        if (clouds == by_subcolumns) then
+          call fill_subcolumns(w%plan, n, input%seed, draw, longwave_stream, offset + 1, lanes*chunks, w%cloud_room(w%cloudy))
+        else
+          call take_subcolumns(input%subcolumns, offset, tables%band(b)%points, lanes*chunks, n, w%cloud_room(w%cloudy))
+        end if
+        at = (draw - 1)*lanes*(n + 1)
+        call through_subcolumns(n, chunks, w%has_cloud, w%cloud_room(w%cloudy), w%room(w%fraction), w%room(w%absorptivity), &
+                                w%room(w%emission_up), w%room(w%depth), w%cloud_room(w%cloud_absorptivity), &
+                                w%cloud_room(w%cloud_up), w%cloud_room(w%cloud_down), surface_emission, reflectivity, &
+                                w%cloud_room(w%all_up + at), w%cloud_room(w%all_down + at))
+      end do
+    end associate
+  end subroutine through_clouds
 
   !> Heating rates from fluxes.
   pure subroutine heat(n, pressure_level, up, down, heating_rate)
@@ -251,48 +253,41 @@ contains
 
     clouds = input%clouds
     draws = 1
-    select case (clouds)
-    case (by_subcolumns)
-      call plan_overlap(n, input%cloud_fraction, input%overlap, workspace%plan)
-      if (workspace%plan%top == 0) clouds = no_clouds
-      draws = input%draws
-    case (given_subcolumns)
-      if (.not. any(input%subcolumns)) clouds = no_clouds
-    case (by_overlap)
-      call find_exchange(n, input%cloud_fraction, .true., workspace%downwards)
-      call find_exchange(n, input%cloud_fraction, .false., workspace%upwards)
-      if (.not. any(workspace%downwards%cloudy)) clouds = no_clouds
-    end select
-    if (clouds /= no_clouds) workspace%cloud_room(workspace%cloudy_up:workspace%cloudy_down + lanes*draws*(n + 1) - 1) = 0
+    if (clouds == no_clouds) return
+    associate (w => workspace)
+      select case (clouds)
+      case (by_subcolumns)
+        call plan_overlap(n, input%cloud_fraction, input%overlap, w%plan)
+        w%has_cloud = w%plan%cloudy
+        draws = input%draws
+      case (given_subcolumns)
+        w%has_cloud = any(input%subcolumns, 2)
+      case (by_overlap)
+        call find_exchange(n, input%cloud_fraction, .true., w%downwards)
+        call find_exchange(n, input%cloud_fraction, .false., w%upwards)
+        w%has_cloud = w%downwards%cloudy
+      end select
+      if (any(w%has_cloud)) then
+        w%cloud_room(w%all_up:w%all_down + lanes*draws*(n + 1) - 1) = 0
+      else
+        clouds = no_clouds
+        draws = 1
+      end if
+    end associate
   end subroutine prepare_clouds
 
-  !> Add an optical depth that is the same at all g-points.
-  pure subroutine add_by_layer(points, n, more, depth)
+  !> Add the optical depth of aerosol, the same at all g-points.
+  pure subroutine add_aerosol(points, n, aerosol_depth, depth)
     integer, intent(in) :: points                 !! g-points [1]
     integer, intent(in) :: n                      !! layers [1]
-    real(wp), intent(in) :: more(n)               !! what to add [1] (nlay)
+    real(wp), intent(in) :: aerosol_depth(n)      !! what to add [1] (nlay)
     real(wp), intent(inout) :: depth(points, n)   !! optical depth [1] (g-point, nlay)
     integer :: k
 
     do k = 1, n
-      depth(:, k) = max(depth(:, k), 0.0_wp) + more(k)
+      depth(:, k) = max(depth(:, k), 0.0_wp) + aerosol_depth(k)
     end do
-  end subroutine add_by_layer
-
-  !> Optical depth with clouds, where g-points see them.
-  pure subroutine add_clouds(points, n, depth, cloudy, cloud_depth, total)
-    integer, intent(in) :: points               !! g-points [1]
-    integer, intent(in) :: n                    !! layers [1]
-    real(wp), intent(in) :: depth(points, n)    !! optical depth without clouds [1] (g-point, nlay)
-    real(wp), intent(in) :: cloudy(points, n)   !! 1: cloudy, 0: clear [1] (g-point, nlay)
-    real(wp), intent(in) :: cloud_depth(n)      !! optical depth inside clouds [1] (nlay)
-    real(wp), intent(inout) :: total(points, n) !! optical depth with clouds [1] (g-point, nlay)
-    integer :: k
-
-    do k = 1, n
-      total(:, k) = max(depth(:, k), 0.0_wp) + cloudy(:, k)*cloud_depth(k)
-    end do
-  end subroutine add_clouds
+  end subroutine add_aerosol
 
   !> The host's subcolumns of one band; the lanes behind its last g-point stay clear.
   pure subroutine take_subcolumns(subcolumns, offset, used, points, n, cloudy)

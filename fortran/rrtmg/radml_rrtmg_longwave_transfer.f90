@@ -55,7 +55,8 @@ contains
     integer, intent(in) :: n                                !! layers [1]
     integer, intent(in) :: chunks                           !! chunks of g-points of the band [1]
     real(wp), intent(in) :: secant                          !! secant of the diffusivity angle [1]
-    real(wp), intent(in) :: depth(lanes, chunks, n)         !! vertical optical depth [1] (g-point, nlay)
+    real(wp), intent(inout) :: depth(lanes, chunks, n)      !! in: vertical optical depth [1]; out: Planck function of what layers
+                                                            !! emit downwards [W cm-2 sr-1 cm] (g-point, nlay)
     real(wp), intent(in) :: fraction(lanes, chunks, n)      !! Planck fraction times flux weight (g-point, nlay)
     real(wp), intent(in) :: planck_layer(n)                 !! Planck function of layers [W cm-2 sr-1 cm] (nlay)
     real(wp), intent(in) :: planck_level(n + 1)             !! Planck function at levels [W cm-2 sr-1 cm] (nlay+1)
@@ -87,6 +88,7 @@ contains
           a = merge(x - 0.5_wp*x*x, a, x < thin)
           towards = merge(x*(1.0_wp/6), towards, x < thin)
           source = planck_layer(k) + towards*(planck_level(k + 1) - planck_layer(k))
+          depth(g, c, k) = source
           absorptivity(g, c, k) = a
           emission_up(g, c, k) = fraction(g, c, k)*(planck_layer(k) + towards*(planck_level(k) - planck_layer(k)))
           r(g) = r(g) + (fraction(g, c, k)*source - r(g))*a
@@ -104,7 +106,8 @@ contains
     integer, intent(in) :: n                                !! layers [1]
     integer, intent(in) :: chunks                           !! chunks of g-points of the band [1]
     real(wp), intent(in) :: secant                          !! secant of the diffusivity angle [1]
-    real(wp), intent(in) :: depth(lanes, chunks, n)         !! vertical optical depth [1] (g-point, nlay)
+    real(wp), intent(inout) :: depth(lanes, chunks, n)      !! in: vertical optical depth [1]; out: Planck function of what layers
+                                                            !! emit downwards [W cm-2 sr-1 cm] (g-point, nlay)
     real(wp), intent(in) :: fraction(lanes, chunks, n)      !! Planck fraction times flux weight (g-point, nlay)
     real(wp), intent(in) :: planck_layer(n)                 !! Planck function of layers [W cm-2 sr-1 cm] (nlay)
     real(wp), intent(in) :: planck_level(n + 1)             !! Planck function at levels [W cm-2 sr-1 cm] (nlay+1)
@@ -129,8 +132,8 @@ contains
             towards = tables%lookup_source(i)
           end if
           emission_up(g, c, k) = fraction(g, c, k)*(planck_layer(k) + towards*(planck_level(k) - planck_layer(k)))
-          radiance(g, c) = radiance(g, c) + (fraction(g, c, k)*(planck_layer(k) + towards*(planck_level(k + 1) &
-                           - planck_layer(k))) - radiance(g, c))*absorptivity(g, c, k)
+          depth(g, c, k) = planck_layer(k) + towards*(planck_level(k + 1) - planck_layer(k))
+          radiance(g, c) = radiance(g, c) + (fraction(g, c, k)*depth(g, c, k) - radiance(g, c))*absorptivity(g, c, k)
           down(g, k + 1) = down(g, k + 1) + radiance(g, c)
         end do
       end do
