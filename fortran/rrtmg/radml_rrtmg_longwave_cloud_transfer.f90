@@ -86,19 +86,21 @@ contains
     real(wp), intent(inout) :: absorptivity(lanes, chunks, n) !! absorptivity inside clouds [1] (g-point, nlay)
     real(wp), intent(inout) :: emission_up(lanes, chunks, n) !! black-body emission upwards [W m-2] (g-point, nlay)
     real(wp), intent(inout) :: source_down(lanes, chunks, n) !! Planck function downwards [W cm-2 sr-1 cm] (g-point, nlay)
-    real(wp), dimension(lanes) :: x, a, towards, emissivity
-    real(wp) :: cloud
-    integer :: c, k
+    real(wp) :: x(lanes), total(lanes), a(lanes), towards(lanes), emissivity(lanes), cloud
+    integer :: c, g, k
 
     do k = 1, n
       if (.not. has_cloud(k)) cycle
       cloud = secant*cloud_depth(k)
       do c = 1, chunks
-        x = secant*max(depth(:, c, k), 0.0_wp)
+        !$omp simd
+        do g = 1, lanes
+          x(g) = secant*max(depth(g, c, k), 0.0_wp)
+          total(g) = x(g) + cloud
+        end do
         if (way == exactly) then
-          call absorption_of(x + cloud, a, towards)
-          emission_up(:, c, k) = fraction(:, c, k)*(planck_layer(k) + towards*(planck_level(k) - planck_layer(k)))
-          source_down(:, c, k) = planck_layer(k) + towards*(planck_level(k + 1) - planck_layer(k))
+          call absorption_of(total, a, towards)
+          emissivity = 1
         else
           call look_up(tables, tabulated(x) + cloud, emissivity, towards)
           a = emissivity
@@ -107,10 +109,13 @@ contains
             a = 1 - (1 - a)*exp(-cloud)
           end if
           emissivity = emissivity/max(a, tiny(a)) ! both emissions will be multiplied by the absorptivity
-          emission_up(:, c, k) = fraction(:, c, k)*(planck_layer(k) + towards*(planck_level(k) - planck_layer(k)))*emissivity
-          source_down(:, c, k) = (planck_layer(k) + towards*(planck_level(k + 1) - planck_layer(k)))*emissivity
         end if
-        absorptivity(:, c, k) = a
+        !$omp simd
+        do g = 1, lanes
+          absorptivity(g, c, k) = a(g)
+          emission_up(g, c, k) = fraction(g, c, k)*(planck_layer(k) + towards(g)*(planck_level(k) - planck_layer(k)))*emissivity(g)
+          source_down(g, c, k) = (planck_layer(k) + towards(g)*(planck_level(k + 1) - planck_layer(k)))*emissivity(g)
+        end do
       end do
     end do
   end subroutine cloud_layers
@@ -196,8 +201,8 @@ contains
     real(wp), intent(in) :: reflectivity                        !! of the surface [1]
     real(wp), intent(inout) :: up(lanes, n + 1)                 !! upward flux so far, by lane [W m-2] (lane, nlay+1)
     real(wp), intent(inout) :: down(lanes, n + 1)               !! downward flux so far, by lane [W m-2] (lane, nlay+1)
-    real(wp), dimension(lanes) :: all, cloudy, clear, moved
-    integer :: c, k
+    real(wp), dimension(lanes) :: all, cloudy, clear, moved, clear_source, cloud_source
+    integer :: c, g, k
 
     do c = 1, chunks
       all = 0
@@ -206,23 +211,43 @@ contains
       moved = 0
       do k = 1, n
         if (downwards(k)%cloudy) then
-          call cross(downwards(k), clear_absorptivity(:, c, k), cloud_absorptivity(:, c, k), &
-                     fraction(:, c, k)*clear_down(:, c, k), fraction(:, c, k)*cloud_down(:, c, k), all, cloudy, clear, moved)
+          !$omp simd
+          do g = 1, lanes
+            clear_source(g) = fraction(g, c, k)*clear_down(g, c, k)
+            cloud_source(g) = fraction(g, c, k)*cloud_down(g, c, k)
+          end do
+          call cross(downwards(k), clear_absorptivity(:, c, k), cloud_absorptivity(:, c, k), clear_source, cloud_source, &
+                     all, cloudy, clear, moved)
         else
-          all = all + (fraction(:, c, k)*clear_down(:, c, k) - all)*clear_absorptivity(:, c, k)
+          !$omp simd
+          do g = 1, lanes
+            all(g) = all(g) + (fraction(g, c, k)*clear_down(g, c, k) - all(g))*clear_absorptivity(g, c, k)
+          end do
         end if
-        down(:, k + 1) = down(:, k + 1) + all
+        !$omp simd
+        do g = 1, lanes
+          down(g, k + 1) = down(g, k + 1) + all(g)
+        end do
       end do
-      all = surface_emission*fraction(:, c, n) + reflectivity*all
-      up(:, n + 1) = up(:, n + 1) + all
+      !$omp simd
+      do g = 1, lanes
+        all(g) = surface_emission*fraction(g, c, n) + reflectivity*all(g)
+        up(g, n + 1) = up(g, n + 1) + all(g)
+      end do
       do k = n, 1, -1
         if (upwards(k)%cloudy) then
           call cross(upwards(k), clear_absorptivity(:, c, k), cloud_absorptivity(:, c, k), clear_up(:, c, k), cloud_up(:, c, k), &
                      all, cloudy, clear, moved)
         else
-          all = all + (clear_up(:, c, k) - all)*clear_absorptivity(:, c, k)
+          !$omp simd
+          do g = 1, lanes
+            all(g) = all(g) + (clear_up(g, c, k) - all(g))*clear_absorptivity(g, c, k)
+          end do
         end if
-        up(:, k) = up(:, k) + all
+        !$omp simd
+        do g = 1, lanes
+          up(g, k) = up(g, k) + all(g)
+        end do
       end do
     end do
   end subroutine through_overlapping_clouds
@@ -238,20 +263,37 @@ contains
     real(wp), intent(inout) :: cloudy(lanes)              !! stream through cloud [W m-2] (lane)
     real(wp), intent(inout) :: clear(lanes)               !! stream through clear air [W m-2] (lane)
     real(wp), intent(inout) :: moved(lanes)               !! what last changed over, into cloud if positive [W m-2] (lane)
-    real(wp), dimension(lanes) :: returning
+    real(wp) :: part, to_cloud, to_clear, return_to_cloud, return_to_clear, clear_emission, cloud_emission, &
+                emitted_by_clear, emitted_by_cloud, returning
+    integer :: g
 
+    part = exchange%fraction
+    to_cloud = exchange%to_cloud
+    to_clear = exchange%to_clear
+    return_to_cloud = exchange%return_to_cloud
+    return_to_clear = exchange%return_to_clear
+    clear_emission = exchange%clear_emission
+    cloud_emission = exchange%cloud_emission
     if (exchange%first) then
-      cloudy = exchange%fraction*all
-      clear = all - cloudy
-      moved = 0
+      !$omp simd
+      do g = 1, lanes
+        cloudy(g) = part*all(g)
+        clear(g) = all(g) - cloudy(g)
+        moved(g) = 0
+      end do
     end if
-    cloudy = cloudy + (exchange%fraction*cloud_source - cloudy)*cloud_absorptivity
-    clear = clear + ((1 - exchange%fraction)*clear_source - clear)*clear_absorptivity
-    all = cloudy + clear
-    returning = moved*(exchange%return_to_cloud*(1 - clear_absorptivity) + exchange%return_to_clear*(1 - cloud_absorptivity)) &
-                - exchange%clear_emission*clear_source*clear_absorptivity + exchange%cloud_emission*cloud_source*cloud_absorptivity
-    moved = exchange%to_cloud*(clear + returning) - exchange%to_clear*(cloudy - returning) - returning
-    cloudy = cloudy + moved
-    clear = clear - moved
+    !$omp simd private(emitted_by_clear, emitted_by_cloud, returning)
+    do g = 1, lanes
+      emitted_by_clear = clear_source(g)*clear_absorptivity(g)
+      emitted_by_cloud = cloud_source(g)*cloud_absorptivity(g)
+      cloudy(g) = cloudy(g)*(1 - cloud_absorptivity(g)) + part*emitted_by_cloud
+      clear(g) = clear(g)*(1 - clear_absorptivity(g)) + (1 - part)*emitted_by_clear
+      all(g) = cloudy(g) + clear(g)
+      returning = moved(g)*(return_to_cloud*(1 - clear_absorptivity(g)) + return_to_clear*(1 - cloud_absorptivity(g))) &
+                  - clear_emission*emitted_by_clear + cloud_emission*emitted_by_cloud
+      moved(g) = to_cloud*(clear(g) + returning) - to_clear*(cloudy(g) - returning) - returning
+      cloudy(g) = cloudy(g) + moved(g)
+      clear(g) = clear(g) - moved(g)
+    end do
   end subroutine cross
 end module radml_rrtmg_longwave_cloud_transfer
