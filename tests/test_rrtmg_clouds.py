@@ -66,7 +66,7 @@ def check_original(mine: Columns, theirs: Columns) -> None:
     print("median", np.median(worst), "largest", worst.max(), "columns beyond 1e-5", (worst > 1e-5).sum(), "of", worst.size)
     assert np.median(worst) < 1e-6
     assert (worst > 1e-5).mean() < 0.06
-    assert worst.max() < 2e-3
+    assert worst.max() < 5e-3
 
 
 @needs_oracle

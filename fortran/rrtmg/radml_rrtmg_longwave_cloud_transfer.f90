@@ -217,17 +217,14 @@ contains
             cloud_source(g) = fraction(g, c, k)*cloud_down(g, c, k)
           end do
           call cross(downwards(k), clear_absorptivity(:, c, k), cloud_absorptivity(:, c, k), clear_source, cloud_source, &
-                     all, cloudy, clear, moved)
+                     all, cloudy, clear, moved, down(:, k + 1))
         else
           !$omp simd
           do g = 1, lanes
             all(g) = all(g) + (fraction(g, c, k)*clear_down(g, c, k) - all(g))*clear_absorptivity(g, c, k)
+            down(g, k + 1) = down(g, k + 1) + all(g)
           end do
         end if
-        !$omp simd
-        do g = 1, lanes
-          down(g, k + 1) = down(g, k + 1) + all(g)
-        end do
       end do
       !$omp simd
       do g = 1, lanes
@@ -237,23 +234,21 @@ contains
       do k = n, 1, -1
         if (upwards(k)%cloudy) then
           call cross(upwards(k), clear_absorptivity(:, c, k), cloud_absorptivity(:, c, k), clear_up(:, c, k), cloud_up(:, c, k), &
-                     all, cloudy, clear, moved)
+                     all, cloudy, clear, moved, up(:, k))
         else
           !$omp simd
           do g = 1, lanes
             all(g) = all(g) + (clear_up(g, c, k) - all(g))*clear_absorptivity(g, c, k)
+            up(g, k) = up(g, k) + all(g)
           end do
         end if
-        !$omp simd
-        do g = 1, lanes
-          up(g, k) = up(g, k) + all(g)
-        end do
       end do
     end do
   end subroutine through_overlapping_clouds
 
   !> Through one cloudy layer, and what changes over between cloudy and clear air behind it.
-  pure subroutine cross(exchange, clear_absorptivity, cloud_absorptivity, clear_source, cloud_source, all, cloudy, clear, moved)
+  pure subroutine cross(exchange, clear_absorptivity, cloud_absorptivity, clear_source, cloud_source, all, cloudy, clear, &
+                        moved, flux)
     type(layer_exchange), intent(in) :: exchange          !! exchange after the layer
     real(wp), intent(in) :: clear_absorptivity(lanes)     !! of clear air [1] (lane)
     real(wp), intent(in) :: cloud_absorptivity(lanes)     !! of clear air and cloud [1] (lane)
@@ -263,6 +258,7 @@ contains
     real(wp), intent(inout) :: cloudy(lanes)              !! stream through cloud [W m-2] (lane)
     real(wp), intent(inout) :: clear(lanes)               !! stream through clear air [W m-2] (lane)
     real(wp), intent(inout) :: moved(lanes)               !! what last changed over, into cloud if positive [W m-2] (lane)
+    real(wp), intent(inout) :: flux(lanes)                !! flux behind the layer so far [W m-2] (lane)
     real(wp) :: part, to_cloud, to_clear, return_to_cloud, return_to_clear, clear_emission, cloud_emission, &
                 emitted_by_clear, emitted_by_cloud, returning
     integer :: g
@@ -289,6 +285,7 @@ contains
       cloudy(g) = cloudy(g)*(1 - cloud_absorptivity(g)) + part*emitted_by_cloud
       clear(g) = clear(g)*(1 - clear_absorptivity(g)) + (1 - part)*emitted_by_clear
       all(g) = cloudy(g) + clear(g)
+      flux(g) = flux(g) + all(g)
       returning = moved(g)*(return_to_cloud*(1 - clear_absorptivity(g)) + return_to_clear*(1 - cloud_absorptivity(g))) &
                   - clear_emission*emitted_by_clear + cloud_emission*emitted_by_cloud
       moved(g) = to_cloud*(clear(g) + returning) - to_clear*(cloudy(g) - returning) - returning
