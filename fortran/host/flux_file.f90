@@ -7,6 +7,9 @@ module flux_file
 
   public :: define_fluxes, write_fluxes
 
+  !> What a file of results says where clouds of the columns took no part [text] ()
+  character(len=*), parameter, public :: clear_sky_comment = 'clear sky: the clouds of the columns were left out'
+
 contains
 
   !> Writes upward and downward fluxes and heating rates of columns, with the pressures they belong to.
@@ -38,7 +41,7 @@ contains
     call file%put_attribute('title', 'Longwave fluxes and heating rates, from the top of the atmosphere down')
     call file%put_attribute('source', scheme)
     call file%put_attribute('history', command)
-    if (clouds_left_out) call file%put_attribute('comment', 'clear sky: the clouds of the columns were left out')
+    if (clouds_left_out) call file%put_attribute('comment', clear_sky_comment)
     if (present(clouds)) call file%put_attribute('comment', clouds)
     call file%define_dimension('column', size(heating_rate, 1))
     call file%define_dimension('layer', size(heating_rate, 2))
