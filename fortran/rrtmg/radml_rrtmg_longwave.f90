@@ -17,16 +17,13 @@ module radml_rrtmg_longwave
                                    rrtmg_seconds_per_day, rrtmg_water_mass
   use radml_rrtmg_longwave_reader, only: read_longwave_tables
   use radml_rrtmg_longwave_tables, only: longwave_tables
+  use radml_rrtmg_status
   implicit none
   private
 
   public :: rrtmg_gravity, rrtmg_heat_capacity, rrtmg_seconds_per_day, rrtmg_avogadro, rrtmg_dry_air_mass, rrtmg_water_mass
 
-  integer, parameter, public :: rrtmg_success = 0     !! all went well
-  integer, parameter, public :: rrtmg_bad_tables = 1  !! the coefficient file is missing, damaged or another
-  integer, parameter, public :: rrtmg_not_loaded = 2  !! `load` has not been called, or failed
-  integer, parameter, public :: rrtmg_bad_shape = 3   !! an array has not the extents the others imply
-  integer, parameter, public :: rrtmg_bad_value = 4   !! a value is not a number, or out of range
+  public :: rrtmg_success, rrtmg_bad_tables, rrtmg_not_loaded, rrtmg_bad_shape, rrtmg_bad_value
 
   real(real64), parameter :: coldest = 100, hottest = 400 ! accepted temperatures [K]; the tables hold for 160 to 340
 

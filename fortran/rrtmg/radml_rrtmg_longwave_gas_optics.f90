@@ -7,6 +7,7 @@ module radml_rrtmg_longwave_gas_optics
   use radml_rrtmg_kinds, only: wp
   use radml_rrtmg_longwave_bands
   use radml_rrtmg_longwave_tables
+  use radml_rrtmg_rows, only: sum_long_rows, sum_short_rows
   implicit none
   private
 
@@ -316,74 +317,6 @@ contains
       amount = amount*layer%density*amount/(layer%dry + layer%amount(h2o))
     end select
   end function minor_amount
-
-  !> Weighted sum of table rows, for a band of one chunk.
-  pure subroutine sum_short_rows(n, row, weight, scale, table, total)
-    integer, intent(in) :: n                     !! rows, a multiple of four, not zero [1]
-    integer, intent(in) :: row(n)                !! rows [1] (row)
-    real(wp), intent(in) :: weight(n)            !! weights [1e20 cm-2] (row)
-    real(wp), intent(in) :: scale                !! factor of the sum [1]
-    real(wp), intent(in) :: table(lanes, *)     !! table [1e-20 cm2] (g-point, row)
-    real(wp), intent(inout) :: total(lanes)     !! sum [1] (g-point)
-    integer :: g, i, j1, j2, j3, j4
-    real(wp) :: w1, w2, w3, w4
-
-    do i = 1, n, 4
-      j1 = row(i)
-      j2 = row(i + 1)
-      j3 = row(i + 2)
-      j4 = row(i + 3)
-      w1 = scale*weight(i)
-      w2 = scale*weight(i + 1)
-      w3 = scale*weight(i + 2)
-      w4 = scale*weight(i + 3)
-      if (i == 1) then
-        !$omp simd
-        do g = 1, lanes
-          total(g) = w1*table(g, j1) + w2*table(g, j2) + w3*table(g, j3) + w4*table(g, j4)
-        end do
-      else
-        !$omp simd
-        do g = 1, lanes
-          total(g) = total(g) + (w1*table(g, j1) + w2*table(g, j2) + w3*table(g, j3) + w4*table(g, j4))
-        end do
-      end if
-    end do
-  end subroutine sum_short_rows
-
-  !> Weighted sum of table rows, for a band of two chunks; the same for a compile-time length of twice as many g-points.
-  pure subroutine sum_long_rows(n, row, weight, scale, table, total)
-    integer, intent(in) :: n                     !! rows, a multiple of four, not zero [1]
-    integer, intent(in) :: row(n)                !! rows [1] (row)
-    real(wp), intent(in) :: weight(n)            !! weights [1e20 cm-2] (row)
-    real(wp), intent(in) :: scale                !! factor of the sum [1]
-    real(wp), intent(in) :: table(2*lanes, *)   !! table [1e-20 cm2] (g-point, row)
-    real(wp), intent(inout) :: total(2*lanes)   !! sum [1] (g-point)
-    integer :: g, i, j1, j2, j3, j4
-    real(wp) :: w1, w2, w3, w4
-
-    do i = 1, n, 4
-      j1 = row(i)
-      j2 = row(i + 1)
-      j3 = row(i + 2)
-      j4 = row(i + 3)
-      w1 = scale*weight(i)
-      w2 = scale*weight(i + 1)
-      w3 = scale*weight(i + 2)
-      w4 = scale*weight(i + 3)
-      if (i == 1) then
-        !$omp simd
-        do g = 1, 2*lanes
-          total(g) = w1*table(g, j1) + w2*table(g, j2) + w3*table(g, j3) + w4*table(g, j4)
-        end do
-      else
-        !$omp simd
-        do g = 1, 2*lanes
-          total(g) = total(g) + (w1*table(g, j1) + w2*table(g, j2) + w3*table(g, j3) + w4*table(g, j4))
-        end do
-      end if
-    end do
-  end subroutine sum_long_rows
 
   !> Planck fractions between two rows, for a band of one chunk.
   pure subroutine mix_short_fractions(row, weight, table, fraction)

@@ -1,0 +1,162 @@
+!> A file of RRTMG's coefficient tables, open for reading: each variable is checked for its size and its checksum.
+!>
+!> The only module of RRTMG that knows NetCDF.
+module radml_rrtmg_table_file
+  use, intrinsic :: iso_fortran_env, only: int64, real64
+  use netcdf
+  implicit none
+  private
+
+  public :: merged_weight, text
+
+  integer, parameter :: format_version = 1
+
+  !> An open file, and the first thing that went wrong with it.
+  type, public :: table_file
+    integer :: id = -1
+    logical :: is_open = .false.
+    character(len=:), allocatable :: path
+    character(len=:), allocatable :: spectrum !! longwave or shortwave
+    character(len=:), allocatable :: problem
+  contains
+    procedure :: open => open_tables
+    procedure :: close => close_tables
+    procedure :: get
+    procedure :: check
+  end type table_file
+
+contains
+
+  !> Open `path` and look at its format. `spectrum` is longwave or shortwave.
+  subroutine open_tables(self, path, spectrum)
+    class(table_file), intent(inout) :: self  !! file to open
+    character(len=*), intent(in) :: path      !! its path
+    character(len=*), intent(in) :: spectrum  !! what its tables are for
+    integer :: code, version, there
+
+    self%path = trim(path)
+    self%spectrum = spectrum
+    open (newunit=there, file=self%path, status="old", action="read", iostat=code)
+    if (code /= 0) then
+      self%problem = self%path//": no such file, or not readable; expected RRTMG's "//spectrum//" tables (data/rrtmg_"// &
+                     spectrum//".nc)"
+      return
+    end if
+    close (there)
+    code = nf90_open(self%path, nf90_nowrite, self%id)
+    if (code /= nf90_noerr) then
+      self%problem = self%path//": not a whole NetCDF-4 file ("//trim(nf90_strerror(code))//"); expected RRTMG's "//spectrum// &
+                     " tables"
+      return
+    end if
+    self%is_open = .true.
+    version = 0
+    code = nf90_get_att(self%id, nf90_global, "format_version", version)
+    call self%check(code == nf90_noerr, "has no global attribute format_version; not RRTMG's "//spectrum//" tables")
+    call self%check(version == format_version, "global attribute format_version: expected "//trim(text(format_version))// &
+                    ", got "//trim(text(version))//"; not the "//spectrum//" tables of this release")
+  end subroutine open_tables
+
+  !> Close the file if it is open.
+  subroutine close_tables(self)
+    class(table_file), intent(inout) :: self  !! file to close
+    integer :: code
+
+    if (self%is_open) code = nf90_close(self%id)
+    self%is_open = .false.
+  end subroutine close_tables
+
+  !> Read a whole variable as one sequence, check its size and its checksum. Does nothing after an earlier problem.
+  subroutine get(self, name, expected, values)
+    class(table_file), intent(inout) :: self                !! open file
+    character(len=*), intent(in) :: name                    !! variable
+    integer, intent(in) :: expected                         !! number of values it should have [1]
+    real(real64), allocatable, intent(out) :: values(:)     !! its values, in the file's order [any] (value)
+    integer :: code, variable, rank, d, length
+    integer :: dimension_id(nf90_max_var_dims)
+    integer, allocatable :: extent(:), start(:)
+    character(len=16) :: checksum
+
+    allocate (values(expected), source=0.0_real64)
+    if (allocated(self%problem)) return
+    code = nf90_inq_varid(self%id, name, variable)
+    call self%check(code == nf90_noerr, "has no variable "//name//"; not RRTMG's "//self%spectrum//" tables")
+    if (allocated(self%problem)) return
+    code = nf90_inquire_variable(self%id, variable, ndims=rank, dimids=dimension_id)
+    allocate (extent(rank), start(rank))
+    start = 1
+    do d = 1, rank
+      code = nf90_inquire_dimension(self%id, dimension_id(d), len=extent(d))
+    end do
+    call self%check(product(extent) == expected, &
+                    "variable "//name//": expected "//trim(text(expected))//" values, got "//trim(text(product(extent))))
+    if (allocated(self%problem)) return
+    code = nf90_get_var(self%id, variable, values, start=start, count=extent)
+    call self%check(code == nf90_noerr, &
+                    "variable "//name//" cannot be read ("//trim(nf90_strerror(code))//"); the file is damaged")
+    if (allocated(self%problem)) return
+    checksum = ""
+    code = nf90_inquire_attribute(self%id, variable, "fletcher64", len=length)
+    if (code == nf90_noerr .and. length == len(checksum)) code = nf90_get_att(self%id, variable, "fletcher64", checksum)
+    call self%check(code == nf90_noerr .and. checksum == fletcher64(values), &
+                    "variable "//name//": checksum expected "//trim(checksum)//", got "//fletcher64(values)// &
+                    "; the file is damaged")
+  end subroutine get
+
+  !> Keep the first problem.
+  subroutine check(self, good, message)
+    class(table_file), intent(inout) :: self  !! open file
+    logical, intent(in) :: good               !! whether all is well
+    character(len=*), intent(in) :: message   !! what is wrong if not
+
+    if (.not. good .and. .not. allocated(self%problem)) self%problem = self%path//": "//message
+  end subroutine check
+
+  !> Sum of the weights of all g-points that are merged with each.
+  pure function merged_weight(weight, group) result(total)
+    real(real64), intent(in) :: weight(:) !! weights [1] (gpoint)
+    integer, intent(in) :: group(:)       !! reduced g-point [1] (gpoint)
+    real(real64) :: total(size(weight))
+    integer :: g
+
+    do g = 1, size(weight)
+      total(g) = sum(weight, mask=group == group(g))
+    end do
+  end function merged_weight
+
+  !> Fletcher's checksum over the 32-bit words of the values, lower word first, as 16 hexadecimal digits.
+  pure function fletcher64(values) result(digits)
+    real(real64), intent(in) :: values(:) !! values [any] (value)
+    character(len=16) :: digits
+    integer(int64), parameter :: modulus = 4294967295_int64
+    integer, parameter :: block = 16384 ! sums of so many words do not overflow
+    integer(int64) :: first, second, word
+    integer :: i, last
+
+    first = 0
+    second = 0
+    do last = block, size(values) + block - 1, block
+      do i = last - block + 1, min(last, size(values))
+        word = transfer(values(i), word)
+        first = first + iand(word, modulus)
+        second = second + first
+        first = first + iand(shiftr(word, 32), modulus)
+        second = second + first
+      end do
+      first = mod(first, modulus)
+      second = mod(second, modulus)
+    end do
+    write (digits, "(2z8.8)") second, first
+    do i = 1, len(digits)
+      if (digits(i:i) >= "A" .and. digits(i:i) <= "F") digits(i:i) = achar(iachar(digits(i:i)) + 32)
+    end do
+  end function fletcher64
+
+  !> A number as text, of fixed length: gfortran 12 keeps the length of a deferred-length result in static memory.
+  pure function text(number) result(digits)
+    integer, intent(in) :: number !! number [1]
+    character(len=12) :: digits
+
+    write (digits, "(i0)") number
+  end function text
+end module radml_rrtmg_table_file
