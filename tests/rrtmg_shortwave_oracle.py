@@ -22,6 +22,7 @@ from rrtmg_oracle import CONSTANTS, DRY_AIR_MASS, WATER_MASS, Columns, available
 __all__ = ["available", "depths_of_column", "fluxes", "library"]
 
 GASES = ("h2o", "o3", "co2", "ch4", "n2o", "o2")
+ALBEDOS = ("visible_albedo_direct", "visible_albedo_diffuse", "near_infrared_albedo_direct", "near_infrared_albedo_diffuse")
 BANDS, POINTS = 14, 112
 SOLAR_CYCLE_MEAN = 0  # isolvar: the mean of a solar cycle, scaled to the irradiance given
 EXTERNAL_AEROSOL = 10  # iaer: optical properties by band are given
@@ -51,10 +52,7 @@ def fluxes(lib: ctypes.CDLL, c: Columns) -> Columns:
     state += [surface_up(c["temperature_layer"]), surface_up(c["temperature_level"])]
     state += [np.array(c["temperature_level"][:, -1])]
     state += [surface_up(c.get(gas, np.zeros_like(c["h2o"]))) for gas in GASES]
-    state += [
-        np.array(c[name])
-        for name in ("visible_albedo_direct", "visible_albedo", "infrared_albedo_direct", "infrared_albedo", "cos_zenith")
-    ]
+    state += [np.array(c[name]) for name in (*ALBEDOS, "cos_zenith")]
     layer_zero = np.zeros((columns, layers), order="F")
     radius = np.full((columns, layers), 20.0, order="F")
     zero, one = (np.full((BANDS, columns, layers), value, order="F") for value in (0.0, 1.0))

@@ -6,15 +6,14 @@ module radml_rrtmg_longwave_tables
   use, intrinsic :: iso_fortran_env, only: real64
   use radml_rrtmg_kinds, only: wp
   use radml_rrtmg_longwave_bands, only: n_bands, n_pairs
+  use radml_rrtmg_nodes, only: above, below, n_reference
   use radml_rrtmg_rows, only: first_aligned, lanes
   implicit none
   private
 
   integer, parameter, public :: max_chunks = 2  !! chunks of the widest band
-  integer, parameter, public :: n_reference = 59                   !! reference levels
   integer, parameter, public :: n_planck = 181                     !! temperatures of the Planck table
   integer, parameter, public :: first_planck_temperature = 160     !! [K]
-  integer, parameter, public :: below = 1, above = 2               !! the tropopause
   integer, parameter, public :: n_lookup = 10000                   !! intervals of the original's transmittance table
   real(real64), parameter, public :: pade = 0.278_real64           !! constant of that table's abscissa
 
@@ -61,7 +60,7 @@ module radml_rrtmg_longwave_tables
     logical :: loaded = .false.
   end type longwave_tables
 
-  public :: fill_lookup, first_aligned, lanes
+  public :: above, below, fill_lookup, n_reference, first_aligned, lanes
 
 contains
 
