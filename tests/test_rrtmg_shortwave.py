@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
+import netCDF4
 import numpy as np
 import pytest
 import rrtmg_shortwave_oracle
 from ftorch_bridge.columns import generate_columns
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rrtmg_shortwave_oracle import ALBEDOS, BANDS, POINTS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -204,3 +209,184 @@ def test_with_the_originals_transmittances_fluxes_are_the_originals(
     print({name: worst(mine, theirs, name) for name in ("up", "down", "heating_rate")})
     assert worst(mine, theirs, "up") < 1e-5
     assert worst(mine, theirs, "down") < 1e-5
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(1, 10**6), layers=st.integers(1, 120), aerosol=st.booleans())
+def test_light_is_positive_is_only_absorbed_and_its_energy_is_kept(seed: int, layers: int, aerosol: bool) -> None:
+    made = max(layers, 10)  # the generator makes no fewer
+    c = columns(12, made, seed=seed, aerosol=aerosol)
+    c = {name: values[:, made - layers :] if values.ndim > 1 else values for name, values in c.items()}
+    with tempfile.TemporaryDirectory() as folder:
+        mine = ours(c, Path(folder))
+    up, down, direct, heating = (mine[name] for name in ("up", "down", "direct", "heating_rate"))
+    incident = c["cos_zenith"] * c["solar_irradiance"]
+    assert np.allclose(down[:, 0], incident, rtol=3e-6)
+    assert np.array_equal(down[:, 0], direct[:, 0])
+    assert (up >= 0).all() and (direct >= 0).all()
+    assert (down >= direct - 1e-9).all()
+    assert (np.diff(direct, axis=1) <= 1e-12).all()
+    net = down - up
+    assert (net >= -1e-9).all()
+    assert (net <= incident[:, None] * (1 + 3e-6)).all()
+    assert (heating >= -1e-6).all()
+    absorbed = (heating * np.diff(c["pressure_level"], axis=1)).sum(axis=1) * 1004.64 / (9.8066 * 86400)
+    assert np.allclose(absorbed, net[:, 0] - net[:, -1], atol=1e-8)
+
+
+def test_what_only_scatters_heats_nothing_and_a_white_ground_sends_all_back(tmp_path: Path) -> None:
+    c = columns(50, 60, seed=11, aerosol=True)
+    for gas in ("h2o", "o3", "co2", "ch4", "o2"):
+        c[gas] = np.zeros_like(c[gas])
+    c["aerosol_single_scattering_albedo"] = np.ones_like(c["aerosol_single_scattering_albedo"])
+    c |= {name: np.ones(50) for name in ALBEDOS}
+    mine = ours(c, tmp_path)
+    # RRTMG counts gases that are not there as 1e-12, so a trace of absorption is left.
+    net = mine["down"] - mine["up"]
+    print(np.abs(net).max(), np.abs(mine["heating_rate"]).max())
+    assert np.abs(net).max() < 1e-3
+    assert np.abs(mine["heating_rate"]).max() < 1e-3
+
+
+def test_twice_the_sun_gives_twice_the_flux_to_the_last_bit(tmp_path: Path) -> None:
+    c = columns(30, 40, seed=12)
+    once = ours(c, tmp_path)
+    twice = ours(c | {"solar_irradiance": 2 * c["solar_irradiance"]}, tmp_path)
+    for name in ("up", "down", "direct", "heating_rate"):
+        assert np.array_equal(twice[name], 2 * once[name]), name
+
+
+def test_night_and_no_sun_are_exactly_zero_beside_columns_by_day(tmp_path: Path) -> None:
+    c = columns(30, 40, seed=13)
+    by_day = ours(c, tmp_path)
+    dark = np.arange(30) % 3 == 0
+    night = c | {"cos_zenith": np.where(dark, -c["cos_zenith"], c["cos_zenith"])}
+    night["cos_zenith"][0] = 0.0
+    eclipse = c | {"solar_irradiance": np.where(dark, 0.0, c["solar_irradiance"])}
+    for changed in (night, eclipse):
+        mine = ours(changed, tmp_path)
+        for name in ("up", "down", "direct", "heating_rate"):
+            assert (mine[name][dark] == 0).all(), name
+            assert np.array_equal(mine[name][~dark], by_day[name][~dark]), name
+
+
+def test_each_albedo_acts_on_its_own_part_of_the_light(tmp_path: Path) -> None:
+    c = columns(40, 60, seed=14) | {name: np.full(40, 0.2) for name in ALBEDOS}
+    c["cos_zenith"] = np.linspace(0.3, 1.0, 40)
+    control = ours(c, tmp_path)
+    gain = {name: ours(c | {name: np.full(40, 0.3)}, tmp_path)["up"][:, -1] - control["up"][:, -1] for name in ALBEDOS}
+    both = ours(c | {name: np.full(40, 0.3) for name in ALBEDOS}, tmp_path)["up"][:, -1] - control["up"][:, -1]
+    assert all((change > 0).all() for change in gain.values())
+    # In the near infrared hardly anything is diffuse; in the visible much is.
+    assert (gain["near_infrared_albedo_direct"] > 5 * gain["near_infrared_albedo_diffuse"]).all()
+    assert (gain["visible_albedo_diffuse"] > gain["near_infrared_albedo_diffuse"]).all()
+    assert np.allclose(sum(gain.values()), both, rtol=0.1)
+
+
+def test_gases_take_light_where_they_must(tmp_path: Path) -> None:
+    c = columns(40, 89, seed=15)
+    control = ours(c, tmp_path)
+    moist = ours(c | {"h2o": np.minimum(2 * c["h2o"], 0.5)}, tmp_path)
+    assert (moist["direct"][:, -1] < control["direct"][:, -1]).all()
+    no_ozone = ours(c | {"o3": np.zeros_like(c["o3"])}, tmp_path)
+    stratosphere = (c["pressure_layer"] > 50) & (c["pressure_layer"] < 2000)
+    assert (no_ozone["heating_rate"][stratosphere] < 0.7 * control["heating_rate"][stratosphere]).all()
+
+
+BAD = [
+    ("temperature_layer", (2, 7), np.nan, "temperature_layer of column 3, layer 8: expected 100.00 to 400.00 K, got NaN"),
+    ("h2o", (1, 0), -1e-9, "h2o of column 2, layer 1: expected 0.00 to 1.00 mol mol-1, got -1.000E-09"),
+    ("o3", (1, 2), np.inf, "o3 of column 2, layer 3"),
+    ("o2", (0, 19), 1.5, "o2 of column 1, layer 20: expected 0.00 to 1.00 mol mol-1, got 1.50"),
+    ("pressure_layer", (0, 0), 0.0, "pressure_layer of column 1, layer 1: expected a positive pressure between its levels'"),
+    ("pressure_level", (3, 5), 5.0e4, "pressure_level of column 4, levels 6 and 7: expected rising pressures"),
+    ("cos_zenith", (2,), 1.01, "cos_zenith of column 3: expected -1.00 to 1.00 1, got 1.01"),
+    ("cos_zenith", (2,), np.nan, "cos_zenith of column 3: expected -1.00 to 1.00 1, got NaN"),
+    ("solar_irradiance", (1,), -1.0, "solar_irradiance of column 2: expected 0.00 to 10000.00 W m-2, got -1.00"),
+    ("visible_albedo_direct", (3,), 1.01, "visible_albedo_direct of column 4: expected 0.00 to 1.00 1, got 1.01"),
+    ("near_infrared_albedo_diffuse", (0,), np.nan, "near_infrared_albedo_diffuse of column 1"),
+    (
+        "aerosol_optical_depth",
+        (3, 4, 13),
+        -0.1,
+        "aerosol_optical_depth of column 4, layer 5, band 14: expected 0.00 to 10000.00",
+    ),
+    ("aerosol_single_scattering_albedo", (0, 1, 2), 1.1, "aerosol_single_scattering_albedo of column 1, layer 2, band 3"),
+    (
+        "aerosol_asymmetry",
+        (1, 1, 1),
+        np.nan,
+        "aerosol_asymmetry of column 2, layer 2, band 2: expected 0.00 to 1.00 1, got NaN",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "place", "value", "message"), BAD, ids=[case[0] for case in BAD])
+def test_a_bad_value_is_refused_by_name_and_place(
+    tmp_path: Path, name: str, place: tuple[int, ...], value: float, message: str
+) -> None:
+    c = columns(4, 20, seed=3, aerosol=True)
+    c[name][place] = value
+    write(tmp_path / "columns.bin", c)
+    run = drive("fluxes", tmp_path / "columns.bin", tmp_path / "results.bin")
+    assert run.returncode != 0
+    assert any(line.startswith("ERROR STOP") and message in line for line in run.stderr.splitlines()), run.stderr
+
+
+def refused(tables: Path, tmp_path: Path) -> str:
+    write(tmp_path / "columns.bin", columns(2, 10, seed=1))
+    run = drive("fluxes", tmp_path / "columns.bin", tmp_path / "results.bin", tables)
+    assert run.returncode != 0
+    lines = [line for line in run.stderr.splitlines() if line.startswith("ERROR STOP") and str(tables) in line]
+    assert len(lines) == 1
+    return lines[0]
+
+
+def test_a_missing_table_file_is_named(tmp_path: Path) -> None:
+    message = refused(tmp_path / "nowhere.nc", tmp_path)
+    assert "no such file" in message
+    assert "shortwave tables (data/rrtmg_shortwave.nc)" in message
+
+
+def test_a_truncated_table_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "short.nc"
+    path.write_bytes(TABLES.read_bytes()[:700000])
+    assert "not a whole NetCDF-4 file" in refused(path, tmp_path)
+
+
+def test_the_longwaves_tables_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "other.nc"
+    shutil.copy(TABLES.parent / "rrtmg_longwave.nc", path)
+    assert "not RRTMG's shortwave tables" in refused(path, tmp_path)
+    assert "RRTMG longwave coefficient tables" in refused(path, tmp_path)
+
+
+def test_a_changed_coefficient_is_found_by_its_checksum(tmp_path: Path) -> None:
+    path = tmp_path / "changed.nc"
+    shutil.copy(TABLES, path)
+    with netCDF4.Dataset(path, "a") as file:
+        file["band24_solar_source"][3, 4] *= 1.0001
+    assert "band24_solar_source: checksum expected" in refused(path, tmp_path)
+
+
+def test_fluxes_do_not_depend_on_blocks_sections_or_threads() -> None:
+    run = subprocess.run([BIN / "test_rrtmg_shortwave_blocks", TABLES], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+
+
+@needs_oracle
+def test_the_script_makes_the_shipped_tables_again(tmp_path: Path) -> None:
+    path = tmp_path / "again.nc"
+    script = ROOT / "tools" / "extract_rrtmg_tables.py"
+    subprocess.run([sys.executable, script, "--shortwave", path], check=True, capture_output=True)
+    with netCDF4.Dataset(path) as again, netCDF4.Dataset(TABLES) as shipped:
+        assert list(again.variables) == list(shipped.variables)
+        for name in shipped.variables:
+            assert again[name].fletcher64 == shipped[name].fletcher64
+            assert np.array_equal(again[name][:], shipped[name][:])
+
+
+def test_the_licence_of_the_tables_lies_beside_them() -> None:
+    licence = (TABLES.parent / "rrtmg_shortwave.LICENSE").read_text()
+    assert "Copyright (c) 2002-2020, Atmospheric & Environmental Research, Inc. (AER)" in licence
+    assert "climt 0.31.0" in licence

@@ -23,7 +23,7 @@ module radml_rrtmg_checks
     procedure :: range_of_bands
     procedure :: range_of_columns
     procedure :: pressures
-    procedure :: finish
+    procedure :: stop_on_failure
   end type input_checks
 
 contains
@@ -158,17 +158,14 @@ contains
     end do
   end subroutine pressures
 
-  !> Hand the outcome to the caller; stop with the whole message where it has not asked for a status.
-  subroutine finish(self, stat, errmsg)
-    class(input_checks), intent(in) :: self                          !! checks made
-    integer, optional, intent(out) :: stat                           !! first fault, or `rrtmg_success` [1]
-    character(len=:), allocatable, optional, intent(inout) :: errmsg !! the same in words
+  !> Stop with the whole message where the caller has not asked for a status. (The front doors hand out `errmsg` themselves:
+  !> gfortran 12 loses the length of an optional one that is handed on.)
+  subroutine stop_on_failure(self)
+    class(input_checks), intent(in) :: self !! checks made
 
-    if (present(stat)) stat = self%code
     if (self%code == rrtmg_success) return
-    if (present(errmsg)) errmsg = self%problem
-    if (.not. present(stat)) error stop self%problem
-  end subroutine finish
+    error stop self%problem
+  end subroutine stop_on_failure
 
   ! The results below have a fixed length: gfortran 12 keeps the length of a deferred-length result in static memory, which
   ! threads that fail at the same time would share.

@@ -55,7 +55,9 @@ contains
       checks%code = rrtmg_bad_tables
       checks%problem = problem
     end if
-    call checks%finish(stat, errmsg)
+    if (present(stat)) stat = checks%code
+    if (present(errmsg) .and. checks%code /= rrtmg_success) errmsg = checks%problem
+    if (.not. present(stat)) call checks%stop_on_failure()
   end subroutine load
 
   !> Fluxes and heating rates of many columns.
@@ -151,7 +153,9 @@ contains
         call checks%range_of_bands(aerosol_asymmetry, "aerosol_asymmetry", 0.0_real64, 1.0_real64, "1")
       end if
     end if
-    call checks%finish(stat, errmsg)
+    if (present(stat)) stat = checks%code
+    if (present(errmsg) .and. checks%code /= rrtmg_success) errmsg = checks%problem
+    if (.not. present(stat)) call checks%stop_on_failure()
     if (checks%code /= rrtmg_success) return
 
     call input%create(n_layers, aerosol)
@@ -224,7 +228,9 @@ contains
              any([size(temperature_layer), size(h2o), size(o3), size(co2), size(ch4), size(o2)] /= n)) then
       call checks%fail(rrtmg_bad_shape, "expected "//trim(whole(n))//" layers in every array and one level more")
     end if
-    call checks%finish(stat, errmsg)
+    if (present(stat)) stat = checks%code
+    if (present(errmsg) .and. checks%code /= rrtmg_success) errmsg = checks%problem
+    if (.not. present(stat)) call checks%stop_on_failure()
     if (checks%code /= rrtmg_success) return
     call input%create(n, .false.)
     input%pressure_level = pressure_level

@@ -21,6 +21,8 @@ module radml_rrtmg_shortwave_transfer
   real(wp), parameter :: conservative = 0.9999995_wp
   !> Here it is so below this ratio of absorption to scattering, where neglect costs as little as cancellation would.
   real(wp), parameter :: hardly_absorbing = 1e-9_wp
+  !> Least optical depth of a layer, so that its inverse exists.
+  real(wp), parameter :: nothing = 1e-30_wp
   !> Beyond this optical depth transmittance is below 1e-20, the original's floor.
   real(wp), parameter :: thick = 46.0_wp
   !> The solution has a removable singularity where the sun's secant equals the diffuse extinction; this near to it the secant
@@ -77,11 +79,12 @@ contains
       do g = 1, block_size
         a = max(absorption(g, j), 0.0_wp)
         s = effective(g)
-        depth = a + s
+        depth = max(a + s, nothing) ! a scatterer that only scatters forward leaves none
         pure_scattering = a <= hardly_absorbing*scattering(g, j)
         p = 1/depth
         w = s*p
-        absorbed = a*p
+        ! The floor is for the formula that is not used where hardly anything is absorbed: the compiler divides all the same.
+        absorbed = max(a*p, 0.1_wp*hardly_absorbing)
 
         gamma1 = 2 - w*(1.25_wp + 0.75_wp*asymmetry(g))
         gamma2 = 0.75_wp*w*(1 - asymmetry(g))
@@ -161,7 +164,7 @@ contains
     do g = 1, block_size
       f = forward(g)/scattering(g)
       asymmetry(g) = f/(1 + f)
-      effective(g) = scattering(g)*(1 - f*f)
+      effective(g) = scattering(g)*max(1 - f*f, 0.0_wp)
       true_beam(g) = exp(-min(secant*(max(absorption(g), 0.0_wp) + scattering(g)), thick))
     end do
   end subroutine delta_scale
@@ -202,7 +205,7 @@ contains
           asymmetry = f/(1 + f)
           s = s*(1 - f*f)
         end if
-        depth = a + s
+        depth = max(a + s, nothing) ! a scatterer that only scatters forward leaves none
         w = s/depth
         gamma1 = 0.25_wp*(8 - w*(5 + 3*asymmetry))
         gamma2 = 0.75_wp*(w*(1 - asymmetry))

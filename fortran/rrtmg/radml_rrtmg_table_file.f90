@@ -32,7 +32,8 @@ contains
     class(table_file), intent(inout) :: self  !! file to open
     character(len=*), intent(in) :: path      !! its path
     character(len=*), intent(in) :: spectrum  !! what its tables are for
-    integer :: code, version, there
+    character(len=200) :: title
+    integer :: code, version, there, length
 
     self%path = trim(path)
     self%spectrum = spectrum
@@ -55,6 +56,10 @@ contains
     call self%check(code == nf90_noerr, "has no global attribute format_version; not RRTMG's "//spectrum//" tables")
     call self%check(version == format_version, "global attribute format_version: expected "//trim(text(format_version))// &
                     ", got "//trim(text(version))//"; not the "//spectrum//" tables of this release")
+    title = ""
+    code = nf90_inquire_attribute(self%id, nf90_global, "title", len=length)
+    if (code == nf90_noerr .and. length <= len(title)) code = nf90_get_att(self%id, nf90_global, "title", title)
+    call self%check(index(title, "RRTMG "//spectrum//" ") > 0, "holds """//trim(title)//"""; not RRTMG's "//spectrum//" tables")
   end subroutine open_tables
 
   !> Close the file if it is open.
