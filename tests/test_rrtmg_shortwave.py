@@ -95,6 +95,18 @@ def worst(a: Columns, b: Columns, name: str) -> float:
     return float(np.abs(a[name] - b[name]).max())
 
 
+def check_agreement(mine: Columns, theirs: Columns) -> None:
+    """Limits of the default mode against the original, which a column in a hundred may miss.
+
+    Where a layer's diffuse extinction meets the sun's secant, the original divides the errors of its table by almost nothing.
+    """
+    for name, limit, rare in (("up", 0.05, 0.1), ("down", 0.05, 0.5), ("heating_rate", 0.25, 2.5)):
+        difference = np.abs(mine[name] - theirs[name]).max(axis=1)
+        print(name, np.sort(difference)[-3:])
+        assert (difference > limit).sum() <= len(difference) // 100, name
+        assert difference.max() < rare, name
+
+
 GPOINTS_OF_BANDS = (6, 12, 8, 8, 10, 10, 2, 10, 8, 6, 6, 8, 6, 12)
 VISIBLE_BANDS = slice(9, 13)
 
@@ -189,13 +201,7 @@ def test_depths_and_solar_source_are_the_originals_at_every_g_point(tmp_path: Pa
 @CASES
 def test_fluxes_and_heating_rates_agree_with_the_original(tmp_path: Path, count: int, layers: int) -> None:
     c = columns(count, layers, seed=layers)
-    mine, theirs = ours(c, tmp_path), oracle(c, tmp_path)
-    # Where a layer's diffuse extinction meets the sun's secant, the original divides the errors of its table by almost nothing.
-    for name, limit, rare in (("up", 0.05, 0.1), ("down", 0.05, 0.5), ("heating_rate", 0.25, 2.5)):
-        difference = np.abs(mine[name] - theirs[name]).max(axis=1)
-        print(name, np.sort(difference)[-3:])
-        assert (difference > limit).sum() <= count // 100, name
-        assert difference.max() < rare, name
+    check_agreement(ours(c, tmp_path), oracle(c, tmp_path))
 
 
 @needs_oracle

@@ -1,4 +1,4 @@
-!> `radml-rrtmg columns.nc fluxes.nc`: RRTMG's clear-sky longwave over a column file.
+!> `radml-rrtmg columns.nc fluxes.nc`: RRTMG over a column file: clear-sky longwave, and shortwave where it has a sun.
 program radml_rrtmg_program
   use, intrinsic :: iso_fortran_env, only: output_unit, real64
   use radml_rrtmg_longwave, only: rrtmg_longwave
@@ -9,13 +9,16 @@ program radml_rrtmg_program
   use host_status, only: status_bad_configuration, integer_text, real_text, stop_with_message
   use progress, only: progress_line, seconds_now
   use rrtmg_block, only: load_tables, rrtmg_clear_sky
+  use rrtmg_shortwave_block, only: shortwave_run
   implicit none
 
   character(len=*), parameter :: name = 'radml-rrtmg'
-  character(len=*), parameter :: usage = 'usage: radml-rrtmg columns.nc fluxes.nc [--tables FILE] [--columns-per-block N]'
+  character(len=*), parameter :: usage = &
+    'usage: radml-rrtmg columns.nc fluxes.nc [--tables FILE] [--shortwave-tables FILE] [--columns-per-block N]'
 
   type(argument_list) :: arguments
   type(rrtmg_longwave) :: longwave
+  type(shortwave_run) :: shortwave
   type(column_set) :: columns
   type(progress_line) :: line
   real(real64), allocatable, dimension(:, :) :: up, down, heating_rate
@@ -23,7 +26,7 @@ program radml_rrtmg_program
   integer :: stat, columns_per_block, n_blocks, n_done, block, n_columns, n_layers
   real(real64) :: started
 
-  call arguments%parse([character(len=20) :: '--tables', '--columns-per-block'], stat, message)
+  call arguments%parse([character(len=20) :: '--tables', '--shortwave-tables', '--columns-per-block'], stat, message)
   call stop_on_failure()
   if (arguments%help) then
     write (output_unit, '(a)') usage
@@ -38,6 +41,8 @@ program radml_rrtmg_program
   call columns%read(arguments%get(1), stat, message)
   call stop_on_failure()
   call load_tables(longwave, arguments%option('--tables'), stat, message)
+  call stop_on_failure()
+  call shortwave%setup(columns, arguments%option('--shortwave-tables'), stat, message)
   call stop_on_failure()
 
   n_columns = columns%n_columns()
@@ -55,13 +60,23 @@ program radml_rrtmg_program
   call line%finish()
   call stop_on_failure()
 
-  call write_fluxes(arguments%get(2), history_entry(), name//' '//project_version//': RRTMG longwave', &
-                    columns%pressure_level, columns%pressure_layer, up, down, heating_rate, columns%has_clouds(), stat, message)
+  call write_fluxes(arguments%get(2), history_entry(), name//' '//project_version//': RRTMG', &
+                    columns%pressure_level, columns%pressure_layer, up, down, heating_rate, columns%has_clouds(), stat, message, &
+                    shortwave=shortwave%fluxes)
   call stop_on_failure()
   write (output_unit, '(a)') name//': '//integer_text(n_columns)//' columns of '//integer_text(n_layers)//' layers in '// &
-    real_text(seconds_now() - started, 3)//' s, written to '//arguments%get(2)
+    real_text(seconds_now() - started, 3)//' s, written to '//arguments%get(2)// &
+    without_shortwave()
 
 contains
+
+  !> Why there is no shortwave, if there is none.
+  function without_shortwave() result(words)
+    character(len=:), allocatable :: words
+    words = ''
+    if (shortwave%missing /= '') words = ' (longwave alone: the columns have no '//shortwave%missing//')'
+  end function without_shortwave
+
 
   subroutine compute_block(first, last)
     integer, intent(in) :: first, last
@@ -69,6 +84,7 @@ contains
     character(len=:), allocatable :: block_message
     call rrtmg_clear_sky(longwave, columns, first, last, up(first:last, :), down(first:last, :), heating_rate(first:last, :), &
                          block_stat, block_message)
+    if (block_stat == 0) call shortwave%compute(columns, first, last, block_stat, block_message)
     !$omp critical (progress_and_failure)
     n_done = n_done + last - first + 1
     if (block_stat /= 0 .and. stat == 0) then
