@@ -217,6 +217,20 @@ def test_with_the_originals_transmittances_fluxes_are_the_originals(
     assert worst(mine, theirs, "down") < 1e-5
 
 
+@needs_oracle
+def test_high_ground_and_low_suns_are_the_originals_too(tmp_path: Path) -> None:
+    # The original chooses the layer of the solar source otherwise where the ground lies above a band's reference level.
+    c = columns(80, 89, seed=16)
+    plateau = {name: values[:, :-19] if values.ndim > 1 else values for name, values in c.items()}
+    assert plateau["pressure_level"][:, -1].max() < 60000
+    horizon = c | {"cos_zenith": np.logspace(-9, -2, 80)}
+    for case in (plateau, horizon):
+        mine, theirs = ours(case, tmp_path, "original"), oracle(case, tmp_path)
+        assert theirs["up"].max() > 1
+        assert worst(mine, theirs, "up") < 1e-5
+        assert worst(mine, theirs, "down") < 1e-5
+
+
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(1, 10**6), layers=st.integers(1, 120), aerosol=st.booleans())
 def test_light_is_positive_is_only_absorbed_and_its_energy_is_kept(seed: int, layers: int, aerosol: bool) -> None:

@@ -1,6 +1,6 @@
 """The bundled RRTMG shortwave beside AER's own (the climt wheel) on the same columns: differences, and times in turns.
 
-    RADML_BUILD_DIR=build python tests/rrtmg/compare_shortwave_with_original.py [--columns N] [--layers N] [--seed N]
+    RADML_BUILD_DIR=build python tests/rrtmg/compare_shortwave_with_original.py [--columns N] [--layers N] [--aerosol]
 
 Times are microseconds per column by day on one thread: the median over the rounds of each round's best pass, and the median of
 the rounds' ratios.
@@ -58,8 +58,9 @@ def main() -> None:
     parser.add_argument("--columns", type=int, default=1000)
     parser.add_argument("--layers", type=int, default=89)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--aerosol", action="store_true", help="with aerosol in a third of the layers")
     options = parser.parse_args()
-    c = columns(options.columns, options.layers, options.seed)
+    c = columns(options.columns, options.layers, options.seed, options.aerosol)
     with tempfile.TemporaryDirectory() as name:
         compare(c, Path(name))
         time_in_turns({key: values[:256] for key, values in c.items()}, Path(name))
