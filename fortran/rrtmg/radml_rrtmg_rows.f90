@@ -8,19 +8,20 @@ module radml_rrtmg_rows
   private
 
   integer, parameter, public :: lanes = 8 !! g-points of a chunk: what one vector register of 512 bits holds in real64
+  integer, parameter, public :: cache_line = 512/storage_size(1.0_wp) !! elements of a cache line
 
   public :: align, append, first_aligned, sum_long_rows, sum_short_rows
 
 contains
 
-  !> First element that lies at the beginning of a cache line of 64 bytes; the array has room for `lanes` elements more.
+  !> First element that lies at the beginning of a cache line of 64 bytes; the array has room for a `cache_line` more.
   function first_aligned(array) result(first)
     real(wp), target, contiguous, intent(in) :: array(:) !! array [any] (element)
     integer :: first                                     !! element [1]
     integer(c_intptr_t) :: address
 
     address = transfer(c_loc(array(1)), address)
-    first = 1 + int(modulo(-address, 64_c_intptr_t))*8/storage_size(array)
+    first = 1 + int(modulo(-address, 64_c_intptr_t))*cache_line/64
   end function first_aligned
 
   !> Put rows behind the rows there are.
@@ -41,7 +42,7 @@ contains
     real(wp), allocatable, intent(inout) :: flat(:)  !! the same and some room [any] (element)
     integer, intent(out) :: first                    !! where they begin [1]
 
-    allocate (flat(size(rows) + lanes), source=0.0_wp)
+    allocate (flat(size(rows) + cache_line), source=0.0_wp)
     first = first_aligned(flat)
     flat(first:first + size(rows) - 1) = reshape(rows, [size(rows)])
   end subroutine align

@@ -6,7 +6,7 @@ module radml_rrtmg_shortwave_column
   use, intrinsic :: iso_fortran_env, only: real64
   use radml_rrtmg_constants
   use radml_rrtmg_kinds, only: wp
-  use radml_rrtmg_rows, only: first_aligned, lanes
+  use radml_rrtmg_rows, only: cache_line, first_aligned
   use radml_rrtmg_shortwave_bands
   use radml_rrtmg_shortwave_gas_optics, only: band_optics, layer_state, locate, solar_source
   use radml_rrtmg_shortwave_tables, only: row_length, shortwave_tables
@@ -76,7 +76,7 @@ contains
     integer :: next
 
     allocate (self%layer(n), self%symmetric(n))
-    allocate (self%room(3*row_length*n + 9*block_size*(n + 1) + lanes))
+    allocate (self%room(3*row_length*n + 9*block_size*(n + 1) + cache_line))
     next = first_aligned(self%room)
     call take(self%absorption, row_length*n)
     call take(self%scattering, row_length*n)
