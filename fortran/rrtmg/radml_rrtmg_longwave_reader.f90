@@ -14,6 +14,7 @@ module radml_rrtmg_longwave_reader
 
   public :: read_longwave_tables
 
+  integer, parameter :: format_version = 1
   integer, parameter :: n_file_gpoints = 16
   integer, parameter :: n_temperatures = 5, n_minor_temperatures = 19
   integer, parameter :: n_pressures(2) = [13, 47] ! below and above the tropopause
@@ -32,7 +33,7 @@ contains
     real(real64) :: reduction(n_file_gpoints)
     integer :: b, pair, offset
 
-    call file%open(path, "longwave")
+    call file%open(path, "RRTMG's longwave tables (data/rrtmg_longwave.nc)", format_version, "RRTMG longwave")
     call file%get("gpoint_weight", n_file_gpoints, weight)
     call file%get("gpoint_group", n_file_gpoints*n_bands, group)
     call file%get("band_width", n_bands, width)

@@ -22,7 +22,7 @@ module radml_rrtmg_shortwave
   implicit none
   private
 
-  public :: rrtmg_success, rrtmg_bad_tables, rrtmg_not_loaded, rrtmg_bad_shape, rrtmg_bad_value
+  public :: rrtmg_success, rrtmg_bad_tables, rrtmg_not_loaded, rrtmg_bad_shape, rrtmg_bad_value, rrtmg_bad_arguments
 
   integer, parameter, public :: rrtmg_shortwave_bands = n_bands !! spectral bands, AER's 16 to 29
 
@@ -125,7 +125,8 @@ contains
       call checks%extent_of_layers(heating_rate, "heating_rate", 0)
       if (present(direct)) call checks%extent_of_layers(direct, "direct", 1)
       if (any([present(aerosol_single_scattering_albedo), present(aerosol_asymmetry)] .neqv. aerosol)) &
-        call checks%fail(rrtmg_bad_shape, "aerosol: expected optical depth, single-scattering albedo and asymmetry, got only some")
+        call checks%fail(rrtmg_bad_arguments, &
+                         "aerosol: expected optical depth, single-scattering albedo and asymmetry, got only some")
       if (present(aerosol_optical_depth)) &
         call checks%extent_of_bands(aerosol_optical_depth, "aerosol_optical_depth", n_bands)
       if (present(aerosol_single_scattering_albedo)) &

@@ -14,6 +14,7 @@ module radml_rrtmg_shortwave_reader
 
   public :: read_shortwave_tables
 
+  integer, parameter :: format_version = 1
   integer, parameter :: n_file_gpoints = 16
   integer, parameter :: n_temperatures = 5
   integer, parameter :: n_pressures(2) = [13, 47] ! below and above the tropopause
@@ -31,7 +32,7 @@ contains
     real(real64), allocatable :: weight(:), group(:), level(:), reference(:), irradiance(:)
     integer :: b, offset
 
-    call file%open(path, "shortwave")
+    call file%open(path, "RRTMG's shortwave tables (data/rrtmg_shortwave.nc)", format_version, "RRTMG shortwave")
     call file%get("gpoint_weight", n_file_gpoints, weight)
     call file%get("gpoint_group", n_file_gpoints*n_bands, group)
     call file%get("solar_reference_level", n_bands, level)

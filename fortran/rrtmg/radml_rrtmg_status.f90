@@ -8,4 +8,5 @@ module radml_rrtmg_status
   integer, parameter, public :: rrtmg_not_loaded = 2  !! `load` has not been called, or failed
   integer, parameter, public :: rrtmg_bad_shape = 3   !! an array has not the extents the others imply
   integer, parameter, public :: rrtmg_bad_value = 4   !! a value is not a number, or out of range
+  integer, parameter, public :: rrtmg_bad_arguments = 5 !! arguments that do not go together, or an unknown choice
 end module radml_rrtmg_status

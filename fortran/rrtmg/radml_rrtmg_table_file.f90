@@ -9,67 +9,65 @@ module radml_rrtmg_table_file
 
   public :: merged_weight, text
 
-  integer, parameter :: format_version = 1
-
   !> An open file, and the first thing that went wrong with it.
   type, public :: table_file
     integer :: id = -1
-    logical :: is_open = .false.
     character(len=:), allocatable :: path
-    character(len=:), allocatable :: spectrum !! longwave or shortwave
+    character(len=:), allocatable :: content !! what the file should hold, for messages
     character(len=:), allocatable :: problem
   contains
-    procedure :: open => open_tables
-    procedure :: close => close_tables
+    procedure :: open => open_table_file
+    procedure :: close => close_table_file
     procedure :: get
     procedure :: check
   end type table_file
 
 contains
 
-  !> Open `path` and look at its format. `spectrum` is longwave or shortwave.
-  subroutine open_tables(self, path, spectrum)
-    class(table_file), intent(inout) :: self  !! file to open
-    character(len=*), intent(in) :: path      !! its path
-    character(len=*), intent(in) :: spectrum  !! what its tables are for
-    character(len=200) :: title
+  !> Open a file of tables and look at what it is; `id` stays -1 where there is nothing to close.
+  subroutine open_table_file(self, path, content, format, title)
+    class(table_file), intent(inout) :: self          !! file to open
+    character(len=*), intent(in) :: path              !! its path
+    character(len=*), intent(in) :: content           !! what it should hold, for messages
+    integer, intent(in) :: format                     !! format version it should have [1]
+    character(len=*), optional, intent(in) :: title   !! words that its title should have
+    character(len=200) :: words
     integer :: code, version, there, length
 
     self%path = trim(path)
-    self%spectrum = spectrum
+    self%content = content
     open (newunit=there, file=self%path, status="old", action="read", iostat=code)
     if (code /= 0) then
-      self%problem = self%path//": no such file, or not readable; expected RRTMG's "//spectrum//" tables (data/rrtmg_"// &
-                     spectrum//".nc)"
+      self%problem = self%path//": no such file, or not readable; expected "//content
       return
     end if
     close (there)
     code = nf90_open(self%path, nf90_nowrite, self%id)
     if (code /= nf90_noerr) then
-      self%problem = self%path//": not a whole NetCDF-4 file ("//trim(nf90_strerror(code))//"); expected RRTMG's "//spectrum// &
-                     " tables"
+      self%id = -1
+      self%problem = self%path//": not a whole NetCDF-4 file ("//trim(nf90_strerror(code))//"); expected "//content
       return
     end if
-    self%is_open = .true.
     version = 0
     code = nf90_get_att(self%id, nf90_global, "format_version", version)
-    call self%check(code == nf90_noerr, "has no global attribute format_version; not RRTMG's "//spectrum//" tables")
-    call self%check(version == format_version, "global attribute format_version: expected "//trim(text(format_version))// &
-                    ", got "//trim(text(version))//"; not the "//spectrum//" tables of this release")
-    title = ""
+    call self%check(code == nf90_noerr, "has no global attribute format_version; not "//content)
+    call self%check(version == format, "global attribute format_version: expected "//trim(text(format))// &
+                    ", got "//trim(text(version))//"; not those of this release")
+    if (.not. present(title)) return
+    words = ""
     code = nf90_inquire_attribute(self%id, nf90_global, "title", len=length)
-    if (code == nf90_noerr .and. length <= len(title)) code = nf90_get_att(self%id, nf90_global, "title", title)
-    call self%check(index(title, "RRTMG "//spectrum//" ") > 0, "holds """//trim(title)//"""; not RRTMG's "//spectrum//" tables")
-  end subroutine open_tables
+    if (code == nf90_noerr .and. length <= len(words)) code = nf90_get_att(self%id, nf90_global, "title", words)
+    call self%check(index(words, title) > 0, "holds """//trim(words)//"""; not "//content)
+  end subroutine open_table_file
 
   !> Close the file if it is open.
-  subroutine close_tables(self)
+  subroutine close_table_file(self)
     class(table_file), intent(inout) :: self  !! file to close
     integer :: code
 
-    if (self%is_open) code = nf90_close(self%id)
-    self%is_open = .false.
-  end subroutine close_tables
+    if (self%id /= -1) code = nf90_close(self%id)
+    self%id = -1
+  end subroutine close_table_file
 
   !> Read a whole variable as one sequence, check its size and its checksum. Does nothing after an earlier problem.
   subroutine get(self, name, expected, values)
@@ -85,7 +83,7 @@ contains
     allocate (values(expected), source=0.0_real64)
     if (allocated(self%problem)) return
     code = nf90_inq_varid(self%id, name, variable)
-    call self%check(code == nf90_noerr, "has no variable "//name//"; not RRTMG's "//self%spectrum//" tables")
+    call self%check(code == nf90_noerr, "has no variable "//name//"; not "//self%content)
     if (allocated(self%problem)) return
     code = nf90_inquire_variable(self%id, variable, ndims=rank, dimids=dimension_id)
     allocate (extent(rank), start(rank))

@@ -128,7 +128,7 @@ program test_rrtmg_shortwave_blocks
               "an array of one value per column, too")
   call shortwave%fluxes(p_level, p_layer, t_layer, h2o, o3, co2, ch4, o2, cosine, sun, visible, visible_diffuse, infrared, &
                         infrared_diffuse, up, down, heating, aerosol_optical_depth=depth, stat=stat, errmsg=message)
-  call expect(stat == rrtmg_bad_shape .and. index(message, "got only some") > 0, "a part of the aerosol's properties is refused")
+  call expect(stat == rrtmg_bad_arguments .and. index(message, "got only some") > 0, "a part of the aerosol is refused")
   call shortwave%fluxes(p_level, p_layer, t_layer, h2o, o3, co2, ch4, o2, cosine, sun, visible, visible_diffuse, infrared, &
                         infrared_diffuse, up, down, heating, aerosol_optical_depth=depth(:, :, 2:), &
                         aerosol_single_scattering_albedo=albedo, aerosol_asymmetry=asymmetry, stat=stat, errmsg=message)
