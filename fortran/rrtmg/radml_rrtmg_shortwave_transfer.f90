@@ -54,7 +54,7 @@ contains
     real(wp), intent(inout) :: scattered(block_size, n)           !! diffuse light below per direct beam above (g-point, nlay)
     real(wp), intent(inout) :: bright(block_size, n + 1)          !! reflectance for the beam of all below (g-point, nlay+1)
     real(wp), intent(inout) :: dull(block_size, n + 1)            !! reflectance for diffuse light of all below (g-point, nlay+1)
-    real(wp), intent(inout) :: true_beam(block_size, n)           !! `beam` without delta scaling, where not all are symmetric (g-point, nlay)
+    real(wp), intent(inout) :: true_beam(block_size, n)           !! `beam` unscaled, where not all are symmetric (g-point, nlay)
     real(wp), dimension(block_size) :: asymmetry, effective, r_beam, r_diffuse
     real(wp) :: secant, a, s, depth, w, absorbed, gamma1, gamma2, gamma3, gamma4, alpha1, alpha2, k, kmu, x, y, e, e2, b, &
                 root, plus, minus, denominator, inverse, total, r, t, rd, td, z, p
