@@ -1,4 +1,4 @@
-!> `radml-rrtmg columns.nc fluxes.nc`: RRTMG's longwave over a column file, with its clouds.
+!> `radml-rrtmg columns.nc fluxes.nc`: RRTMG over a column file: longwave with clouds, and clear-sky shortwave where it has a sun.
 program radml_rrtmg_program
   use, intrinsic :: iso_fortran_env, only: output_unit, real64
   use radml_rrtmg_longwave, only: rrtmg_longwave
@@ -10,16 +10,18 @@ program radml_rrtmg_program
   use progress, only: progress_line, seconds_now
   use rrtmg_all_sky, only: all_sky_fluxes, all_sky_result, cloud_choices
   use rrtmg_block, only: load_tables, rrtmg_clear_sky
+  use rrtmg_shortwave_block, only: shortwave_run
   implicit none
 
   character(len=*), parameter :: name = 'radml-rrtmg'
   character(len=*), parameter :: usage = &
-    'usage: radml-rrtmg columns.nc fluxes.nc [--tables FILE] [--columns-per-block N] '// &
+    'usage: radml-rrtmg columns.nc fluxes.nc [--tables FILE] [--shortwave-tables FILE] [--columns-per-block N] '// &
     '[--clear-sky] [--overlap maximum-random|random|maximum|analytic] [--draws N] [--seed N] [--noise] '// &
     '[--ice-optics fu|streamer]'
 
   type(argument_list) :: arguments
   type(rrtmg_longwave) :: longwave
+  type(shortwave_run) :: shortwave
   type(column_set) :: columns
   type(progress_line) :: line
   type(cloud_choices) :: choices
@@ -29,8 +31,8 @@ program radml_rrtmg_program
   logical :: cloudy, noisy
   real(real64) :: started
 
-  call arguments%parse([character(len=20) :: '--tables', '--columns-per-block', '--overlap', '--draws', '--seed', '--ice-optics'], &
-                       stat, message, known_flags=[character(len=20) :: '--clear-sky', '--noise'])
+  call arguments%parse([character(len=20) :: '--tables', '--shortwave-tables', '--columns-per-block', '--overlap', '--draws', &
+                        '--seed', '--ice-optics'], stat, message, known_flags=[character(len=20) :: '--clear-sky', '--noise'])
   call stop_on_failure()
   if (arguments%help) then
     write (output_unit, '(a)') usage
@@ -46,6 +48,8 @@ program radml_rrtmg_program
   call columns%read(arguments%get(1), stat, message)
   call stop_on_failure()
   call load_tables(longwave, arguments%option('--tables'), stat, message)
+  call stop_on_failure()
+  call shortwave%setup(columns, arguments%option('--shortwave-tables'), stat, message)
   call stop_on_failure()
 
   n_columns = columns%n_columns()
@@ -66,19 +70,28 @@ program radml_rrtmg_program
 
   if (cloudy) then
     if (.not. noisy) deallocate (fluxes%up_noise, fluxes%down_noise) ! not allocated is absent
-    call write_fluxes(arguments%get(2), history_entry(), name//' '//project_version//': RRTMG longwave', &
+    call write_fluxes(arguments%get(2), history_entry(), name//' '//project_version//': RRTMG', &
                       columns%pressure_level, columns%pressure_layer, fluxes%up, fluxes%down, fluxes%heating_rate, .false., &
-                      stat, message, choices%described(), fluxes%up_clear, fluxes%down_clear, fluxes%up_noise, fluxes%down_noise)
+                      stat, message, shortwave%fluxes, choices%described(), fluxes%up_clear, fluxes%down_clear, &
+                      fluxes%up_noise, fluxes%down_noise)
   else
-    call write_fluxes(arguments%get(2), history_entry(), name//' '//project_version//': RRTMG longwave', &
+    call write_fluxes(arguments%get(2), history_entry(), name//' '//project_version//': RRTMG', &
                       columns%pressure_level, columns%pressure_layer, fluxes%up, fluxes%down, fluxes%heating_rate, &
-                      columns%has_clouds(), stat, message)
+                      columns%has_clouds(), stat, message, shortwave%fluxes)
   end if
   call stop_on_failure()
   write (output_unit, '(a)') name//': '//integer_text(n_columns)//' columns of '//integer_text(n_layers)//' layers in '// &
-    real_text(seconds_now() - started, 3)//' s, written to '//arguments%get(2)
+    real_text(seconds_now() - started, 3)//' s, written to '//arguments%get(2)// &
+    without_shortwave()
 
 contains
+
+  !> Why there is no shortwave, if there is none.
+  function without_shortwave() result(words)
+    character(len=:), allocatable :: words
+    words = ''
+    if (shortwave%missing /= '') words = ' (longwave alone: the columns have no '//shortwave%missing//')'
+  end function without_shortwave
 
   !> The options that say how clouds are treated.
   subroutine choose_clouds()
@@ -103,6 +116,7 @@ contains
       call rrtmg_clear_sky(longwave, columns, first, last, fluxes%up(first:last, :), fluxes%down(first:last, :), &
                            fluxes%heating_rate(first:last, :), block_stat, block_message)
     end if
+    if (block_stat == 0) call shortwave%compute(columns, first, last, block_stat, block_message)
     !$omp critical (progress_and_failure)
     n_done = n_done + last - first + 1
     if (block_stat /= 0 .and. stat == 0) then

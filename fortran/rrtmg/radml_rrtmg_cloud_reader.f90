@@ -1,9 +1,8 @@
 !> Reads RRTMG's file of cloud optics, `rrtmg_clouds.nc`.
 module radml_rrtmg_cloud_reader
   use, intrinsic :: iso_fortran_env, only: real64
-  use netcdf, only: nf90_close
   use radml_rrtmg_cloud_optics
-  use radml_rrtmg_longwave_reader, only: table_file
+  use radml_rrtmg_table_file, only: table_file
   implicit none
   private
 
@@ -20,13 +19,9 @@ contains
     character(len=:), allocatable, intent(out) :: problem !! what went wrong; not allocated on success
     type(table_file) :: file
     character(len=:), allocatable :: name
-    integer :: p, code
+    integer :: p
 
-    call file%open(path, "RRTMG's cloud optics (data/rrtmg_clouds.nc)", format_version)
-    if (file%id == -1) then
-      problem = file%problem
-      return
-    end if
+    call file%open(path, "RRTMG's cloud optics (data/rrtmg_clouds.nc)", format_version, "RRTMG cloud optics")
     do p = 1, n_particles
       name = trim(particle_name(p))
       call read_table("longwave_"//name//"_absorption", n_longwave_bands, p, tables%absorption(p))
@@ -35,7 +30,7 @@ contains
       call read_table("shortwave_"//name//"_asymmetry", n_shortwave_bands, p, tables%asymmetry(p))
     end do
     call read_table("shortwave_ice_fu_delta_fraction", n_shortwave_bands, ice_fu, tables%delta_fraction)
-    code = nf90_close(file%id)
+    call file%close()
     if (allocated(file%problem)) then
       problem = file%problem
       return

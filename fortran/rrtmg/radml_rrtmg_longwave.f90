@@ -24,6 +24,7 @@ module radml_rrtmg_longwave
                                    rrtmg_seconds_per_day, rrtmg_water_mass
   use radml_rrtmg_longwave_reader, only: read_longwave_tables
   use radml_rrtmg_longwave_tables, only: longwave_tables
+  use radml_rrtmg_status
   use radml_rrtmg_subcolumns, only: rrtmg_overlap_maximum, rrtmg_overlap_maximum_random, rrtmg_overlap_random, &
                                     seed_of_column, seed_of_number
   implicit none
@@ -31,12 +32,7 @@ module radml_rrtmg_longwave
 
   public :: rrtmg_gravity, rrtmg_heat_capacity, rrtmg_seconds_per_day, rrtmg_avogadro, rrtmg_dry_air_mass, rrtmg_water_mass
 
-  integer, parameter, public :: rrtmg_success = 0     !! all went well
-  integer, parameter, public :: rrtmg_bad_tables = 1  !! the coefficient file is missing, damaged or another
-  integer, parameter, public :: rrtmg_not_loaded = 2  !! `load` has not been called, or failed
-  integer, parameter, public :: rrtmg_bad_shape = 3   !! an array has not the extents the others imply
-  integer, parameter, public :: rrtmg_bad_value = 4   !! a value is not a number, or out of range
-  integer, parameter, public :: rrtmg_bad_arguments = 5 !! arguments that do not go together, or an unknown choice
+  public :: rrtmg_success, rrtmg_bad_tables, rrtmg_not_loaded, rrtmg_bad_shape, rrtmg_bad_value, rrtmg_bad_arguments
 
   !> How clouds overlap. The first three are McICA's; the last is the analytic solver, which draws nothing.
   public :: rrtmg_overlap_maximum_random, rrtmg_overlap_random, rrtmg_overlap_maximum

@@ -9,8 +9,9 @@ module radml_rrtmg_longwave_column
                                                  through_overlapping_clouds, through_subcolumns
   use radml_rrtmg_longwave_gas_optics, only: band_optics, layer_state, locate, mixture, planck_of_band
   use radml_rrtmg_longwave_overlap, only: find_exchange, layer_exchange
-  use radml_rrtmg_longwave_tables, only: first_aligned, lanes, longwave_tables, max_chunks
+  use radml_rrtmg_longwave_tables, only: lanes, longwave_tables, max_chunks
   use radml_rrtmg_longwave_transfer, only: down_through_band, down_through_band_original, up_through_band
+  use radml_rrtmg_rows, only: cache_line, first_aligned
   use radml_rrtmg_subcolumns, only: fill_subcolumns, longwave_stream, overlap_plan, plan_overlap, rrtmg_overlap_maximum_random
   implicit none
   private
@@ -106,7 +107,7 @@ contains
 
     allocate (self%layer(n), self%mix(n, n_pairs), self%temperature_layer(n), self%temperature_level(n + 1), &
               self%planck_layer(n), self%planck_level(n + 1))
-    allocate (self%room(lanes*(4*max_chunks*n + 2*(n + 1) + 1)))
+    allocate (self%room(lanes*(4*max_chunks*n + 2*(n + 1)) + cache_line))
     self%depth = first_aligned(self%room)
     self%fraction = self%depth + lanes*max_chunks*n
     self%absorptivity = self%fraction + lanes*max_chunks*n
@@ -115,7 +116,7 @@ contains
     self%down = self%up + lanes*(n + 1)
     if (draws < 1) return
     allocate (self%has_cloud(n), self%downwards(n), self%upwards(n))
-    allocate (self%cloud_room(lanes*(4*max_chunks*n + 2*draws*(n + 1) + 1)))
+    allocate (self%cloud_room(lanes*(4*max_chunks*n + 2*draws*(n + 1)) + cache_line))
     self%cloud_absorptivity = first_aligned(self%cloud_room)
     self%cloud_up = self%cloud_absorptivity + lanes*max_chunks*n
     self%cloud_down = self%cloud_up + lanes*max_chunks*n
