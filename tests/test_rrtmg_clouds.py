@@ -187,6 +187,32 @@ def test_overcast_needs_no_overlap_and_no_draw(tmp_path: Path) -> None:
         assert drawn["up_noise"].max() < 1e-9
 
 
+@pytest.mark.parametrize(("upper", "lower"), [(0.7, 0.3), (0.2, 0.6), (0.5, 0.5)])
+@pytest.mark.parametrize("gap", [0, 3])
+def test_two_layers_of_cloud_are_the_mean_of_overcast_and_clear_skies(
+    tmp_path: Path, upper: float, lower: float, gap: int
+) -> None:
+    """Each of the four skies that two layers make weighs as much as the overlap says, over a black surface."""
+    c = cloudy_columns(20, 60, 38)
+    c["surface_emissivity"] = np.ones(20)
+    for path in ("cloud_liquid_path", "cloud_ice_path"):
+        c[path] = np.full((20, 60), 0.01)
+    layers = [48, 49 + gap]
+
+    def sky(*fractions: float) -> Columns:
+        fraction = np.zeros((20, 60))
+        fraction[:, layers] = fractions
+        return ours(c | {"cloud_fraction": fraction}, tmp_path, overlap=ANALYTIC)
+
+    both = upper * lower if gap else min(upper, lower)
+    weights = {(1, 1): both, (1, 0): upper - both, (0, 1): lower - both, (0, 0): 1 - upper - lower + both}
+    mixed = sky(upper, lower)
+    for name in ("up", "down"):
+        mean = sum(weight * sky(*state)[name] for state, weight in weights.items())
+        assert np.abs(mixed[name] - mean).max() < 1e-9
+        assert np.abs(mixed[name] - sky(0, 0)[name]).max() > 1
+
+
 def test_clouds_act_as_they_must(tmp_path: Path) -> None:
     c = cloudy_columns(60, 60, 36)
     mine = ours(c, tmp_path, clear=True, overlap=ANALYTIC)
