@@ -118,6 +118,7 @@ def reference_fluxes(c: Columns, optics: Columns) -> Columns:
     visible[VISIBLE_BANDS] = True
     visible = np.repeat(visible, GPOINTS_OF_BANDS)
     absorption, scattering = (optics[name].transpose(0, 2, 1).astype(np.longdouble) for name in ("depth", "rayleigh"))
+    absorption = np.maximum(absorption, 0)  # beyond its ends a table can give less than nothing
     forward = np.zeros_like(scattering)
     if AEROSOL[0] in c:
         depth, albedo, asymmetry = (np.repeat(c[name], GPOINTS_OF_BANDS, axis=2).astype(np.longdouble) for name in AEROSOL)

@@ -77,7 +77,7 @@ contains
       !$omp simd private(a, s, depth, w, absorbed, gamma1, gamma2, gamma3, gamma4, alpha1, alpha2, k, kmu, x, y, e, e2, b, root) &
       !$omp private(plus, minus, denominator, inverse, total, r, t, rd, td, z, p, pure_scattering)
       do g = 1, block_size
-        a = max(absorption(g, j), 0.0_wp)
+        a = max(absorption(g, j), 0.0_wp) ! beyond its ends a table can give less than nothing
         s = effective(g)
         depth = max(a + s, nothing) ! a scatterer that only scatters forward leaves none
         pure_scattering = a <= hardly_absorbing*scattering(g, j)
@@ -196,7 +196,7 @@ contains
     dull(:, n + 1) = albedo_diffuse
     do j = n, 1, -1
       do g = 1, block_size
-        a = max(absorption(g, j), 0.0_wp)
+        a = absorption(g, j)
         s = scattering(g, j)
         asymmetry = 0
         true_beam(g, j) = transmittance((a + s)/cosine)
