@@ -79,6 +79,65 @@ def fluxes(lib: ctypes.CDLL, c: Columns) -> Columns:
     return {"up": up, "down": down, "heating_rate": heating, "seconds": np.array(seconds)}
 
 
+def cloudy_fluxes(lib: ctypes.CDLL, c: Columns) -> Columns:
+    """All-sky fluxes: by the analytic overlap solver, or by McICA where `c` holds permuteseeds, one result for each.
+
+    Clouds are those of the column file; `ice_option` and `overlap_option` are RRTMG's iceflglw and icld. The permuteseeds go to
+    its Mersenne twister, for draws of its other generator overlap; the subcolumns of the last one are given as well, (column,
+    layer, g-point).
+    """
+    columns, layers = c["pressure_layer"].shape
+    ice, overlap = int(c["ice_option"]), int(c["overlap_option"])
+    emissivity = np.ones((columns, max(16, layers)), order="F")
+    emissivity[:, :16] = c.get("band_emissivity", np.repeat(c["surface_emissivity"][:, None], 16, axis=1))
+    aerosol = np.zeros((columns, layers, 16))
+    aerosol = np.asfortranarray(c.get("aerosol_optical_depth", aerosol)[:, ::-1])
+    size_of_radius = 8 / (3 * np.sqrt(3)) if ice == 3 else 1.0
+    has_liquid = (c["cloud_liquid_path"] > 0) & (c["cloud_fraction"] > 0)
+    has_ice = (c["cloud_ice_path"] > 0) & (c["cloud_fraction"] > 0)
+    # Radii are looked at wherever there is cloud, so give good ones where there is no water.
+    droplets = surface_up(np.where(has_liquid, c["liquid_radius"] * 1e6, 10.0))
+    crystals = surface_up(np.where(has_ice, c["ice_radius"] * 1e6 * size_of_radius, 50.0))
+    fraction = surface_up(c["cloud_fraction"])
+    water, frozen = surface_up(c["cloud_liquid_path"] * 1e3), surface_up(c["cloud_ice_path"] * 1e3)
+    depth = np.zeros((16, columns, layers), order="F")
+    results = [np.zeros((columns, layers + extra), order="F") for extra in (1, 1, 0, 1, 1, 0, 1, 1)]
+    air = state(c)
+    front = [number(columns), number(layers), number(overlap), number(0), *map(pointer, air), pointer(emissivity)]
+    front += [number(2), number(ice), number(1)]
+    names = ("up", "down", "heating_rate", "up_clear", "down_clear", "heating_rate_clear")
+    if "permuteseeds" not in c:
+        start = time.perf_counter()
+        lib.rrtmg_lw_nomcica_wrapper(
+            *front, pointer(fraction), pointer(depth), pointer(frozen), pointer(water), pointer(crystals), pointer(droplets),
+            pointer(aerosol), *map(pointer, results),
+        )  # fmt: skip
+        seconds = time.perf_counter() - start
+        return dict(zip(names, map(surface_up, results), strict=False)) | {"seconds": np.array(seconds)}
+
+    subcolumns = [np.zeros((140, columns, layers), order="F") for _ in range(4)]  # cloud, ice, water, optical depth
+    radii = [np.zeros((columns, layers), order="F") for _ in range(2)]
+    cloud, *water_of = subcolumns
+    draws: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    seconds = []
+    for seed in c["permuteseeds"]:
+        start = time.perf_counter()
+        lib.mcica_subcol_lw_wrapper(
+            number(1), number(columns), number(layers), number(overlap), number(int(seed)), number(1), pointer(air[0]),
+            pointer(fraction), pointer(frozen), pointer(water), pointer(crystals), pointer(droplets), pointer(depth),
+            pointer(cloud), pointer(water_of[0]), pointer(water_of[1]), *map(pointer, radii), pointer(water_of[2]),
+        )  # fmt: skip
+        lib.rrtmg_lw_mcica_wrapper(
+            *front, pointer(cloud), pointer(water_of[2]), pointer(water_of[0]), pointer(water_of[1]), *map(pointer, radii),
+            pointer(aerosol), *map(pointer, results),
+        )  # fmt: skip
+        seconds.append(time.perf_counter() - start)
+        for name, values in zip(names, results, strict=False):
+            draws[name].append(surface_up(values))
+    found = {name: np.array(values) for name, values in draws.items()}
+    return found | {"subcolumns": cloud[:, :, ::-1].transpose(1, 2, 0).copy(), "seconds": np.array(min(seconds))}
+
+
 def descriptor(array: np.ndarray) -> ctypes.c_void_p:
     """gfortran's descriptor of an assumed-shape array."""
 
@@ -177,17 +236,49 @@ def depths_of_column(lib: ctypes.CDLL, c: Columns, column: int) -> tuple[np.ndar
     return depth[::-1].T.copy(), fraction[::-1].T.copy()
 
 
+def shortwave_optics(c: Columns) -> Columns:
+    """Delta-scaled shortwave cloud optics, (column, layer, band), from the wheel's own routine for them."""
+    origin = importlib.util.find_spec("climt").origin
+    lib = ctypes.CDLL(str(next(Path(origin).parent.glob("_components/rrtmg/sw/_rrtmg_sw*.so"))))
+    lib.rrtmg_sw_set_constants(*map(number, CONSTANTS))
+    lib.rrtmg_sw_ini_wrapper(number(1004.64))
+    ice = int(c["ice_option"])
+    size_of_radius = 8 / (3 * np.sqrt(3)) if ice == 3 else 1.0
+    count, layers = c["cloud_fraction"].shape
+    found: dict[str, list[np.ndarray]] = {"extinction": [], "single_scattering_albedo": [], "asymmetry": []}
+    for i in range(count):
+        water, frozen = c["cloud_liquid_path"][i] * 1e3, c["cloud_ice_path"][i] * 1e3
+        droplets = np.where(water > 0, c["liquid_radius"][i] * 1e6, 10.0)
+        crystals = np.where(frozen > 0, c["ice_radius"][i] * 1e6 * size_of_radius, 50.0)
+        given = [np.zeros((14, layers), order="F") for _ in range(4)]
+        unscaled, *results = [np.zeros((layers, 29), order="F") for _ in range(4)]
+        lib["__rrtmg_sw_cldprop_MOD_cldprop_sw"](
+            number(layers), number(2), number(ice), number(1), descriptor(c["cloud_fraction"][i].copy()),
+            *map(descriptor, given), *map(descriptor, (frozen, water, crystals, droplets)), descriptor(unscaled),
+            *map(descriptor, results),
+        )  # fmt: skip
+        for name, values in zip(found, results, strict=True):
+            found[name].append(values[:, 15:])
+    return {name: np.array(values) for name, values in found.items()}
+
+
 def main() -> None:
     mode, source, target = sys.argv[1:]
     with np.load(source) as file:
         columns = dict(file)
+    if mode == "shortwave_optics":
+        np.savez(target, **shortwave_optics(columns))
+        return
     lib = library()
     results = fluxes(lib, columns)  # also sets module variables that the stages want
-    if mode == "depths":
+    if mode == "clouds":
+        results = cloudy_fluxes(lib, columns)
+    elif mode == "depths":
         pairs = [depths_of_column(lib, columns, i) for i in range(columns["pressure_layer"].shape[0])]
         results = {"depth": np.array([p[0] for p in pairs]), "fraction": np.array([p[1] for p in pairs])}
     elif mode == "time":
-        seconds = [float(fluxes(lib, columns)["seconds"]) for _ in range(9)]
+        solve = cloudy_fluxes if "ice_option" in columns else fluxes
+        seconds = [float(solve(lib, columns)["seconds"]) for _ in range(9)]
         results["seconds"] = np.array(min(seconds))
     np.savez(target, **results)
 

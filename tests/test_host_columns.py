@@ -209,13 +209,13 @@ def test_fluxes_are_those_of_an_atmosphere(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["columns.nc", "fluxes.nc"]
 
 
-def test_clouds_are_left_out_and_the_file_says_so(tmp_path: Path) -> None:
+def test_clouds_are_left_out_where_asked_and_the_file_says_so(tmp_path: Path) -> None:
     columns = make_columns()
     write_columns(tmp_path / "clear.nc", columns)
     columns["cloud_fraction"] = np.full_like(columns["h2o"], 0.5)
     write_columns(tmp_path / "cloudy.nc", columns)
     for name in ("clear", "cloudy"):
-        succeeds("radml-rrtmg", f"{name}.nc", f"{name}_fluxes.nc", folder=tmp_path)
+        succeeds("radml-rrtmg", f"{name}.nc", f"{name}_fluxes.nc", "--clear-sky", folder=tmp_path)
     with netCDF4.Dataset(tmp_path / "cloudy_fluxes.nc") as file:
         assert "clouds of the columns were left out" in file.comment
         assert file["lw_up"].standard_name == "upwelling_longwave_flux_in_air_assuming_clear_sky"

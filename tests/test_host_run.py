@@ -347,6 +347,20 @@ def test_a_namelist_may_have_commas_comments_capitals_and_slashes_in_quotes(tmp_
     assert (tmp_path / "a!b.nc").exists()
 
 
+def test_host_and_benchmark_keep_to_clear_sky_and_say_so(tmp_path: Path) -> None:
+    columns = make_columns()
+    columns["cloud_fraction"] = np.full_like(columns["h2o"], 0.5)
+    write_columns(tmp_path / "columns.nc", columns)
+    write_case(tmp_path, hours=1.0)
+    succeeds("radml-host", "case.nml", folder=tmp_path)
+    model = save(GreyNetwork(), tmp_path / "grey.pt")
+    succeeds("radml-bench-radiation", "columns.nc", model, "results.nc", "--repeats", "1", folder=tmp_path)
+    for name, variable in (("history.nc", "toa_lw_up"), ("results.nc", "rrtmg_lw_up")):
+        with netCDF4.Dataset(tmp_path / name) as file:
+            assert file.comment == "clear sky: the clouds of the columns were left out"
+            assert file[variable].standard_name.endswith("_assuming_clear_sky")
+
+
 def test_a_missing_case_is_named(tmp_path: Path) -> None:
     assert "gone.nml: no such file" in fails("radml-host", "gone.nml", folder=tmp_path)
 

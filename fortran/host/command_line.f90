@@ -22,21 +22,24 @@ module command_line
     procedure :: count => positional_count
     procedure :: get
     procedure :: option
+    procedure :: has_flag
     procedure :: positive_integer
   end type argument_list
 
 contains
 
   !> Reads the command line; an option that is not in the list, or has no value, is an error.
-  subroutine parse(self, known_options, stat, errmsg)
+  subroutine parse(self, known_options, stat, errmsg, known_flags)
     class(argument_list), intent(out) :: self                          !! [arguments] ()
     character(len=*), intent(in) :: known_options(:)                   !! for instance --tables [text] (options)
     integer, intent(out) :: stat                                       !! 0, or `status_bad_configuration` [1] ()
     character(len=:), allocatable, intent(inout) :: errmsg             !! [text] ()
+    character(len=*), intent(in), optional :: known_flags(:)           !! options without a value [text] (flags)
     integer :: i, equals
     character(len=:), allocatable :: word, name, value
 
     allocate (self%positional(0), self%option_names(0), self%option_values(0))
+    name = ''
     value = ''
     i = 0
     do while (i < command_argument_count())
@@ -44,6 +47,9 @@ contains
       word = argument(i)
       if (word == '--help' .or. word == '-h') then
         self%help = .true.
+      else if (is_flag(word)) then
+        call append(self%option_names, word)
+        call append(self%option_values, 'yes')
       else if (index(word, '--') == 1) then
         equals = index(word, '=')
         name = word
@@ -69,7 +75,24 @@ contains
       end if
     end do
     stat = status_success
+
+  contains
+
+    pure logical function is_flag(word)
+      character(len=*), intent(in) :: word
+      is_flag = .false.
+      if (present(known_flags)) is_flag = any(known_flags == word)
+    end function is_flag
+
   end subroutine parse
+
+  !> Whether an option without a value was given.
+  pure function has_flag(self, name) result(answer)
+    class(argument_list), intent(in) :: self  !! [arguments] ()
+    character(len=*), intent(in) :: name      !! for instance --clear-sky [text] ()
+    logical :: answer                         !! [1] ()
+    answer = self%option(name) /= ''
+  end function has_flag
 
   !> The number of positional arguments.
   pure function positional_count(self) result(n)

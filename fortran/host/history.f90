@@ -4,6 +4,7 @@ module history
   use build_facts, only: project_version
   use checked_netcdf, only: netcdf_file
   use configuration, only: host_configuration
+  use flux_file, only: clear_sky_comment
   use host_state, only: column_state
   implicit none
   private
@@ -43,6 +44,7 @@ contains
       call file%put_attribute('title', 'Atmospheric columns stepped by radml-host, from the top of the atmosphere down')
       call file%put_attribute('source', 'radml-host '//project_version)
       call file%put_attribute('history', command)
+      if (state%columns%has_clouds()) call file%put_attribute('comment', clear_sky_comment)
       call file%put_attribute('columns', configuration%columns)
       call file%put_attribute('scheme', configuration%scheme)
       if (configuration%scheme == 'network') call file%put_attribute('model', configuration%model)

@@ -8,7 +8,7 @@ program radml_bench_radiation_program
   use checked_netcdf, only: netcdf_file
   use column_file, only: column_set
   use command_line, only: argument_list, history_entry
-  use flux_file, only: define_fluxes
+  use flux_file, only: clear_sky_comment, define_fluxes
   use host_status, only: status_bad_configuration, integer_text, real_text, stop_with_message
   use progress, only: progress_line, seconds_now
   use radiation, only: automatic_block, fitting_block, radiation_scheme
@@ -103,6 +103,7 @@ contains
     call file%put_attribute('title', 'RRTMG and a network on the same columns: times, fluxes and heating rates')
     call file%put_attribute('source', name//' '//project_version)
     call file%put_attribute('history', history_entry())
+    if (columns%has_clouds()) call file%put_attribute('comment', clear_sky_comment)
     call file%put_attribute('columns', arguments%get(1))
     call file%put_attribute('model', arguments%get(2))
     call file%put_attribute('threads', 1)

@@ -1,16 +1,28 @@
-!> One column of RRTMG longwave: from pressures, temperatures and mixing ratios to fluxes. No checks: the front door made them.
+!> One column of RRTMG longwave: from pressures, temperatures, mixing ratios and clouds to fluxes. No checks: the front door made
+!> them.
 module radml_rrtmg_longwave_column
-  use, intrinsic :: iso_fortran_env, only: real64
+  use, intrinsic :: iso_fortran_env, only: int64, real64
   use radml_rrtmg_constants
   use radml_rrtmg_kinds, only: wp
   use radml_rrtmg_longwave_bands
+  use radml_rrtmg_longwave_cloud_transfer, only: as_original, as_original_mcica, cloud_layers, exactly, &
+                                                 through_overlapping_clouds, through_subcolumns
   use radml_rrtmg_longwave_gas_optics, only: band_optics, layer_state, locate, mixture, planck_of_band
-  use radml_rrtmg_longwave_tables, only: first_aligned, lanes, longwave_tables, max_chunks
+  use radml_rrtmg_longwave_overlap, only: find_exchange, layer_exchange
+  use radml_rrtmg_longwave_tables, only: lanes, longwave_tables, max_chunks
   use radml_rrtmg_longwave_transfer, only: down_through_band, down_through_band_original, up_through_band
+  use radml_rrtmg_rows, only: cache_line, first_aligned
+  use radml_rrtmg_subcolumns, only: fill_subcolumns, longwave_stream, overlap_plan, plan_overlap, rrtmg_overlap_maximum_random
   implicit none
   private
 
   public :: solve_column, optical_depths_of_column
+
+  !> How clouds are treated.
+  integer, parameter, public :: no_clouds = 0         !! the column has none
+  integer, parameter, public :: by_subcolumns = 1     !! McICA, with subcolumns of its own making
+  integer, parameter, public :: given_subcolumns = 2  !! McICA, with the host's subcolumns
+  integer, parameter, public :: by_overlap = 3        !! the analytic solver, maximum-random overlap
 
   !> What a column holds, from the top of the atmosphere down.
   type, public :: column_input
@@ -21,10 +33,28 @@ module radml_rrtmg_longwave_column
     real(real64), allocatable :: h2o(:), o3(:), co2(:), ch4(:), n2o(:), o2(:)   !! in dry air [mol mol-1] (nlay)
     real(real64), allocatable :: cfc11(:), cfc12(:), cfc22(:), ccl4(:)          !! in dry air [mol mol-1] (nlay)
     real(real64) :: surface_temperature = 0           !! [K]
-    real(real64) :: surface_emissivity = 1            !! [1]
+    real(real64) :: surface_emissivity(n_bands) = 1   !! [1] (band)
+    real(wp), allocatable :: aerosol_depth(:,:)       !! optical depth of aerosol, not allocated if there is none [1] (nlay, band)
+    integer :: clouds = no_clouds                     !! how clouds are treated [1]
+    real(real64), allocatable :: cloud_fraction(:)    !! [1] (nlay)
+    real(wp), allocatable :: cloud_depth(:,:)         !! optical depth inside clouds [1] (nlay, band)
+    integer :: overlap = rrtmg_overlap_maximum_random !! for subcolumns of its own making [1]
+    integer :: draws = 1                              !! how many of these are averaged [1]
+    integer(int64) :: seed(2) = 0                     !! what these are drawn from [1]
+    logical, allocatable :: subcolumns(:,:)           !! the host's, true where a g-point sees cloud (nlay, g-point)
   contains
     procedure :: create => create_input
   end type column_input
+
+  !> Fluxes and heating rates of a column.
+  type, public :: column_result
+    real(real64), allocatable :: up(:), down(:)             !! fluxes at levels [W m-2] (nlay+1)
+    real(real64), allocatable :: heating_rate(:)            !! heating rate [K day-1] (nlay)
+    real(real64), allocatable :: up_clear(:), down_clear(:) !! fluxes without clouds [W m-2] (nlay+1)
+    real(real64), allocatable :: up_noise(:), down_noise(:) !! standard deviation of one draw [W m-2] (nlay+1)
+  contains
+    procedure :: create => create_result
+  end type column_result
 
   !> Room for the passes through a column, used band by band.
   type, public :: column_workspace
@@ -35,6 +65,13 @@ module radml_rrtmg_longwave_column
     !> For g-points and layers: optical depth, Planck fraction, absorptivity, upward emission; fluxes by vector lane and level.
     real(wp), allocatable :: room(:)
     integer :: depth = 0, fraction = 0, absorptivity = 0, emission_up = 0, up = 0, down = 0 !! where these begin in it
+    !> With clouds: absorptivity, upward emission and downward source inside them, where g-points see them; fluxes by vector
+    !> lane and level, draw after draw.
+    real(wp), allocatable :: cloud_room(:)
+    integer :: cloud_absorptivity = 0, cloud_up = 0, cloud_down = 0, cloudy = 0, all_up = 0, all_down = 0 !! where these begin in it
+    logical, allocatable :: has_cloud(:)                          !! layers that have cloud (nlay)
+    type(overlap_plan) :: plan                                    !! overlap of subcolumns
+    type(layer_exchange), allocatable :: downwards(:), upwards(:) !! overlap of the analytic solver (nlay)
   contains
     procedure :: create => create_workspace
   end type column_workspace
@@ -53,38 +90,53 @@ contains
     allocate (self%cfc11(n), self%cfc12(n), self%cfc22(n), self%ccl4(n), source=0.0_real64)
   end subroutine create_input
 
+  !> Room for the results of a column.
+  subroutine create_result(self, n)
+    class(column_result), intent(inout) :: self !! results
+    integer, intent(in) :: n                    !! layers [1]
+
+    allocate (self%up(n + 1), self%down(n + 1), self%heating_rate(n), self%up_clear(n + 1), self%down_clear(n + 1), &
+              self%up_noise(n + 1), self%down_noise(n + 1))
+  end subroutine create_result
+
   !> Room for the passes through a column.
-  subroutine create_workspace(self, n)
+  subroutine create_workspace(self, n, draws)
     class(column_workspace), intent(inout) :: self !! workspace
     integer, intent(in) :: n                       !! layers [1]
+    integer, intent(in) :: draws                   !! how many draws of subcolumns there are; 0: no clouds [1]
 
     allocate (self%layer(n), self%mix(n, n_pairs), self%temperature_layer(n), self%temperature_level(n + 1), &
               self%planck_layer(n), self%planck_level(n + 1))
-    allocate (self%room(lanes*(4*max_chunks*n + 2*(n + 1) + 1)))
+    allocate (self%room(lanes*(4*max_chunks*n + 2*(n + 1)) + cache_line))
     self%depth = first_aligned(self%room)
     self%fraction = self%depth + lanes*max_chunks*n
     self%absorptivity = self%fraction + lanes*max_chunks*n
     self%emission_up = self%absorptivity + lanes*max_chunks*n
     self%up = self%emission_up + lanes*max_chunks*n
     self%down = self%up + lanes*(n + 1)
+    if (draws < 1) return
+    allocate (self%has_cloud(n), self%downwards(n), self%upwards(n))
+    allocate (self%cloud_room(lanes*(4*max_chunks*n + 2*draws*(n + 1)) + cache_line))
+    self%cloud_absorptivity = first_aligned(self%cloud_room)
+    self%cloud_up = self%cloud_absorptivity + lanes*max_chunks*n
+    self%cloud_down = self%cloud_up + lanes*max_chunks*n
+    self%cloudy = self%cloud_down + lanes*max_chunks*n
+    self%all_up = self%cloudy + lanes*max_chunks*n
+    self%all_down = self%all_up + lanes*draws*(n + 1)
   end subroutine create_workspace
 
   !> Fluxes and heating rates of one column.
-  subroutine solve_column(tables, n, original, input, workspace, up, down, heating_rate)
+  subroutine solve_column(tables, n, original, input, workspace, result)
     type(longwave_tables), intent(in) :: tables         !! coefficient tables
     integer, intent(in) :: n                            !! layers [1]
-    logical, intent(in) :: original                     !! use the original's transmittance table
+    logical, intent(in) :: original                     !! do as the original does, with its transmittance table
     type(column_input), intent(in) :: input             !! column
     type(column_workspace), intent(inout) :: workspace  !! room
-    real(real64), intent(out) :: up(n + 1)              !! upward flux at levels [W m-2] (nlay+1)
-    real(real64), intent(out) :: down(n + 1)            !! downward flux at levels [W m-2] (nlay+1)
-    real(real64), intent(out) :: heating_rate(n)        !! heating rate [K day-1] (nlay)
-    real(real64), parameter :: rate = rrtmg_gravity*rrtmg_seconds_per_day/rrtmg_heat_capacity
+    type(column_result), intent(inout) :: result        !! fluxes and heating rates
     real(wp) :: secant(n_bands), radiance(lanes, max_chunks), planck_surface(1), emissivity
-    integer :: k, b, c, g, chunks, bottom
+    integer :: k, b, c, g, chunks, bottom, clouds, draws, way
 
     secant = diffusivity_secant(precipitable_water(n, input))
-    emissivity = real(input%surface_emissivity, wp)
     associate (w => workspace)
       w%temperature_layer = real(input%temperature_layer, wp)
       w%temperature_level = real(input%temperature_level, wp)
@@ -93,12 +145,21 @@ contains
         call locate(tables, w%layer(k), w%mix(k, :))
       end do
       w%room(w%up:w%down + lanes*(n + 1) - 1) = 0
+      call prepare_clouds(n, input, w, clouds, draws)
+      way = exactly
+      if (original) way = merge(as_original, as_original_mcica, clouds == by_overlap)
       do b = 1, n_bands
         chunks = tables%band(b)%chunks
+        emissivity = real(input%surface_emissivity(b), wp)
         call band_optics(tables, b, n, w%layer, w%mix, chunks, w%room(w%depth), w%room(w%fraction))
+        if (allocated(input%aerosol_depth)) call add_aerosol(lanes*chunks, n, input%aerosol_depth(:, b), w%room(w%depth))
         call planck_of_band(tables, b, n, w%temperature_layer, w%planck_layer)
         call planck_of_band(tables, b, n + 1, w%temperature_level, w%planck_level)
         call planck_of_band(tables, b, 1, [real(input%surface_temperature, wp)], planck_surface)
+        if (clouds /= no_clouds) &
+          call cloud_layers(tables, way, n, chunks, secant(b), w%has_cloud, w%room(w%depth), input%cloud_depth(:, b), &
+                            w%room(w%fraction), w%planck_layer, w%planck_level, w%cloud_room(w%cloud_absorptivity), &
+                            w%cloud_room(w%cloud_up), w%cloud_room(w%cloud_down))
         if (original) then
           call down_through_band_original(tables, n, chunks, secant(b), w%room(w%depth), w%room(w%fraction), w%planck_layer, &
                                           w%planck_level, w%room(w%absorptivity), w%room(w%emission_up), radiance, w%room(w%down))
@@ -114,17 +175,156 @@ contains
           end do
         end do
         call up_through_band(n, chunks, w%room(w%absorptivity), w%room(w%emission_up), radiance, w%room(w%up))
+        if (clouds /= no_clouds) &
+          call through_clouds(tables, b, n, clouds, draws, input, emissivity*planck_surface(1), 1 - emissivity, w)
       end do
-      do k = 1, n + 1
-        up(k) = sum(w%room(w%up + (k - 1)*lanes:w%up + k*lanes - 1))
-        down(k) = sum(w%room(w%down + (k - 1)*lanes:w%down + k*lanes - 1))
+      call sum_lanes(n, 1, w%room(w%up), result%up_clear, result%up_noise)
+      call sum_lanes(n, 1, w%room(w%down), result%down_clear, result%down_noise)
+      if (clouds == no_clouds) then
+        result%up = result%up_clear
+        result%down = result%down_clear
+      else
+        call sum_lanes(n, draws, w%cloud_room(w%all_up), result%up, result%up_noise)
+        call sum_lanes(n, draws, w%cloud_room(w%all_down), result%down, result%down_noise)
+      end if
+    end associate
+    call heat(n, input%pressure_level, result%up, result%down, result%heating_rate)
+  end subroutine solve_column
+
+  !> Down and up through band `b` with its clouds, after the pass through clear sky.
+  subroutine through_clouds(tables, b, n, clouds, draws, input, surface_emission, reflectivity, workspace)
+    type(longwave_tables), intent(in) :: tables         !! coefficient tables
+    integer, intent(in) :: b                            !! band [1]
+    integer, intent(in) :: n                            !! layers [1]
+    integer, intent(in) :: clouds                       !! how clouds are treated [1]
+    integer, intent(in) :: draws                        !! draws of subcolumns [1]
+    type(column_input), intent(in) :: input             !! column
+    real(wp), intent(in) :: surface_emission            !! emissivity times Planck function [W cm-2 sr-1 cm]
+    real(wp), intent(in) :: reflectivity                !! of the surface [1]
+    type(column_workspace), intent(inout) :: workspace  !! room
+    integer :: draw, at, chunks, offset
+
+    chunks = tables%band(b)%chunks
+    offset = tables%band(b)%offset
+    associate (w => workspace)
+      if (clouds == by_overlap) then
+        call through_overlapping_clouds(n, chunks, w%downwards, w%upwards, w%room(w%fraction), w%room(w%absorptivity), &
+                                        w%room(w%emission_up), w%room(w%depth), w%cloud_room(w%cloud_absorptivity), &
+                                        w%cloud_room(w%cloud_up), w%cloud_room(w%cloud_down), surface_emission, reflectivity, &
+                                        w%cloud_room(w%all_up), w%cloud_room(w%all_down))
+        return
+      end if
+      do draw = 1, draws
+        if (clouds == by_subcolumns) then
+          call fill_subcolumns(w%plan, n, input%seed, draw, longwave_stream, offset + 1, lanes*chunks, w%cloud_room(w%cloudy))
+        else
+          call take_subcolumns(input%subcolumns, offset, tables%band(b)%points, lanes*chunks, n, w%cloud_room(w%cloudy))
+        end if
+        at = (draw - 1)*lanes*(n + 1)
+        call through_subcolumns(n, chunks, w%has_cloud, w%cloud_room(w%cloudy), w%room(w%fraction), w%room(w%absorptivity), &
+                                w%room(w%emission_up), w%room(w%depth), w%cloud_room(w%cloud_absorptivity), &
+                                w%cloud_room(w%cloud_up), w%cloud_room(w%cloud_down), surface_emission, reflectivity, &
+                                w%cloud_room(w%all_up + at), w%cloud_room(w%all_down + at))
       end do
     end associate
+  end subroutine through_clouds
+
+  !> Heating rates from fluxes.
+  pure subroutine heat(n, pressure_level, up, down, heating_rate)
+    integer, intent(in) :: n                           !! layers [1]
+    real(real64), intent(in) :: pressure_level(n + 1)  !! [Pa] (nlay+1)
+    real(real64), intent(in) :: up(n + 1)              !! upward flux at levels [W m-2] (nlay+1)
+    real(real64), intent(in) :: down(n + 1)            !! downward flux at levels [W m-2] (nlay+1)
+    real(real64), intent(out) :: heating_rate(n)       !! [K day-1] (nlay)
+    real(real64), parameter :: rate = rrtmg_gravity*rrtmg_seconds_per_day/rrtmg_heat_capacity
+    integer :: k
 
     do k = 1, n
-      heating_rate(k) = rate*((up(k + 1) - down(k + 1)) - (up(k) - down(k)))/(input%pressure_level(k + 1) - input%pressure_level(k))
+      heating_rate(k) = rate*((up(k + 1) - down(k + 1)) - (up(k) - down(k)))/(pressure_level(k + 1) - pressure_level(k))
     end do
-  end subroutine solve_column
+  end subroutine heat
+
+  !> Whether the column has clouds, and if so how they overlap; no clouds cost nothing and change no bit.
+  subroutine prepare_clouds(n, input, workspace, clouds, draws)
+    integer, intent(in) :: n                            !! layers [1]
+    type(column_input), intent(in) :: input             !! column
+    type(column_workspace), intent(inout) :: workspace  !! room
+    integer, intent(out) :: clouds                      !! how they are treated [1]
+    integer, intent(out) :: draws                       !! draws of subcolumns [1]
+
+    clouds = input%clouds
+    draws = 1
+    if (clouds == no_clouds) return
+    associate (w => workspace)
+      select case (clouds)
+      case (by_subcolumns)
+        call plan_overlap(n, input%cloud_fraction, input%overlap, w%plan)
+        w%has_cloud = w%plan%cloudy
+        draws = input%draws
+      case (given_subcolumns)
+        w%has_cloud = any(input%subcolumns, 2)
+      case (by_overlap)
+        call find_exchange(n, input%cloud_fraction, .true., w%downwards)
+        call find_exchange(n, input%cloud_fraction, .false., w%upwards)
+        w%has_cloud = w%downwards%cloudy
+      end select
+      if (any(w%has_cloud)) then
+        w%cloud_room(w%all_up:w%all_down + lanes*draws*(n + 1) - 1) = 0
+      else
+        clouds = no_clouds
+        draws = 1
+      end if
+    end associate
+  end subroutine prepare_clouds
+
+  !> Add the optical depth of aerosol, the same at all g-points.
+  pure subroutine add_aerosol(points, n, aerosol_depth, depth)
+    integer, intent(in) :: points                 !! g-points [1]
+    integer, intent(in) :: n                      !! layers [1]
+    real(wp), intent(in) :: aerosol_depth(n)      !! what to add [1] (nlay)
+    real(wp), intent(inout) :: depth(points, n)   !! optical depth [1] (g-point, nlay)
+    integer :: k
+
+    do k = 1, n
+      depth(:, k) = max(depth(:, k), 0.0_wp) + aerosol_depth(k)
+    end do
+  end subroutine add_aerosol
+
+  !> The host's subcolumns of one band; the lanes behind its last g-point stay clear.
+  pure subroutine take_subcolumns(subcolumns, offset, used, points, n, cloudy)
+    logical, intent(in) :: subcolumns(:,:)      !! the host's, of all g-points (nlay, g-point)
+    integer, intent(in) :: offset               !! g-points of the bands before [1]
+    integer, intent(in) :: used                 !! g-points of the band [1]
+    integer, intent(in) :: points               !! g-points with room [1]
+    integer, intent(in) :: n                    !! layers [1]
+    real(wp), intent(out) :: cloudy(points, n)  !! 1: cloudy, 0: clear [1] (g-point, nlay)
+    integer :: k
+
+    cloudy = 0
+    do k = 1, n
+      cloudy(:used, k) = merge(1.0_wp, 0.0_wp, subcolumns(k, offset + 1:offset + used))
+    end do
+  end subroutine take_subcolumns
+
+  !> Fluxes from those by lane: the mean of the draws, and the standard deviation of one.
+  pure subroutine sum_lanes(n, draws, by_lane, flux, noise)
+    integer, intent(in) :: n                                !! layers [1]
+    integer, intent(in) :: draws                            !! draws [1]
+    real(wp), intent(in) :: by_lane(lanes, n + 1, draws)    !! flux by lane [W m-2] (lane, nlay+1, draw)
+    real(real64), intent(inout) :: flux(n + 1)              !! mean flux [W m-2] (nlay+1)
+    real(real64), intent(inout) :: noise(n + 1)             !! standard deviation of a draw, 0 where there is one [W m-2] (nlay+1)
+    real(real64) :: of_draw(draws)
+    integer :: k, d
+
+    do k = 1, n + 1
+      do d = 1, draws
+        of_draw(d) = sum(by_lane(:, k, d))
+      end do
+      flux(k) = sum(of_draw)/draws
+      ! Never a division by zero: the compiler may do it before it asks.
+      noise(k) = sqrt(sum((of_draw - flux(k))**2)/max(1, draws - 1))
+    end do
+  end subroutine sum_lanes
 
   !> Optical depths and Planck fractions of one column.
   subroutine optical_depths_of_column(tables, n, input, optical_depth, planck_fraction)

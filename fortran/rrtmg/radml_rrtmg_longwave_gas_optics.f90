@@ -7,13 +7,14 @@ module radml_rrtmg_longwave_gas_optics
   use radml_rrtmg_kinds, only: wp
   use radml_rrtmg_longwave_bands
   use radml_rrtmg_longwave_tables
+  use radml_rrtmg_nodes, only: layer_nodes, nodes_below, place
+  use radml_rrtmg_rows, only: sum_long_rows, sum_short_rows
   implicit none
   private
 
   public :: locate, band_optics, planck_of_band
 
   integer, parameter :: max_rows = 64
-  real(wp), parameter :: tropopause = 4.56_wp !! ln p below which the tables of the upper atmosphere hold [ln hPa]
   real(wp), parameter :: binary_limit = 1 - 1e-6_wp
 
   !> Mixture of two key species: the first of up to three rows and their weights, at the two reference pressures.
@@ -24,19 +25,10 @@ module radml_rrtmg_longwave_gas_optics
   end type mixture
 
   !> Where a layer lies between the nodes of the tables, and what it holds.
-  type, public :: layer_state
-    real(wp) :: pressure = 0            !! [hPa]
-    real(wp) :: temperature = 0         !! [K]
-    real(wp) :: dry = 0                 !! dry air [1e20 cm-2]
+  type, extends(layer_nodes), public :: layer_state
     real(wp) :: amount(n_absorbers) = 0 !! absorbers [1e20 cm-2]
-    integer :: side = below             !! below or above the tropopause
-    integer :: pressure_node = 0        !! reference pressure just above the layer's
-    integer :: temperature_node(2) = 0  !! at that reference pressure and the next
-    real(wp) :: weight(2, 2) = 0        !! weights of the nodes [1] (temperature, pressure)
-    integer :: self_node = 0, foreign_node = 0, minor_node = 0
-    real(wp) :: self_weight(2) = 0, foreign_weight(2) = 0 !! times amounts [1e20 cm-2]
+    integer :: minor_node = 0
     real(wp) :: minor_weight(2) = 0     !! [1]
-    real(wp) :: density = 0             !! p/T [hPa K-1]
   end type layer_state
 
 contains
@@ -46,37 +38,11 @@ contains
     type(longwave_tables), intent(in) :: tables    !! coefficient tables
     type(layer_state), intent(inout) :: layer      !! layer to complete
     type(mixture), intent(inout) :: mix(:)         !! its mixtures of key species (pair)
-    real(wp) :: log_pressure, toward_next, position, scale, water, fraction(2)
+    real(wp) :: position
     integer :: j, node
 
-    log_pressure = log(layer%pressure)
-    layer%side = merge(below, above, log_pressure > tropopause)
-
-    j = min(58, max(1, int(36 - 5*(log_pressure + 0.04_wp))))
-    layer%pressure_node = j
-    toward_next = 5*(tables%log_pressure(j) - log_pressure)
-    do node = 1, 2
-      position = (layer%temperature - tables%temperature(j + node - 1))/15
-      layer%temperature_node(node) = min(4, max(1, int(3 + position)))
-      fraction(node) = position - (layer%temperature_node(node) - 3)
-    end do
-    layer%weight(:, 1) = (1 - toward_next)*[1 - fraction(1), fraction(1)]
-    layer%weight(:, 2) = toward_next*[1 - fraction(2), fraction(2)]
-
-    water = layer%amount(h2o)/layer%dry
-    layer%density = layer%pressure/layer%temperature
-    scale = layer%density*(296.0_wp/1013.0_wp)/(1 + water)*layer%amount(h2o)
-    if (layer%side == below) then
-      position = (332 - layer%temperature)/36
-      layer%foreign_node = min(2, max(1, int(position)))
-    else
-      position = (layer%temperature - 188)/36 + 2
-      layer%foreign_node = 3
-    end if
-    layer%foreign_weight = scale*[1 - (position - layer%foreign_node), position - layer%foreign_node]
-    position = (layer%temperature - 188)/7.2_wp - 7
-    layer%self_node = min(9, max(1, int(position)))
-    layer%self_weight = scale*water*[1 - (position - layer%self_node), position - layer%self_node]
+    call place(layer%layer_nodes, tables%log_pressure, tables%temperature, layer%amount(h2o))
+    j = layer%pressure_node
     position = (layer%temperature - 180.8_wp)/7.2_wp
     layer%minor_node = min(18, max(1, int(position)))
     layer%minor_weight = [1 - (position - layer%minor_node), position - layer%minor_node]
@@ -196,7 +162,7 @@ contains
       base = half%key_row + (layer%temperature_node(node) - 1)*half%key_points
       if (half%key_pressures) then
         k = layer%pressure_node + node - 2
-        if (layer%side == above) k = k - 12
+        if (layer%side == above) k = k - nodes_below
         base = base + 5*half%key_points*k
       else
         base = half%key_row
@@ -316,74 +282,6 @@ contains
       amount = amount*layer%density*amount/(layer%dry + layer%amount(h2o))
     end select
   end function minor_amount
-
-  !> Weighted sum of table rows, for a band of one chunk.
-  pure subroutine sum_short_rows(n, row, weight, scale, table, total)
-    integer, intent(in) :: n                     !! rows, a multiple of four, not zero [1]
-    integer, intent(in) :: row(n)                !! rows [1] (row)
-    real(wp), intent(in) :: weight(n)            !! weights [1e20 cm-2] (row)
-    real(wp), intent(in) :: scale                !! factor of the sum [1]
-    real(wp), intent(in) :: table(lanes, *)     !! table [1e-20 cm2] (g-point, row)
-    real(wp), intent(inout) :: total(lanes)     !! sum [1] (g-point)
-    integer :: g, i, j1, j2, j3, j4
-    real(wp) :: w1, w2, w3, w4
-
-    do i = 1, n, 4
-      j1 = row(i)
-      j2 = row(i + 1)
-      j3 = row(i + 2)
-      j4 = row(i + 3)
-      w1 = scale*weight(i)
-      w2 = scale*weight(i + 1)
-      w3 = scale*weight(i + 2)
-      w4 = scale*weight(i + 3)
-      if (i == 1) then
-        !$omp simd
-        do g = 1, lanes
-          total(g) = w1*table(g, j1) + w2*table(g, j2) + w3*table(g, j3) + w4*table(g, j4)
-        end do
-      else
-        !$omp simd
-        do g = 1, lanes
-          total(g) = total(g) + (w1*table(g, j1) + w2*table(g, j2) + w3*table(g, j3) + w4*table(g, j4))
-        end do
-      end if
-    end do
-  end subroutine sum_short_rows
-
-  !> Weighted sum of table rows, for a band of two chunks; the same for a compile-time length of twice as many g-points.
-  pure subroutine sum_long_rows(n, row, weight, scale, table, total)
-    integer, intent(in) :: n                     !! rows, a multiple of four, not zero [1]
-    integer, intent(in) :: row(n)                !! rows [1] (row)
-    real(wp), intent(in) :: weight(n)            !! weights [1e20 cm-2] (row)
-    real(wp), intent(in) :: scale                !! factor of the sum [1]
-    real(wp), intent(in) :: table(2*lanes, *)   !! table [1e-20 cm2] (g-point, row)
-    real(wp), intent(inout) :: total(2*lanes)   !! sum [1] (g-point)
-    integer :: g, i, j1, j2, j3, j4
-    real(wp) :: w1, w2, w3, w4
-
-    do i = 1, n, 4
-      j1 = row(i)
-      j2 = row(i + 1)
-      j3 = row(i + 2)
-      j4 = row(i + 3)
-      w1 = scale*weight(i)
-      w2 = scale*weight(i + 1)
-      w3 = scale*weight(i + 2)
-      w4 = scale*weight(i + 3)
-      if (i == 1) then
-        !$omp simd
-        do g = 1, 2*lanes
-          total(g) = w1*table(g, j1) + w2*table(g, j2) + w3*table(g, j3) + w4*table(g, j4)
-        end do
-      else
-        !$omp simd
-        do g = 1, 2*lanes
-          total(g) = total(g) + (w1*table(g, j1) + w2*table(g, j2) + w3*table(g, j3) + w4*table(g, j4))
-        end do
-      end if
-    end do
-  end subroutine sum_long_rows
 
   !> Planck fractions between two rows, for a band of one chunk.
   pure subroutine mix_short_fractions(row, weight, table, fraction)

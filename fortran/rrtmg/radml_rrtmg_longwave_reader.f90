@@ -1,14 +1,14 @@
 !> Reads RRTMG longwave's coefficient file and reduces its 16 g-points per band to RRTMG's 140 in all.
 !>
-!> The only module that knows NetCDF. Absorption coefficients are averaged with the Gaussian weights of the g-points that are
-!> merged; Planck fractions are summed.
+!> Absorption coefficients are averaged with the Gaussian weights of the g-points that are merged; Planck fractions are summed.
 module radml_rrtmg_longwave_reader
-  use, intrinsic :: iso_fortran_env, only: int32, int64, real64
-  use netcdf
+  use, intrinsic :: iso_fortran_env, only: real64
   use radml_rrtmg_constants, only: rrtmg_pi
   use radml_rrtmg_kinds, only: wp
   use radml_rrtmg_longwave_bands
   use radml_rrtmg_longwave_tables
+  use radml_rrtmg_rows, only: align, append
+  use radml_rrtmg_table_file, only: merged_weight, table_file, text
   implicit none
   private
 
@@ -21,16 +21,6 @@ module radml_rrtmg_longwave_reader
   integer, parameter :: n_points(2) = [9, 5]      ! points of the binary parameter
   character(len=*), parameter :: half_name(2) = [character(len=5) :: "lower", "upper"]
 
-  !> An open file, and the first thing that went wrong with it.
-  type :: table_file
-    integer :: id = -1
-    character(len=:), allocatable :: path
-    character(len=:), allocatable :: problem
-  contains
-    procedure :: get
-    procedure :: check
-  end type table_file
-
 contains
 
   !> Read `path`. On failure `problem` is allocated and `tables` is not marked as loaded.
@@ -41,26 +31,9 @@ contains
     type(table_file) :: file
     real(real64), allocatable :: weight(:), group(:), width(:), planck(:), reference(:)
     real(real64) :: reduction(n_file_gpoints)
-    integer :: code, version, b, pair, offset, there
+    integer :: b, pair, offset
 
-    file%path = trim(path)
-    open (newunit=there, file=file%path, status="old", action="read", iostat=code)
-    if (code /= 0) then
-      problem = file%path//": no such file, or not readable; expected RRTMG's longwave tables (data/rrtmg_longwave.nc)"
-      return
-    end if
-    close (there)
-    code = nf90_open(file%path, nf90_nowrite, file%id)
-    if (code /= nf90_noerr) then
-      problem = file%path//": not a whole NetCDF-4 file ("//trim(nf90_strerror(code))//"); expected RRTMG's longwave tables"
-      return
-    end if
-    version = 0
-    code = nf90_get_att(file%id, nf90_global, "format_version", version)
-    call file%check(code == nf90_noerr, "has no global attribute format_version; not RRTMG's longwave tables")
-    call file%check(version == format_version, "global attribute format_version: expected "//trim(text(format_version))// &
-                    ", got "//trim(text(version))//"; not the longwave tables of this release")
-
+    call file%open(path, "RRTMG's longwave tables (data/rrtmg_longwave.nc)", format_version, "RRTMG longwave")
     call file%get("gpoint_weight", n_file_gpoints, weight)
     call file%get("gpoint_group", n_file_gpoints*n_bands, group)
     call file%get("band_width", n_bands, width)
@@ -92,7 +65,7 @@ contains
     end do
     if (.not. allocated(file%problem)) &
       call file%check(offset == n_gpoints, "expected "//trim(text(n_gpoints))//" g-points, got "//trim(text(offset)))
-    code = nf90_close(file%id)
+    call file%close()
     if (allocated(file%problem)) then
       problem = file%problem
       return
@@ -100,18 +73,6 @@ contains
     call fill_lookup(tables)
     tables%loaded = .true.
   end subroutine read_longwave_tables
-
-  !> Sum of the weights of all g-points that are merged with each.
-  pure function merged_weight(weight, group) result(total)
-    real(real64), intent(in) :: weight(:) !! weights [1] (gpoint)
-    integer, intent(in) :: group(:)       !! reduced g-point [1] (gpoint)
-    real(real64) :: total(size(weight))
-    integer :: g
-
-    do g = 1, size(weight)
-      total(g) = sum(weight, mask=group == group(g))
-    end do
-  end function merged_weight
 
   !> Read all tables of band `b`.
   subroutine read_band(file, b, group, reduction, tables, offset)
@@ -259,109 +220,4 @@ contains
       call append(fraction, tables%flux_weight(b)*rows(:tables%band(b)%chunks*lanes, :half%fraction_points))
     end subroutine read_fractions
   end subroutine read_band
-
-  !> Put rows behind the rows there are.
-  subroutine append(pool, rows)
-    real(wp), allocatable, intent(inout) :: pool(:,:) !! rows so far [any] (chunks*lanes, row)
-    real(wp), intent(in) :: rows(:,:)                 !! rows to add [any] (chunks*lanes, row)
-    real(wp), allocatable :: longer(:,:)
-
-    allocate (longer(size(pool, 1), size(pool, 2) + size(rows, 2)))
-    longer(:, :size(pool, 2)) = pool
-    longer(:, size(pool, 2) + 1:) = rows
-    call move_alloc(longer, pool)
-  end subroutine append
-
-  !> Rows one behind the other, the first at the beginning of a cache line.
-  subroutine align(rows, flat, first)
-    real(wp), intent(in) :: rows(:,:)                !! rows [any] (chunks*lanes, row)
-    real(wp), allocatable, intent(inout) :: flat(:)  !! the same and some room [any] (element)
-    integer, intent(out) :: first                    !! where they begin [1]
-
-    allocate (flat(size(rows) + lanes), source=0.0_wp)
-    first = first_aligned(flat)
-    flat(first:first + size(rows) - 1) = reshape(rows, [size(rows)])
-  end subroutine align
-
-  !> Read a whole variable as one sequence, check its size and its checksum. Does nothing after an earlier problem.
-  subroutine get(self, name, expected, values)
-    class(table_file), intent(inout) :: self                !! open file
-    character(len=*), intent(in) :: name                    !! variable
-    integer, intent(in) :: expected                         !! number of values it should have [1]
-    real(real64), allocatable, intent(out) :: values(:)     !! its values, in the file's order [any] (value)
-    integer :: code, variable, rank, d, length
-    integer :: dimension_id(nf90_max_var_dims)
-    integer, allocatable :: extent(:), start(:)
-    character(len=16) :: checksum
-
-    allocate (values(expected), source=0.0_real64)
-    if (allocated(self%problem)) return
-    code = nf90_inq_varid(self%id, name, variable)
-    call self%check(code == nf90_noerr, "has no variable "//name//"; not RRTMG's longwave tables")
-    if (allocated(self%problem)) return
-    code = nf90_inquire_variable(self%id, variable, ndims=rank, dimids=dimension_id)
-    allocate (extent(rank), start(rank))
-    start = 1
-    do d = 1, rank
-      code = nf90_inquire_dimension(self%id, dimension_id(d), len=extent(d))
-    end do
-    call self%check(product(extent) == expected, &
-                    "variable "//name//": expected "//trim(text(expected))//" values, got "//trim(text(product(extent))))
-    if (allocated(self%problem)) return
-    code = nf90_get_var(self%id, variable, values, start=start, count=extent)
-    call self%check(code == nf90_noerr, &
-                    "variable "//name//" cannot be read ("//trim(nf90_strerror(code))//"); the file is damaged")
-    if (allocated(self%problem)) return
-    checksum = ""
-    code = nf90_inquire_attribute(self%id, variable, "fletcher64", len=length)
-    if (code == nf90_noerr .and. length == len(checksum)) code = nf90_get_att(self%id, variable, "fletcher64", checksum)
-    call self%check(code == nf90_noerr .and. checksum == fletcher64(values), &
-                    "variable "//name//": checksum expected "//trim(checksum)//", got "//fletcher64(values)// &
-                    "; the file is damaged")
-  end subroutine get
-
-  !> Keep the first problem.
-  subroutine check(self, good, message)
-    class(table_file), intent(inout) :: self  !! open file
-    logical, intent(in) :: good               !! whether all is well
-    character(len=*), intent(in) :: message   !! what is wrong if not
-
-    if (.not. good .and. .not. allocated(self%problem)) self%problem = self%path//": "//message
-  end subroutine check
-
-  !> Fletcher's checksum over the 32-bit words of the values, lower word first, as 16 hexadecimal digits.
-  pure function fletcher64(values) result(digits)
-    real(real64), intent(in) :: values(:) !! values [any] (value)
-    character(len=16) :: digits
-    integer(int64), parameter :: modulus = 4294967295_int64
-    integer, parameter :: block = 16384 ! sums of so many words do not overflow
-    integer(int64) :: first, second, word
-    integer :: i, last
-
-    first = 0
-    second = 0
-    do last = block, size(values) + block - 1, block
-      do i = last - block + 1, min(last, size(values))
-        word = transfer(values(i), word)
-        first = first + iand(word, modulus)
-        second = second + first
-        first = first + iand(shiftr(word, 32), modulus)
-        second = second + first
-      end do
-      first = mod(first, modulus)
-      second = mod(second, modulus)
-    end do
-    write (digits, "(2z8.8)") second, first
-    do i = 1, len(digits)
-      if (digits(i:i) >= "A" .and. digits(i:i) <= "F") digits(i:i) = achar(iachar(digits(i:i)) + 32)
-    end do
-  end function fletcher64
-
-  !> A number as text, of fixed length: gfortran 12 keeps the length of a deferred-length result in static memory.
-  pure function text(number) result(digits)
-    integer, intent(in) :: number !! number [1]
-    character(len=12) :: digits
-
-    write (digits, "(i0)") number
-  end function text
 end module radml_rrtmg_longwave_reader

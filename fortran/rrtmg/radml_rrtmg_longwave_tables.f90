@@ -3,19 +3,17 @@
 !> A *row* is the absorption (or the Planck fraction) at all g-points of a band for one node of the interpolation. Rows are
 !> padded, with zeros, to one or two chunks of `lanes` g-points, so that every inner loop has the same fixed length.
 module radml_rrtmg_longwave_tables
-  use, intrinsic :: iso_c_binding, only: c_intptr_t, c_loc
   use, intrinsic :: iso_fortran_env, only: real64
   use radml_rrtmg_kinds, only: wp
   use radml_rrtmg_longwave_bands, only: n_bands, n_pairs
+  use radml_rrtmg_nodes, only: above, below, n_reference
+  use radml_rrtmg_rows, only: first_aligned, lanes
   implicit none
   private
 
-  integer, parameter, public :: lanes = 8       !! g-points of a chunk: what one vector register of 512 bits holds in real64
   integer, parameter, public :: max_chunks = 2  !! chunks of the widest band
-  integer, parameter, public :: n_reference = 59                   !! reference levels
   integer, parameter, public :: n_planck = 181                     !! temperatures of the Planck table
   integer, parameter, public :: first_planck_temperature = 160     !! [K]
-  integer, parameter, public :: below = 1, above = 2               !! the tropopause
   integer, parameter, public :: n_lookup = 10000                   !! intervals of the original's transmittance table
   real(real64), parameter, public :: pade = 0.278_real64           !! constant of that table's abscissa
 
@@ -62,19 +60,9 @@ module radml_rrtmg_longwave_tables
     logical :: loaded = .false.
   end type longwave_tables
 
-  public :: fill_lookup, first_aligned
+  public :: above, below, fill_lookup, n_reference, first_aligned, lanes
 
 contains
-
-  !> First element that lies at the beginning of a cache line of 64 bytes; the array has room for `lanes` elements more.
-  function first_aligned(array) result(first)
-    real(wp), target, contiguous, intent(in) :: array(:) !! array [any] (element)
-    integer :: first                                     !! element [1]
-    integer(c_intptr_t) :: address
-
-    address = transfer(c_loc(array(1)), address)
-    first = 1 + int(modulo(-address, 64_c_intptr_t))*8/storage_size(array)
-  end function first_aligned
 
   !> The original's tables over tau/(tau + 1/pade): transmittance with a floor of 1e-20, and the linear-in-tau weight.
   pure subroutine fill_lookup(tables)

@@ -9,7 +9,7 @@ module radml_rrtmg_longwave_transfer
   implicit none
   private
 
-  public :: down_through_band, down_through_band_original, up_through_band
+  public :: absorption_of, down_through_band, down_through_band_original, up_through_band
 
   !> Below this optical depth the original's series, tau - tau**2/2 and tau/6, replace differences of nearly equal numbers.
   real(wp), parameter :: thin = 0.06_wp
@@ -25,13 +25,38 @@ module radml_rrtmg_longwave_transfer
 
 contains
 
+  !> Absorptivity and linear-in-tau weight of one chunk, with exact exponentials as in `down_through_band`.
+  pure subroutine absorption_of(depth, absorptivity, towards)
+    real(wp), intent(in) :: depth(lanes)          !! optical depth along the path [1] (lane)
+    real(wp), intent(out) :: absorptivity(lanes)  !! [1] (lane)
+    real(wp), intent(out) :: towards(lanes)       !! weight of the level in the source [1] (lane)
+    real(wp) :: x, y, e, a, xs, weight
+    integer :: g, i
+
+    !$omp simd private(x, y, e, a, xs, weight)
+    do g = 1, lanes
+      x = depth(g)
+      xs = max(x, thin)
+      y = min(xs, thick)*(1.0_wp/128) - middle
+      e = c0 + y*(c1 + y*(c2 + y*(c3 + y*(c4 + y*(c5 + y*(c6 + y*(c7 + y*(c8 + y*c9))))))))
+      do i = 1, 7
+        e = e*e
+      end do
+      a = 1 - e
+      weight = 1 - 2*(a - xs*e)/(xs*a)
+      absorptivity(g) = merge(x - 0.5_wp*x*x, a, x < thin)
+      towards(g) = merge(x*(1.0_wp/6), weight, x < thin)
+    end do
+  end subroutine absorption_of
+
   !> Downward through all layers of a band, with exact exponentials.
   pure subroutine down_through_band(n, chunks, secant, depth, fraction, planck_layer, planck_level, absorptivity, emission_up, &
                                     radiance, down)
     integer, intent(in) :: n                                !! layers [1]
     integer, intent(in) :: chunks                           !! chunks of g-points of the band [1]
     real(wp), intent(in) :: secant                          !! secant of the diffusivity angle [1]
-    real(wp), intent(in) :: depth(lanes, chunks, n)         !! vertical optical depth [1] (g-point, nlay)
+    real(wp), intent(inout) :: depth(lanes, chunks, n)      !! in: vertical optical depth [1]; out: Planck function of what layers
+                                                            !! emit downwards [W cm-2 sr-1 cm] (g-point, nlay)
     real(wp), intent(in) :: fraction(lanes, chunks, n)      !! Planck fraction times flux weight (g-point, nlay)
     real(wp), intent(in) :: planck_layer(n)                 !! Planck function of layers [W cm-2 sr-1 cm] (nlay)
     real(wp), intent(in) :: planck_level(n + 1)             !! Planck function at levels [W cm-2 sr-1 cm] (nlay+1)
@@ -63,6 +88,7 @@ contains
           a = merge(x - 0.5_wp*x*x, a, x < thin)
           towards = merge(x*(1.0_wp/6), towards, x < thin)
           source = planck_layer(k) + towards*(planck_level(k + 1) - planck_layer(k))
+          depth(g, c, k) = source
           absorptivity(g, c, k) = a
           emission_up(g, c, k) = fraction(g, c, k)*(planck_layer(k) + towards*(planck_level(k) - planck_layer(k)))
           r(g) = r(g) + (fraction(g, c, k)*source - r(g))*a
@@ -80,7 +106,8 @@ contains
     integer, intent(in) :: n                                !! layers [1]
     integer, intent(in) :: chunks                           !! chunks of g-points of the band [1]
     real(wp), intent(in) :: secant                          !! secant of the diffusivity angle [1]
-    real(wp), intent(in) :: depth(lanes, chunks, n)         !! vertical optical depth [1] (g-point, nlay)
+    real(wp), intent(inout) :: depth(lanes, chunks, n)      !! in: vertical optical depth [1]; out: Planck function of what layers
+                                                            !! emit downwards [W cm-2 sr-1 cm] (g-point, nlay)
     real(wp), intent(in) :: fraction(lanes, chunks, n)      !! Planck fraction times flux weight (g-point, nlay)
     real(wp), intent(in) :: planck_layer(n)                 !! Planck function of layers [W cm-2 sr-1 cm] (nlay)
     real(wp), intent(in) :: planck_level(n + 1)             !! Planck function at levels [W cm-2 sr-1 cm] (nlay+1)
@@ -105,8 +132,8 @@ contains
             towards = tables%lookup_source(i)
           end if
           emission_up(g, c, k) = fraction(g, c, k)*(planck_layer(k) + towards*(planck_level(k) - planck_layer(k)))
-          radiance(g, c) = radiance(g, c) + (fraction(g, c, k)*(planck_layer(k) + towards*(planck_level(k + 1) &
-                           - planck_layer(k))) - radiance(g, c))*absorptivity(g, c, k)
+          depth(g, c, k) = planck_layer(k) + towards*(planck_level(k + 1) - planck_layer(k))
+          radiance(g, c) = radiance(g, c) + (fraction(g, c, k)*depth(g, c, k) - radiance(g, c))*absorptivity(g, c, k)
           down(g, k + 1) = down(g, k + 1) + radiance(g, c)
         end do
       end do

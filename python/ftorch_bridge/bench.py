@@ -86,7 +86,9 @@ def run_radiation(column_file: Path, model: Path, *, repeats: int, columns_per_b
         block = [] if columns_per_block is None else ["--columns-per-block", str(columns_per_block)]
         programs.run("radml-bench-radiation", column_file, model, output, "--repeats", str(repeats), *block, threads=1)
         results = xr.load_dataset(output, engine="netcdf4", decode_timedelta=False)
-    fields = {scheme: {v.name: results[f"{scheme}_{v.name}"].to_numpy() for v in FLUX_VARIABLES} for scheme in SCHEMES}
+    fields = {
+        scheme: {v.name: results[f"{scheme}_{v.name}"].to_numpy() for v in FLUX_VARIABLES if v.required} for scheme in SCHEMES
+    }
     columns, layers = fields["rrtmg"]["lw_heating_rate"].shape
     seconds = {scheme: results[f"{scheme}_seconds"].to_numpy() for scheme in SCHEMES}
     timings = {}

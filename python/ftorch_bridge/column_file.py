@@ -91,6 +91,23 @@ COLUMN_VARIABLES: tuple[Variable, ...] = (
     Variable("longitude", _COLUMN, "degrees_east", "longitude", "longitude", required=False),
 )
 
+# Where the columns have a sun.
+SHORTWAVE_FLUX_VARIABLES: tuple[Variable, ...] = (
+    Variable("sw_up", _LEVEL, "W m-2", "upwelling_shortwave_flux_in_air", "upward shortwave flux at levels", required=False),
+    Variable(
+        "sw_down", _LEVEL, "W m-2", "downwelling_shortwave_flux_in_air", "downward shortwave flux at levels", required=False
+    ),
+    Variable("sw_direct", _LEVEL, "W m-2", None, "direct part of the downward shortwave flux", required=False),
+    Variable(
+        "sw_heating_rate",
+        _LAYER,
+        "K day-1",
+        "tendency_of_air_temperature_due_to_shortwave_heating",
+        "shortwave heating rate of layers",
+        required=False,
+    ),
+)
+
 FLUX_VARIABLES: tuple[Variable, ...] = (
     Variable("lw_up", _LEVEL, "W m-2", "upwelling_longwave_flux_in_air", "upward longwave flux at levels"),
     Variable("lw_down", _LEVEL, "W m-2", "downwelling_longwave_flux_in_air", "downward longwave flux at levels"),
@@ -101,6 +118,29 @@ FLUX_VARIABLES: tuple[Variable, ...] = (
         "tendency_of_air_temperature_due_to_longwave_heating",
         "longwave heating rate of layers",
     ),
+    *(
+        Variable(
+            f"lw_{way}_clear",
+            _LEVEL,
+            "W m-2",
+            f"{way}welling_longwave_flux_in_air_assuming_clear_sky",
+            f"{way}ward longwave flux at levels without clouds",
+            required=False,
+        )
+        for way in ("up", "down")
+    ),
+    *(
+        Variable(
+            f"lw_{way}_noise",
+            _LEVEL,
+            "W m-2",
+            None,
+            f"standard deviation of lw_{way} in one draw of subcolumns",
+            required=False,
+        )
+        for way in ("up", "down")
+    ),
+    *SHORTWAVE_FLUX_VARIABLES,
 )
 
 _BY_NAME = {variable.name: variable for variable in (*COLUMN_VARIABLES, *FLUX_VARIABLES)}

@@ -48,9 +48,9 @@ def fluxes(
     column_file: Annotated[Path, typer.Argument(help="column file")],
     output: Annotated[Path, typer.Option("--output", "-o", help="flux file to write")],
 ) -> None:
-    """Run RRTMG over a column file."""
+    """Run RRTMG over a column file, without the clouds that it may have: the networks here know none."""
     with one_line_errors("ftorch-train fluxes"):
-        programs.run("radml-rrtmg", column_file, output, show=True)
+        programs.run("radml-rrtmg", column_file, output, "--clear-sky", show=True)
 
 
 def _fluxes_of(column_file: Path) -> Path:
@@ -59,7 +59,7 @@ def _fluxes_of(column_file: Path) -> Path:
     if not column_file.is_file():
         raise TrainingError(f"{column_file}: no such file")
     if not flux_file.is_file() or flux_file.stat().st_mtime < column_file.stat().st_mtime:
-        programs.run("radml-rrtmg", column_file, flux_file, show=True)
+        programs.run("radml-rrtmg", column_file, flux_file, "--clear-sky", show=True)
     return flux_file
 
 

@@ -1,0 +1,296 @@
+!> Radiative transfer through one band of one column with clouds.
+!>
+!> The pass through clear sky (`radml_rrtmg_longwave_transfer`) leaves each layer's absorptivity and emission without clouds;
+!> `cloud_layers` adds those inside clouds, which are the same whichever g-points see them. What remains are two cheap ways down
+!> and up: `through_subcolumns`, where each g-point sees cloud or not (McICA), and `through_overlapping_clouds`, the analytic
+!> solver for maximum-random overlap.
+!>
+!> For comparisons, `cloud_layers` can do as AER's solvers do with their table of transmittances: the optical depth of gases
+!> thicker than 0.06 is replaced by that of the table's nearest entry before the cloud's is added, and in McICA the transmittance
+!> of a cloudy layer is the product of gases' and cloud's while its emissivity comes from the table.
+module radml_rrtmg_longwave_cloud_transfer
+  use radml_rrtmg_kinds, only: wp
+  use radml_rrtmg_longwave_overlap, only: layer_exchange
+  use radml_rrtmg_longwave_tables, only: lanes, longwave_tables, n_lookup, pade
+  use radml_rrtmg_longwave_transfer, only: absorption_of
+  implicit none
+  private
+
+  public :: cloud_layers, through_overlapping_clouds, through_subcolumns
+
+  ! How cloudy layers absorb.
+  integer, parameter, public :: exactly = 0            !! exact exponentials
+  integer, parameter, public :: as_original = 1        !! as the original's analytic solver
+  integer, parameter, public :: as_original_mcica = 2  !! as the original's McICA solver
+
+  real(wp), parameter :: thin = 0.06_wp !! up to this optical depth the original takes series
+
+contains
+
+  !> Absorptivity and linear-in-tau weight from the original's table, or its series where the layer is thin.
+  elemental subroutine look_up(tables, x, absorptivity, towards)
+    type(longwave_tables), intent(in) :: tables !! coefficient tables
+    real(wp), intent(in) :: x                   !! optical depth along the path [1]
+    real(wp), intent(out) :: absorptivity       !! [1]
+    real(wp), optional, intent(out) :: towards  !! weight of the level in the source [1]
+    integer :: i
+
+    if (x <= thin) then
+      absorptivity = x - 0.5_wp*x*x
+      if (present(towards)) towards = x/6
+    else
+      i = entry_of(x)
+      absorptivity = 1 - tables%lookup_transmittance(i)
+      if (present(towards)) towards = tables%lookup_source(i)
+    end if
+  end subroutine look_up
+
+  !> Entry of the original's table that is nearest to an optical depth.
+  elemental function entry_of(x) result(i)
+    real(wp), intent(in) :: x !! optical depth along the path [1]
+    integer :: i
+
+    i = int(n_lookup*(x/(real(1/pade, wp) + x)) + 0.5_wp)
+  end function entry_of
+
+  !> Optical depth of the original's table that stands for that of gases in a cloudy layer.
+  elemental function tabulated(x) result(depth)
+    real(wp), intent(in) :: x !! optical depth along the path [1]
+    real(wp) :: depth
+    integer :: i
+
+    depth = x
+    if (x <= thin) return
+    i = entry_of(x)
+    if (i < n_lookup) then
+      depth = real(i, wp)/(real(pade, wp)*(n_lookup - i))
+    else
+      depth = 1e10_wp
+    end if
+  end function tabulated
+
+  !> Absorptivity and emission inside the clouds of all layers that have some, at all g-points.
+  pure subroutine cloud_layers(tables, way, n, chunks, secant, has_cloud, depth, cloud_depth, fraction, planck_layer, &
+                               planck_level, absorptivity, emission_up, source_down)
+    type(longwave_tables), intent(in) :: tables              !! coefficient tables
+    integer, intent(in) :: way                               !! `exactly`, `as_original` or `as_original_mcica` [1]
+    integer, intent(in) :: n                                 !! layers [1]
+    integer, intent(in) :: chunks                            !! chunks of g-points of the band [1]
+    real(wp), intent(in) :: secant                           !! secant of the diffusivity angle [1]
+    logical, intent(in) :: has_cloud(n)                      !! whether a layer has cloud (nlay)
+    real(wp), intent(in) :: depth(lanes, chunks, n)          !! vertical optical depth without clouds [1] (g-point, nlay)
+    real(wp), intent(in) :: cloud_depth(n)                   !! vertical optical depth inside clouds [1] (nlay)
+    real(wp), intent(in) :: fraction(lanes, chunks, n)       !! Planck fraction times flux weight (g-point, nlay)
+    real(wp), intent(in) :: planck_layer(n)                  !! Planck function of layers [W cm-2 sr-1 cm] (nlay)
+    real(wp), intent(in) :: planck_level(n + 1)              !! Planck function at levels [W cm-2 sr-1 cm] (nlay+1)
+    real(wp), intent(inout) :: absorptivity(lanes, chunks, n) !! absorptivity inside clouds [1] (g-point, nlay)
+    real(wp), intent(inout) :: emission_up(lanes, chunks, n) !! black-body emission upwards [W m-2] (g-point, nlay)
+    real(wp), intent(inout) :: source_down(lanes, chunks, n) !! Planck function downwards [W cm-2 sr-1 cm] (g-point, nlay)
+    real(wp) :: x(lanes), total(lanes), a(lanes), towards(lanes), emissivity(lanes), cloud
+    integer :: c, g, k
+
+    do k = 1, n
+      if (.not. has_cloud(k)) cycle
+      cloud = secant*cloud_depth(k)
+      do c = 1, chunks
+        !$omp simd
+        do g = 1, lanes
+          x(g) = secant*max(depth(g, c, k), 0.0_wp)
+          total(g) = x(g) + cloud
+        end do
+        if (way == exactly) then
+          call absorption_of(total, a, towards)
+          emissivity = 1
+        else
+          call look_up(tables, tabulated(x) + cloud, emissivity, towards)
+          a = emissivity
+          if (way == as_original_mcica) then
+            call look_up(tables, x, a)
+            a = 1 - (1 - a)*exp(-cloud)
+          end if
+          emissivity = emissivity/max(a, tiny(a)) ! both emissions will be multiplied by the absorptivity
+        end if
+        !$omp simd
+        do g = 1, lanes
+          absorptivity(g, c, k) = a(g)
+          emission_up(g, c, k) = fraction(g, c, k)*(planck_layer(k) + towards(g)*(planck_level(k) - planck_layer(k)))*emissivity(g)
+          source_down(g, c, k) = (planck_layer(k) + towards(g)*(planck_level(k + 1) - planck_layer(k)))*emissivity(g)
+        end do
+      end do
+    end do
+  end subroutine cloud_layers
+
+  !> Down and up where each g-point of a layer sees cloud or not.
+  pure subroutine through_subcolumns(n, chunks, has_cloud, cloudy, fraction, clear_absorptivity, clear_up, clear_down, &
+                                     cloud_absorptivity, cloud_up, cloud_down, surface_emission, reflectivity, up, down)
+    integer, intent(in) :: n                                    !! layers [1]
+    integer, intent(in) :: chunks                               !! chunks of g-points of the band [1]
+    logical, intent(in) :: has_cloud(n)                         !! whether a layer has cloud (nlay)
+    real(wp), intent(in) :: cloudy(lanes, chunks, n)            !! 1: the g-point sees cloud, 0: it does not [1] (g-point, nlay)
+    real(wp), intent(in) :: fraction(lanes, chunks, n)          !! Planck fraction times flux weight (g-point, nlay)
+    real(wp), intent(in) :: clear_absorptivity(lanes, chunks, n) !! without clouds [1] (g-point, nlay)
+    real(wp), intent(in) :: clear_up(lanes, chunks, n)          !! emission upwards without clouds [W m-2] (g-point, nlay)
+    real(wp), intent(in) :: clear_down(lanes, chunks, n)        !! source downwards without clouds [W cm-2 sr-1 cm] (g-point, nlay)
+    real(wp), intent(in) :: cloud_absorptivity(lanes, chunks, n) !! inside clouds [1] (g-point, nlay)
+    real(wp), intent(in) :: cloud_up(lanes, chunks, n)          !! emission upwards inside clouds [W m-2] (g-point, nlay)
+    real(wp), intent(in) :: cloud_down(lanes, chunks, n)        !! source downwards inside clouds [W cm-2 sr-1 cm] (g-point, nlay)
+    real(wp), intent(in) :: surface_emission                    !! emissivity times Planck function [W cm-2 sr-1 cm]
+    real(wp), intent(in) :: reflectivity                        !! of the surface [1]
+    real(wp), intent(inout) :: up(lanes, n + 1)                 !! upward flux so far, by lane [W m-2] (lane, nlay+1)
+    real(wp), intent(inout) :: down(lanes, n + 1)               !! downward flux so far, by lane [W m-2] (lane, nlay+1)
+    real(wp) :: r(lanes), a, source
+    integer :: c, g, k
+
+    do c = 1, chunks
+      r = 0
+      do k = 1, n
+        if (has_cloud(k)) then
+          !$omp simd private(a, source)
+          do g = 1, lanes
+            a = merge(cloud_absorptivity(g, c, k), clear_absorptivity(g, c, k), cloudy(g, c, k) > 0)
+            source = merge(cloud_down(g, c, k), clear_down(g, c, k), cloudy(g, c, k) > 0)
+            r(g) = r(g) + (fraction(g, c, k)*source - r(g))*a
+            down(g, k + 1) = down(g, k + 1) + r(g)
+          end do
+        else
+          !$omp simd
+          do g = 1, lanes
+            r(g) = r(g) + (fraction(g, c, k)*clear_down(g, c, k) - r(g))*clear_absorptivity(g, c, k)
+            down(g, k + 1) = down(g, k + 1) + r(g)
+          end do
+        end if
+      end do
+      ! The surface emits with the Planck fractions of the lowest layer.
+      r = surface_emission*fraction(:, c, n) + reflectivity*r
+      up(:, n + 1) = up(:, n + 1) + r
+      do k = n, 1, -1
+        if (has_cloud(k)) then
+          !$omp simd private(a, source)
+          do g = 1, lanes
+            a = merge(cloud_absorptivity(g, c, k), clear_absorptivity(g, c, k), cloudy(g, c, k) > 0)
+            source = merge(cloud_up(g, c, k), clear_up(g, c, k), cloudy(g, c, k) > 0)
+            r(g) = r(g) + (source - r(g))*a
+            up(g, k) = up(g, k) + r(g)
+          end do
+        else
+          !$omp simd
+          do g = 1, lanes
+            r(g) = r(g) + (clear_up(g, c, k) - r(g))*clear_absorptivity(g, c, k)
+            up(g, k) = up(g, k) + r(g)
+          end do
+        end if
+      end do
+    end do
+  end subroutine through_subcolumns
+
+  !> Down and up where clouds of adjacent layers overlap as much as they can.
+  pure subroutine through_overlapping_clouds(n, chunks, downwards, upwards, fraction, clear_absorptivity, clear_up, clear_down, &
+                                             cloud_absorptivity, cloud_up, cloud_down, surface_emission, reflectivity, up, down)
+    integer, intent(in) :: n                                    !! layers [1]
+    integer, intent(in) :: chunks                               !! chunks of g-points of the band [1]
+    type(layer_exchange), intent(in) :: downwards(n)            !! exchange after each layer, walking down (nlay)
+    type(layer_exchange), intent(in) :: upwards(n)              !! exchange after each layer, walking up (nlay)
+    real(wp), intent(in) :: fraction(lanes, chunks, n)          !! Planck fraction times flux weight (g-point, nlay)
+    real(wp), intent(in) :: clear_absorptivity(lanes, chunks, n) !! without clouds [1] (g-point, nlay)
+    real(wp), intent(in) :: clear_up(lanes, chunks, n)          !! emission upwards without clouds [W m-2] (g-point, nlay)
+    real(wp), intent(in) :: clear_down(lanes, chunks, n)        !! source downwards without clouds [W cm-2 sr-1 cm] (g-point, nlay)
+    real(wp), intent(in) :: cloud_absorptivity(lanes, chunks, n) !! inside clouds [1] (g-point, nlay)
+    real(wp), intent(in) :: cloud_up(lanes, chunks, n)          !! emission upwards inside clouds [W m-2] (g-point, nlay)
+    real(wp), intent(in) :: cloud_down(lanes, chunks, n)        !! source downwards inside clouds [W cm-2 sr-1 cm] (g-point, nlay)
+    real(wp), intent(in) :: surface_emission                    !! emissivity times Planck function [W cm-2 sr-1 cm]
+    real(wp), intent(in) :: reflectivity                        !! of the surface [1]
+    real(wp), intent(inout) :: up(lanes, n + 1)                 !! upward flux so far, by lane [W m-2] (lane, nlay+1)
+    real(wp), intent(inout) :: down(lanes, n + 1)               !! downward flux so far, by lane [W m-2] (lane, nlay+1)
+    real(wp), dimension(lanes) :: all, cloudy, clear, moved, clear_source, cloud_source
+    integer :: c, g, k
+
+    do c = 1, chunks
+      all = 0
+      cloudy = 0
+      clear = 0
+      moved = 0
+      do k = 1, n
+        if (downwards(k)%cloudy) then
+          !$omp simd
+          do g = 1, lanes
+            clear_source(g) = fraction(g, c, k)*clear_down(g, c, k)
+            cloud_source(g) = fraction(g, c, k)*cloud_down(g, c, k)
+          end do
+          call cross(downwards(k), clear_absorptivity(:, c, k), cloud_absorptivity(:, c, k), clear_source, cloud_source, &
+                     all, cloudy, clear, moved, down(:, k + 1))
+        else
+          !$omp simd
+          do g = 1, lanes
+            all(g) = all(g) + (fraction(g, c, k)*clear_down(g, c, k) - all(g))*clear_absorptivity(g, c, k)
+            down(g, k + 1) = down(g, k + 1) + all(g)
+          end do
+        end if
+      end do
+      !$omp simd
+      do g = 1, lanes
+        all(g) = surface_emission*fraction(g, c, n) + reflectivity*all(g)
+        up(g, n + 1) = up(g, n + 1) + all(g)
+      end do
+      do k = n, 1, -1
+        if (upwards(k)%cloudy) then
+          call cross(upwards(k), clear_absorptivity(:, c, k), cloud_absorptivity(:, c, k), clear_up(:, c, k), cloud_up(:, c, k), &
+                     all, cloudy, clear, moved, up(:, k))
+        else
+          !$omp simd
+          do g = 1, lanes
+            all(g) = all(g) + (clear_up(g, c, k) - all(g))*clear_absorptivity(g, c, k)
+            up(g, k) = up(g, k) + all(g)
+          end do
+        end if
+      end do
+    end do
+  end subroutine through_overlapping_clouds
+
+  !> Through one cloudy layer, and what changes over between cloudy and clear air behind it.
+  pure subroutine cross(exchange, clear_absorptivity, cloud_absorptivity, clear_source, cloud_source, all, cloudy, clear, &
+                        moved, flux)
+    type(layer_exchange), intent(in) :: exchange          !! exchange after the layer
+    real(wp), intent(in) :: clear_absorptivity(lanes)     !! of clear air [1] (lane)
+    real(wp), intent(in) :: cloud_absorptivity(lanes)     !! of clear air and cloud [1] (lane)
+    real(wp), intent(in) :: clear_source(lanes)           !! black-body emission of clear air [W m-2] (lane)
+    real(wp), intent(in) :: cloud_source(lanes)           !! black-body emission of cloud [W m-2] (lane)
+    real(wp), intent(inout) :: all(lanes)                 !! both streams together [W m-2] (lane)
+    real(wp), intent(inout) :: cloudy(lanes)              !! stream through cloud [W m-2] (lane)
+    real(wp), intent(inout) :: clear(lanes)               !! stream through clear air [W m-2] (lane)
+    real(wp), intent(inout) :: moved(lanes)               !! what last changed over, into cloud if positive [W m-2] (lane)
+    real(wp), intent(inout) :: flux(lanes)                !! flux behind the layer so far [W m-2] (lane)
+    real(wp) :: part, to_cloud, to_clear, return_to_cloud, return_to_clear, clear_emission, cloud_emission, &
+                emitted_by_clear, emitted_by_cloud, returning
+    integer :: g
+
+    part = exchange%fraction
+    to_cloud = exchange%to_cloud
+    to_clear = exchange%to_clear
+    return_to_cloud = exchange%return_to_cloud
+    return_to_clear = exchange%return_to_clear
+    clear_emission = exchange%clear_emission
+    cloud_emission = exchange%cloud_emission
+    if (exchange%first) then
+      !$omp simd
+      do g = 1, lanes
+        cloudy(g) = part*all(g)
+        clear(g) = all(g) - cloudy(g)
+        moved(g) = 0
+      end do
+    end if
+    !$omp simd private(emitted_by_clear, emitted_by_cloud, returning)
+    do g = 1, lanes
+      emitted_by_clear = clear_source(g)*clear_absorptivity(g)
+      emitted_by_cloud = cloud_source(g)*cloud_absorptivity(g)
+      cloudy(g) = cloudy(g)*(1 - cloud_absorptivity(g)) + part*emitted_by_cloud
+      clear(g) = clear(g)*(1 - clear_absorptivity(g)) + (1 - part)*emitted_by_clear
+      all(g) = cloudy(g) + clear(g)
+      flux(g) = flux(g) + all(g)
+      returning = moved(g)*(return_to_cloud*(1 - clear_absorptivity(g)) + return_to_clear*(1 - cloud_absorptivity(g))) &
+                  - clear_emission*emitted_by_clear + cloud_emission*emitted_by_cloud
+      moved(g) = to_cloud*(clear(g) + returning) - to_clear*(cloudy(g) - returning) - returning
+      cloudy(g) = cloudy(g) + moved(g)
+      clear(g) = clear(g) - moved(g)
+    end do
+  end subroutine cross
+end module radml_rrtmg_longwave_cloud_transfer

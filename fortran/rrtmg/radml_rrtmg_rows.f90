@@ -1,0 +1,117 @@
+!> Rows of coefficients, g-points contiguous, and their weighted sums: what both gas optics are made of.
+!>
+!> A row is padded with zeros to one or two chunks of `lanes` g-points, so that every inner loop has the same fixed length.
+module radml_rrtmg_rows
+  use, intrinsic :: iso_c_binding, only: c_intptr_t, c_loc
+  use radml_rrtmg_kinds, only: wp
+  implicit none
+  private
+
+  integer, parameter, public :: lanes = 8 !! g-points of a chunk: what one vector register of 512 bits holds in real64
+  integer, parameter, public :: cache_line = 512/storage_size(1.0_wp) !! elements of a cache line
+
+  public :: align, append, first_aligned, sum_long_rows, sum_short_rows
+
+contains
+
+  !> First element that lies at the beginning of a cache line of 64 bytes; the array has room for a `cache_line` more.
+  function first_aligned(array) result(first)
+    real(wp), target, contiguous, intent(in) :: array(:) !! array [any] (element)
+    integer :: first                                     !! element [1]
+    integer(c_intptr_t) :: address
+
+    address = transfer(c_loc(array(1)), address)
+    first = 1 + int(modulo(-address, 64_c_intptr_t))*cache_line/64
+  end function first_aligned
+
+  !> Put rows behind the rows there are.
+  subroutine append(pool, rows)
+    real(wp), allocatable, intent(inout) :: pool(:,:) !! rows so far [any] (chunks*lanes, row)
+    real(wp), intent(in) :: rows(:,:)                 !! rows to add [any] (chunks*lanes, row)
+    real(wp), allocatable :: longer(:,:)
+
+    allocate (longer(size(pool, 1), size(pool, 2) + size(rows, 2)))
+    longer(:, :size(pool, 2)) = pool
+    longer(:, size(pool, 2) + 1:) = rows
+    call move_alloc(longer, pool)
+  end subroutine append
+
+  !> Rows one behind the other, the first at the beginning of a cache line.
+  subroutine align(rows, flat, first)
+    real(wp), intent(in) :: rows(:,:)                !! rows [any] (chunks*lanes, row)
+    real(wp), allocatable, intent(inout) :: flat(:)  !! the same and some room [any] (element)
+    integer, intent(out) :: first                    !! where they begin [1]
+
+    allocate (flat(size(rows) + cache_line), source=0.0_wp)
+    first = first_aligned(flat)
+    flat(first:first + size(rows) - 1) = reshape(rows, [size(rows)])
+  end subroutine align
+
+  !> Weighted sum of table rows, for a band of one chunk.
+  pure subroutine sum_short_rows(n, row, weight, scale, table, total)
+    integer, intent(in) :: n                     !! rows, a multiple of four, not zero [1]
+    integer, intent(in) :: row(n)                !! rows [1] (row)
+    real(wp), intent(in) :: weight(n)            !! weights [1e20 cm-2] (row)
+    real(wp), intent(in) :: scale                !! factor of the sum [1]
+    real(wp), intent(in) :: table(lanes, *)     !! table [1e-20 cm2] (g-point, row)
+    real(wp), intent(inout) :: total(lanes)     !! sum [1] (g-point)
+    integer :: g, i, j1, j2, j3, j4
+    real(wp) :: w1, w2, w3, w4
+
+    do i = 1, n, 4
+      j1 = row(i)
+      j2 = row(i + 1)
+      j3 = row(i + 2)
+      j4 = row(i + 3)
+      w1 = scale*weight(i)
+      w2 = scale*weight(i + 1)
+      w3 = scale*weight(i + 2)
+      w4 = scale*weight(i + 3)
+      if (i == 1) then
+        !$omp simd
+        do g = 1, lanes
+          total(g) = w1*table(g, j1) + w2*table(g, j2) + w3*table(g, j3) + w4*table(g, j4)
+        end do
+      else
+        !$omp simd
+        do g = 1, lanes
+          total(g) = total(g) + (w1*table(g, j1) + w2*table(g, j2) + w3*table(g, j3) + w4*table(g, j4))
+        end do
+      end if
+    end do
+  end subroutine sum_short_rows
+
+  !> Weighted sum of table rows, for a band of two chunks; the same for a compile-time length of twice as many g-points.
+  pure subroutine sum_long_rows(n, row, weight, scale, table, total)
+    integer, intent(in) :: n                     !! rows, a multiple of four, not zero [1]
+    integer, intent(in) :: row(n)                !! rows [1] (row)
+    real(wp), intent(in) :: weight(n)            !! weights [1e20 cm-2] (row)
+    real(wp), intent(in) :: scale                !! factor of the sum [1]
+    real(wp), intent(in) :: table(2*lanes, *)   !! table [1e-20 cm2] (g-point, row)
+    real(wp), intent(inout) :: total(2*lanes)   !! sum [1] (g-point)
+    integer :: g, i, j1, j2, j3, j4
+    real(wp) :: w1, w2, w3, w4
+
+    do i = 1, n, 4
+      j1 = row(i)
+      j2 = row(i + 1)
+      j3 = row(i + 2)
+      j4 = row(i + 3)
+      w1 = scale*weight(i)
+      w2 = scale*weight(i + 1)
+      w3 = scale*weight(i + 2)
+      w4 = scale*weight(i + 3)
+      if (i == 1) then
+        !$omp simd
+        do g = 1, 2*lanes
+          total(g) = w1*table(g, j1) + w2*table(g, j2) + w3*table(g, j3) + w4*table(g, j4)
+        end do
+      else
+        !$omp simd
+        do g = 1, 2*lanes
+          total(g) = total(g) + (w1*table(g, j1) + w2*table(g, j2) + w3*table(g, j3) + w4*table(g, j4))
+        end do
+      end if
+    end do
+  end subroutine sum_long_rows
+end module radml_rrtmg_rows

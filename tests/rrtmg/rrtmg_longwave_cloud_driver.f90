@@ -1,0 +1,158 @@
+!> RRTMG longwave with clouds over a plain binary file of columns, for tests and timing; and what it is made of.
+!>
+!>     rrtmg_longwave_cloud_driver MODE TABLES COLUMNS RESULTS [REPEATS]
+!>
+!> MODE is `fluxes`, `original` (as the original does), `optics` (cloud optics of both spectra) or `subcolumns`.
+!> COLUMNS: int32 ncol, nlay; how clouds are given (0: not, 1: fraction, 2: subcolumns); overlap; ice optics; draws; and 1 if there
+!> is: a seed, aerosol, emissivity by band, halocarbons, clear-sky fluxes wanted; then real64 arrays in Fortran order.
+program rrtmg_longwave_cloud_driver
+  use, intrinsic :: iso_fortran_env, only: error_unit, int32, int64, real64
+  use radml_rrtmg_cloud_optics
+  use radml_rrtmg_cloud_reader, only: read_cloud_tables
+  use radml_rrtmg_kinds, only: wp
+  use radml_rrtmg_longwave
+  use radml_rrtmg_subcolumns, only: fill_subcolumns, longwave_stream, overlap_plan, plan_overlap, seed_of_number
+  implicit none
+  type :: profile
+    real(real64), allocatable :: value(:,:) ! (ncol, nlay)
+  end type profile
+  integer, parameter :: h2o = 1, o3 = 2, co2 = 3, ch4 = 4, n2o = 5, o2 = 6, cfc11 = 7, cfc12 = 8, cfc22 = 9, ccl4 = 10
+  type(rrtmg_longwave) :: longwave
+  type(profile) :: gas(10)
+  character(len=4096) :: argument(5)
+  integer(int32) :: n_columns, n_layers, given, overlap, ice, draws, has_seed, has_aerosol, has_emissivity, has_halocarbons, clear
+  real(real64), allocatable, dimension(:,:) :: pressure_level, temperature_level, pressure_layer, temperature_layer, up, down, &
+                                               heating_rate, fraction, liquid_path, liquid_radius, ice_path, ice_radius, &
+                                               emissivity, up_clear, down_clear, up_noise, down_noise
+  real(real64), allocatable :: surface_temperature(:), surface_emissivity(:), aerosol(:,:,:), mask(:,:,:), seconds(:)
+  integer(int64), allocatable :: seed(:)
+  logical, allocatable :: subcolumns(:,:,:)
+  integer(int64) :: start, finish, rate
+  integer :: unit, i, repeats
+
+  do i = 1, 5
+    argument(i) = ""
+    if (i <= command_argument_count()) call get_command_argument(i, argument(i))
+  end do
+  if (command_argument_count() < 4) then
+    write (error_unit, "(a)") &
+      "usage: rrtmg_longwave_cloud_driver fluxes|original|optics|subcolumns TABLES COLUMNS RESULTS [REPEATS]"
+    error stop 2, quiet=.true.
+  end if
+  repeats = 1
+  if (argument(5) /= "") read (argument(5), *) repeats
+
+  open (newunit=unit, file=trim(argument(3)), access="stream", form="unformatted", status="old", action="read")
+  read (unit) n_columns, n_layers, given, overlap, ice, draws, has_seed, has_aerosol, has_emissivity, has_halocarbons, clear
+  allocate (pressure_level(n_columns, n_layers + 1))
+  allocate (temperature_level, up, down, up_noise, down_noise, mold=pressure_level)
+  allocate (pressure_layer(n_columns, n_layers))
+  allocate (temperature_layer, heating_rate, mold=pressure_layer)
+  allocate (surface_temperature(n_columns), surface_emissivity(n_columns))
+  read (unit) pressure_level, temperature_level, pressure_layer, temperature_layer
+  do i = 1, merge(10, 6, has_halocarbons == 1)
+    allocate (gas(i)%value, mold=pressure_layer)
+    read (unit) gas(i)%value
+  end do
+  read (unit) surface_temperature, surface_emissivity
+  ! Not allocated means absent, as an optional argument.
+  if (given > 0) then
+    allocate (liquid_path, liquid_radius, ice_path, ice_radius, mold=pressure_layer)
+    read (unit) liquid_path, liquid_radius, ice_path, ice_radius
+  end if
+  if (given == 1) then
+    allocate (fraction, mold=pressure_layer)
+    read (unit) fraction
+  else if (given == 2) then
+    allocate (mask(n_columns, n_layers, 140))
+    read (unit) mask
+    subcolumns = mask > 0
+  end if
+  if (has_seed == 1) then
+    allocate (seed(n_columns))
+    read (unit) seed
+  end if
+  if (has_aerosol == 1) then
+    allocate (aerosol(n_columns, n_layers, 16))
+    read (unit) aerosol
+  end if
+  if (has_emissivity == 1) then
+    allocate (emissivity(n_columns, 16))
+    read (unit) emissivity
+  end if
+  if (clear == 1) allocate (up_clear, down_clear, mold=pressure_level)
+  close (unit)
+
+  open (newunit=unit, file=trim(argument(4)), access="stream", form="unformatted", status="replace", action="write")
+  select case (argument(1))
+  case ("optics")
+    call write_optics()
+  case ("subcolumns")
+    call write_subcolumns()
+  case default
+    call longwave%load(trim(argument(2)))
+    longwave%original_tables = argument(1) == "original"
+    allocate (seconds(repeats))
+    call system_clock(count_rate=rate)
+    do i = 1, repeats
+      call system_clock(start)
+      call longwave%fluxes(pressure_level, temperature_level, pressure_layer, temperature_layer, gas(h2o)%value, gas(o3)%value, &
+                           gas(co2)%value, gas(ch4)%value, gas(n2o)%value, gas(o2)%value, surface_temperature, &
+                           surface_emissivity, up, down, heating_rate, gas(cfc11)%value, gas(cfc12)%value, gas(cfc22)%value, &
+                           gas(ccl4)%value, fraction, liquid_path, liquid_radius, ice_path, ice_radius, ice_optics=int(ice), &
+                           overlap=int(overlap), seed=seed, draws=int(draws), subcolumns=subcolumns, &
+                           aerosol_optical_depth=aerosol, band_emissivity=emissivity, up_clear=up_clear, down_clear=down_clear, &
+                           up_noise=up_noise, down_noise=down_noise)
+      call system_clock(finish)
+      seconds(i) = real(finish - start, real64)/real(rate, real64)
+    end do
+    write (unit) up, down, heating_rate, up_noise, down_noise
+    if (clear == 1) write (unit) up_clear, down_clear
+    write (*, "('microseconds per column: ', f0.2)") minval(seconds)*1e6_real64/n_columns
+  end select
+  close (unit)
+
+contains
+
+  !> Longwave absorption, shortwave extinction, single-scattering albedo and asymmetry of every column's clouds.
+  subroutine write_optics()
+    type(cloud_tables) :: tables
+    character(len=:), allocatable :: problem
+    real(wp), dimension(n_shortwave_bands, n_layers) :: depth, scattering, asymmetry
+    real(wp) :: absorption(n_longwave_bands, n_layers)
+    integer :: c
+
+    call read_cloud_tables(trim(argument(2)), tables, problem)
+    if (allocated(problem)) error stop problem
+    do c = 1, n_columns
+      call longwave_cloud_depth(tables, int(ice), int(n_layers), liquid_path(c, :), ice_path(c, :), liquid_radius(c, :), &
+                                ice_radius(c, :), absorption)
+      call shortwave_cloud_optics(tables, int(ice), int(n_layers), liquid_path(c, :), ice_path(c, :), liquid_radius(c, :), &
+                                  ice_radius(c, :), depth, scattering, asymmetry)
+      write (unit) real(absorption, real64), real(depth, real64), real(scattering, real64), real(asymmetry, real64)
+    end do
+  end subroutine write_optics
+
+  !> Subcolumns of every column and draw, and the time they take.
+  subroutine write_subcolumns()
+    type(overlap_plan) :: plan
+    real(wp) :: cloudy(140, n_layers)
+    integer :: c, draw, pass
+
+    allocate (seconds(repeats))
+    call system_clock(count_rate=rate)
+    do pass = 1, repeats
+      call system_clock(start)
+      do c = 1, n_columns
+        call plan_overlap(int(n_layers), fraction(c, :), int(overlap), plan)
+        do draw = 1, draws
+          call fill_subcolumns(plan, int(n_layers), seed_of_number(seed(c)), draw, longwave_stream, 1, 140, cloudy)
+          if (repeats == 1) write (unit) real(cloudy, real64)
+        end do
+      end do
+      call system_clock(finish)
+      seconds(pass) = real(finish - start, real64)/real(rate, real64)
+    end do
+    write (*, "('microseconds per column: ', f0.2)") minval(seconds)*1e6_real64/n_columns
+  end subroutine write_subcolumns
+end program rrtmg_longwave_cloud_driver

@@ -1,0 +1,75 @@
+!> RRTMG shortwave over a plain binary file of columns, for tests and timing.
+!>
+!>     rrtmg_shortwave_driver MODE TABLES COLUMNS RESULTS [REPEATS]
+!>
+!> MODE is `fluxes`, `original` (the original's transmittance table) or `depths` (depths and solar source).
+!> COLUMNS: int32 ncol, nlay, 1 if aerosol follows; then real64 arrays in Fortran order. RESULTS: real64 arrays.
+program rrtmg_shortwave_driver
+  use, intrinsic :: iso_fortran_env, only: error_unit, int32, int64, real64
+  use radml_rrtmg_shortwave
+  implicit none
+  type(rrtmg_shortwave) :: shortwave
+  character(len=4096) :: argument(5)
+  integer(int32) :: n_columns, n_layers, aerosol
+  real(real64), allocatable, dimension(:,:) :: pressure_level, pressure_layer, temperature_layer, h2o, o3, co2, ch4, o2, &
+                                               up, down, direct, heating_rate, absorption, rayleigh
+  real(real64), allocatable, dimension(:) :: cos_zenith, solar_irradiance, visible_direct, visible_diffuse, &
+                                             near_infrared_direct, near_infrared_diffuse, source, seconds
+  real(real64), allocatable, dimension(:,:,:) :: optical_depth, albedo, asymmetry
+  integer(int64) :: start, finish, rate
+  integer :: unit, i, repeats
+
+  do i = 1, 5
+    argument(i) = ""
+    if (i <= command_argument_count()) call get_command_argument(i, argument(i))
+  end do
+  if (command_argument_count() < 4) then
+    write (error_unit, "(a)") "usage: rrtmg_shortwave_driver fluxes|original|depths TABLES COLUMNS RESULTS [REPEATS]"
+    error stop 2, quiet=.true.
+  end if
+  repeats = 1
+  if (argument(5) /= "") read (argument(5), *) repeats
+
+  call shortwave%load(trim(argument(2)))
+  open (newunit=unit, file=trim(argument(3)), access="stream", form="unformatted", status="old", action="read")
+  read (unit) n_columns, n_layers, aerosol
+  allocate (pressure_level(n_columns, n_layers + 1))
+  allocate (up, down, direct, mold=pressure_level)
+  allocate (pressure_layer(n_columns, n_layers))
+  allocate (temperature_layer, h2o, o3, co2, ch4, o2, heating_rate, mold=pressure_layer)
+  allocate (cos_zenith(n_columns))
+  allocate (solar_irradiance, visible_direct, visible_diffuse, near_infrared_direct, near_infrared_diffuse, mold=cos_zenith)
+  read (unit) pressure_level, pressure_layer, temperature_layer, h2o, o3, co2, ch4, o2, cos_zenith, solar_irradiance, &
+    visible_direct, visible_diffuse, near_infrared_direct, near_infrared_diffuse
+  ! Not allocated means absent, as an optional argument.
+  if (aerosol == 1) then
+    allocate (optical_depth(n_columns, n_layers, rrtmg_shortwave_bands))
+    allocate (albedo, asymmetry, mold=optical_depth)
+    read (unit) optical_depth, albedo, asymmetry
+  end if
+  close (unit)
+
+  open (newunit=unit, file=trim(argument(4)), access="stream", form="unformatted", status="replace", action="write")
+  if (argument(1) == "depths") then
+    do i = 1, n_columns
+      call shortwave%optical_depths(pressure_level(i, :), pressure_layer(i, :), temperature_layer(i, :), h2o(i, :), o3(i, :), &
+                                    co2(i, :), ch4(i, :), o2(i, :), solar_irradiance(i), absorption, rayleigh, source)
+      write (unit) absorption, rayleigh, source
+    end do
+  else
+    shortwave%original_tables = argument(1) == "original"
+    allocate (seconds(repeats))
+    call system_clock(count_rate=rate)
+    do i = 1, repeats
+      call system_clock(start)
+      call shortwave%fluxes(pressure_level, pressure_layer, temperature_layer, h2o, o3, co2, ch4, o2, cos_zenith, &
+                            solar_irradiance, visible_direct, visible_diffuse, near_infrared_direct, near_infrared_diffuse, &
+                            up, down, heating_rate, direct, optical_depth, albedo, asymmetry)
+      call system_clock(finish)
+      seconds(i) = real(finish - start, real64)/real(rate, real64)
+    end do
+    write (unit) up, down, direct, heating_rate
+    write (*, "('microseconds per column: ', f0.2)") minval(seconds)*1e6_real64/n_columns
+  end if
+  close (unit)
+end program rrtmg_shortwave_driver
