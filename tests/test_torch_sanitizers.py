@@ -29,12 +29,13 @@ def build(folder: Path, sanitizers: str, *targets: str) -> Path:
         "CMAKE_UNITY_BUILD_BATCH_SIZE": "100",
         "RADML_BUILD_RRTMG": "OFF",
         "RADML_BUILD_HOST": "OFF",
+        "RADML_BUILD_PYTHON": "OFF",
         "Python_EXECUTABLE": sys.executable,
     }
     languages = ("C", "CXX", "Fortran") if sanitizers != "thread" else ("CXX",)
     options |= {f"CMAKE_{language}_FLAGS": flags for language in languages}
     command("cmake", "-G", "Ninja", "-S", ROOT, "-B", folder, *(f"-D{name}={value}" for name, value in options.items()))
-    command("cmake", "--build", folder, *(("--target", *targets) if targets else ()))
+    command("cmake", "--build", folder, "--target", *targets)
     return folder / "bin"
 
 
@@ -44,7 +45,7 @@ def imports_of(program: Path) -> str:
 
 @pytest.fixture(scope="session")
 def with_address_sanitizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(tmp_path_factory.mktemp("address"), "address,undefined")
+    return build(tmp_path_factory.mktemp("address"), "address,undefined", *PROGRAMS)
 
 
 @pytest.fixture(scope="session")
