@@ -142,6 +142,23 @@ def test_none_is_a_vector_of_zeros_or_a_result_that_nobody_wants(response: Respo
     assert not profile_bar.any()
 
 
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_derivatives_do_not_depend_on_the_mode_that_pytorch_is_in(
+    mode: Callable[[], Any], response: Response, models: Path
+) -> None:
+    r, profile_bar, flux_tangent = response, np.zeros((COLUMNS, 12)), np.zeros((COLUMNS, 7))
+    model, trainer = Model(models / "response.pt"), Trainer(models / "trainable.pt", "sgd", learning_rate=0.1)
+    x, profile, surface = data()
+    with mode():
+        model.vector_jacobian_product(r.inputs, [r.flux_cotangent, None, None], [profile_bar, None, None, None])
+        model.jacobian_vector_product(r.inputs, [r.profile_tangent, None, None, None], [flux_tangent, None, None])
+        first, second = (trainer.step([x], [profile, surface, None]) for _ in range(2))
+        assert not torch.is_grad_enabled()
+    assert close(profile_bar, r.adjoint(r.flux_cotangent, np.zeros_like(r.total))[0])
+    assert close(flux_tangent, r.tangent_linear(r.profile_tangent, np.zeros_like(r.surface))[0])
+    assert second < first
+
+
 def test_complex_and_models_that_work_in_place(models: Path) -> None:
     random = np.random.default_rng(2)
     z, cotangent, square, absolute = (random.normal(size=6) + 1j * random.normal(size=6) for _ in range(4))
@@ -394,6 +411,20 @@ def test_tangent_linears_that_there_are_not(name: str, status: Status, words: st
     assert all((t == -7).all() for t in tangents if t is not None)
 
 
+def test_a_tangent_linear_within_one_of_pytorch_is_refused_and_works_after_it(models: Path, response: Response) -> None:
+    r, model, flux_tangent = response, Model(models / "response.pt"), like((COLUMNS, 7))
+    arguments = r.inputs, [r.profile_tangent, None, r.surface_tangent, None], [flux_tangent, None, None]
+    with (
+        torch.autograd.forward_ad.dual_level(),
+        pytest.raises(RadmlError, match=r"response\.pt: PyTorch takes a tangent linear itself") as caught,
+    ):
+        model.jacobian_vector_product(*arguments)
+    assert caught.value.status is Status.NOT_DIFFERENTIABLE
+    assert (flux_tangent == -7).all()
+    model.jacobian_vector_product(*arguments)
+    assert close(flux_tangent, r.tangent_linear(r.profile_tangent, r.surface_tangent)[0])
+
+
 def test_an_adjoint_that_fails_in_the_model(models: Path) -> None:
     gradient = like((3,))
     with pytest.raises(RadmlError, match=r"squares_in_place\.pt: the model's derivative failed") as caught:
@@ -558,6 +589,24 @@ def test_threads_take_products_of_one_model_and_steps_of_one_trainer_at_once(res
     right = [work(seed) for seed in range(60)]
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(work, range(60))) == right
+
+
+def test_the_example_in_the_documentation_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class TwoOutputs(gradient_models.Trainable):
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            y = self.second(torch.tanh(self.first(x)))
+            return y[:, :3], y[:, 3]
+
+    monkeypatch.chdir(tmp_path)
+    torch.jit.script(TwoOutputs().eval()).save("net.pt")
+    section = (
+        (Path(__file__).resolve().parent.parent / "docs" / "python.md").read_text().split("## Derivatives and training\n")[1]
+    )
+    names: dict[str, Any] = {}
+    exec(section.split("```python\n")[1].split("```")[0], names)
+    assert names["profile_bar"].any()
+    assert 0 < names["loss"] < Trainer("net.pt", "sgd").loss([names["profile"]], [None, names["surface"]])
+    assert Model("trained.pt").n_inputs == 1
 
 
 def test_calls_keep_no_reference(response: Response, models: Path) -> None:
