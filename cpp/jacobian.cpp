@@ -32,9 +32,9 @@ using Tensors = std::vector<at::Tensor>;
 // under way share it: the first opens it, the last closes it. Their tensors are their own.
 class SharedLevel {
  public:
-  SharedLevel() {
+  explicit SharedLevel(const DerivativeChecks& checks) {
     const std::lock_guard lock(mutex());
-    if (users() == 0) level() = torch::autograd::forward_ad::enter_dual_level();
+    if (users() == 0) enter(checks);
     ++users();
   }
   ~SharedLevel() {
@@ -47,6 +47,18 @@ class SharedLevel {
   [[nodiscard]] int64_t number() const { return static_cast<int64_t>(level()); }
 
  private:
+  // A process that has PyTorch besides, or that is Python, may have entered the level by itself.
+  static void enter(const DerivativeChecks& checks) {
+    try {
+      level() = torch::autograd::forward_ad::enter_dual_level();
+    } catch (const std::bad_alloc&) {
+      throw;
+    } catch (const std::exception&) {
+      checks.refuse(RADML_NOT_DIFFERENTIABLE,
+                    "PyTorch takes a tangent linear itself in this process (torch.func.jvp, torch.autograd.forward_ad), and "
+                    "LibTorch allows one at a time; call when it has ended");
+    }
+  }
   static std::mutex& mutex() {
     static std::mutex one;
     return one;
@@ -161,7 +173,7 @@ void compute(const Model& model, const JacobianVectorProduct& product) {
   {
     const c10::InferenceMode off(false);
     const c10::NoGradGuard no_adjoint;
-    const SharedLevel level;
+    const SharedLevel level(checks);
     Tensors arguments;
     for (size_t i = 0; i < product.inputs.size(); ++i) {
       at::Tensor variable = input_tensor(product.inputs[i]);

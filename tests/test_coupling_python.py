@@ -543,7 +543,7 @@ def test_the_stub_names_what_the_module_has() -> None:
     stub = ast.parse((PACKAGE / "_radml.pyi").read_text())
     named = {n.name: n for n in stub.body if isinstance(n, ast.ClassDef | ast.FunctionDef)}
     assert set(named) == {name for name in vars(module) if not name.startswith("_")}
-    for name in ("ModelHandle", "PlanHandle"):
+    for name in ("ModelHandle", "PlanHandle", "TrainerHandle"):
         methods = {m.name: m for m in named[name].body}
         present = {m for m in vars(getattr(module, name)) if not m.startswith("_") or m == "__init__"}
         assert set(methods) == present

@@ -32,9 +32,7 @@ def test_blocks_of_columns_take_memory_for_blocks_and_not_for_all_columns(tmp_pa
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the size of the heap is asked of glibc")
 def test_derivatives_and_training_steps_leave_nothing_on_the_heap(tmp_path: Path) -> None:
     script = SCRIPT.with_name("repeat_derivatives.py")
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", script, LIBRARY], cwd=tmp_path, text=True, capture_output=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-W", "ignore", script], cwd=tmp_path, text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
     for growth in (int(word) for word in done.stdout.split()):
         assert growth < 3000  # a byte a call

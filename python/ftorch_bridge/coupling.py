@@ -25,7 +25,7 @@ except ModuleNotFoundError as error:
 except ImportError as error:
     raise ImportError(f"libradml cannot be loaded ({error}); ftorch-bridge doctor says more") from error
 
-__all__ = ["Model", "Plan", "RadmlError", "Status", "Versions", "get_num_threads", "set_num_threads", "versions"]
+__all__ = ["Model", "Plan", "RadmlError", "Status", "Trainer", "Versions", "get_num_threads", "set_num_threads", "versions"]
 
 
 class Model:
@@ -52,6 +52,36 @@ class Model:
         other way round. Raises :class:`RadmlError`; a call that fails has written nothing, unless it fails in a later block.
         """
         self._handle.forward(inputs, outputs, column_dimension, columns_per_block, threads, convert)
+
+    def vector_jacobian_product(
+        self,
+        inputs: Sequence[NDArray[Any]],
+        cotangents: Sequence[NDArray[Any] | None],
+        gradients: Sequence[NDArray[Any] | None],
+        *,
+        outputs: Sequence[NDArray[Any] | None] | None = None,
+    ) -> None:
+        """The adjoint: ``gradients[i]`` becomes the sum over outputs j of ``cotangents[j]`` times d output j / d input i.
+
+        Cotangents have the shapes and kinds of the outputs, gradients those of the inputs. None stands for a cotangent that is
+        zero and for a gradient or output that is not wanted. ``outputs`` receives the results of the forward. Raises
+        :class:`RadmlError`; a call that fails has written nothing.
+        """
+        self._handle.vector_jacobian_product(inputs, cotangents, gradients, outputs)
+
+    def jacobian_vector_product(
+        self,
+        inputs: Sequence[NDArray[Any]],
+        tangents: Sequence[NDArray[Any] | None],
+        output_tangents: Sequence[NDArray[Any] | None],
+        *,
+        outputs: Sequence[NDArray[Any] | None] | None = None,
+    ) -> None:
+        """The tangent linear: ``output_tangents[j]`` becomes the sum over inputs i of d output j / d input i ``tangents[i]``.
+
+        Otherwise as :meth:`vector_jacobian_product`.
+        """
+        self._handle.jacobian_vector_product(inputs, tangents, output_tangents, outputs)
 
     @property
     def n_inputs(self) -> int:
@@ -116,6 +146,71 @@ class Plan:
 
     def close(self) -> None:
         """Let the arrays and the model go. Closing again does nothing."""
+        self._handle.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.close()
+
+
+class Trainer:
+    """A TorchScript model whose parameters an optimizer updates. Calls of one trainer in threads wait for each other."""
+
+    def __init__(
+        self,
+        path: str | PathLike[str],
+        optimizer: str,
+        *,
+        learning_rate: float | None = None,
+        momentum: float | None = None,
+        weight_decay: float | None = None,
+        beta1: float | None = None,
+        beta2: float | None = None,
+        device: str = "cpu",
+    ) -> None:
+        """Load ``path``, which must not be frozen, to train it with ``"sgd"`` or ``"adam"``.
+
+        What is None is PyTorch's default: 1.0e-3, 0, 0, 0.9 and 0.999. ``momentum`` is an option of ``"sgd"``, ``beta1`` and
+        ``beta2`` are options of ``"adam"``.
+        """
+        self._handle = _radml.TrainerHandle(path, device, optimizer, learning_rate, momentum, weight_decay, beta1, beta2)
+
+    def step(self, inputs: Sequence[NDArray[Any]], targets: Sequence[NDArray[Any] | None]) -> float:
+        """One step of the optimizer, in training mode; returns the loss before it.
+
+        The loss is the mean, over the outputs that have a target, of each one's mean squared error; None stands for an output
+        that does not count. Raises :class:`RadmlError`; a step that fails has changed neither the model nor the optimizer.
+        """
+        return self._handle.step(inputs, targets)
+
+    def loss(self, inputs: Sequence[NDArray[Any]], targets: Sequence[NDArray[Any] | None]) -> float:
+        """The same loss in evaluation mode, without a step."""
+        return self._handle.loss(inputs, targets)
+
+    def forward(self, inputs: Sequence[NDArray[Any]], outputs: Sequence[NDArray[Any]]) -> None:
+        """Run the model with the parameters as they are, in evaluation mode."""
+        self._handle.forward(inputs, outputs)
+
+    def set_learning_rate(self, learning_rate: float) -> None:
+        """Set the learning rate from the next step on."""
+        self._handle.set_learning_rate(learning_rate)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the model, with its manifest, as a file for :class:`Model` and :class:`Trainer`."""
+        self._handle.save(path)
+
+    def save_checkpoint(self, path: str | PathLike[str]) -> None:
+        """Write parameters, buffers and the optimizer's state and options: what it takes to go on to the same bits."""
+        self._handle.save_checkpoint(path)
+
+    def load_checkpoint(self, path: str | PathLike[str]) -> None:
+        """Go on from a checkpoint of the same model and optimizer."""
+        self._handle.load_checkpoint(path)
+
+    def close(self) -> None:
+        """Let the trainer go. Calls under way end undisturbed; later ones are refused. Closing again does nothing."""
         self._handle.close()
 
     def __enter__(self) -> Self:

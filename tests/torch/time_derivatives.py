@@ -1,39 +1,26 @@
-"""Times a model's forward, adjoint and tangent linear in turns: time_derivatives.py LIBRADML COLUMN_FILE MODEL [--columns 128].
+"""Times a model's forward, adjoint and tangent linear in turns: time_derivatives.py COLUMN_FILE MODEL [--columns 128].
 
 The adjoint is by all inputs of all outputs, the tangent linear of all outputs by all inputs; from arrays in Fortran's order to
 such arrays, on one thread. Prints medians and the range over the repeats.
 """
 
 import argparse
-import ctypes
 import time
 from pathlib import Path
 from statistics import median
 
 import numpy as np
-import torch
+import xarray as xr
 from ftorch_bridge.column_file import read_columns
+from ftorch_bridge.coupling import Model, set_num_threads
 from ftorch_bridge.exporting import read_manifest
-from radml_array import Array
-
-KINDS = {"float32": (1, np.float32), "float64": (2, np.float64)}
-
-
-def views(arrays: list[np.ndarray]) -> ctypes.Array:
-    result = (Array * len(arrays))()
-    for view, values in zip(result, arrays, strict=True):
-        view.address, view.rank, view.element_size = values.ctypes.data, values.ndim, values.itemsize
-        view.kind = next(code for code, dtype in KINDS.values() if dtype == values.dtype)
-        view.shape[: values.ndim], view.strides[: values.ndim] = values.shape, values.strides
-    return result
 
 
 class Calls:
     """The three calls of one model on one set of columns; vectors are all ones."""
 
-    def __init__(self, library: ctypes.CDLL, path: Path, columns, n: int) -> None:
-        self.library, self.message, self.model = library, ctypes.create_string_buffer(500), ctypes.c_int64()
-        self.check(library.radml_load(str(path).encode(), b"cpu", ctypes.byref(self.model), self.message, ctypes.c_int64(500)))
+    def __init__(self, path: Path, columns: xr.Dataset, n: int) -> None:
+        self.model = Model(path)
         manifest = read_manifest(path)
         sizes = {"column": n, "layer": columns.sizes["layer"]}
 
@@ -42,7 +29,7 @@ class Calls:
             return entry if isinstance(entry, int) else sizes[base] + int(more or 0)
 
         def zeros(argument) -> np.ndarray:
-            return np.zeros([extent(e) for e in argument["shape"]], dtype=KINDS[argument["kind"]][1], order="F")
+            return np.zeros([extent(e) for e in argument["shape"]], dtype=argument["kind"], order="F")
 
         self.inputs, self.outputs = ([zeros(a) for a in manifest[key]] for key in ("inputs", "outputs"))
         for values, argument in zip(self.inputs, manifest["inputs"], strict=True):
@@ -50,37 +37,25 @@ class Calls:
         self.tangents, self.gradients = ([np.ones_like(a) for a in self.inputs] for _ in range(2))
         self.cotangents, self.output_tangents = ([np.ones_like(a) for a in self.outputs] for _ in range(2))
 
-    def check(self, status: int) -> None:
-        if status != 0:
-            raise SystemExit(self.message.value.decode())
-
-    def call(self, function, *lists: list[np.ndarray]) -> None:
-        arguments = []
-        for arrays in lists:
-            arguments += [views(arrays), ctypes.c_int64(len(arrays))]
-        self.check(function(self.model, *arguments, self.message, ctypes.c_int64(500)))
-
     def forward(self) -> None:
-        self.call(self.library.radml_forward, self.inputs, self.outputs)
+        self.model.forward(self.inputs, self.outputs)
 
     def adjoint(self) -> None:
-        self.call(self.library.radml_vector_jacobian_product, self.inputs, self.cotangents, self.gradients, [])
+        self.model.vector_jacobian_product(self.inputs, self.cotangents, self.gradients)
 
     def tangent_linear(self) -> None:
-        self.call(self.library.radml_jacobian_vector_product, self.inputs, self.tangents, self.output_tangents, [])
+        self.model.jacobian_vector_product(self.inputs, self.tangents, self.output_tangents)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("library", type=Path)
     parser.add_argument("columns_file", type=Path)
     parser.add_argument("model", type=Path)
     parser.add_argument("--columns", type=int, default=128)
     parser.add_argument("--repeats", type=int, default=31)
     options = parser.parse_args()
-    torch.set_num_threads(1)
-    library = ctypes.CDLL(str(options.library.resolve()))
-    calls = Calls(library, options.model, read_columns(options.columns_file), options.columns)
+    set_num_threads(1)
+    calls = Calls(options.model, read_columns(options.columns_file), options.columns)
     functions = {"forward": calls.forward, "adjoint": calls.adjoint, "tangent linear": calls.tangent_linear}
     times = {name: [] for name in functions}
     for repeat in range(options.repeats + 1):
