@@ -2,6 +2,8 @@
 
 #include <ATen/core/function_schema.h>
 #include <ATen/core/jit_type.h>
+#include <ATen/ops/empty.h>
+#include <c10/core/InferenceMode.h>
 #include <torch/csrc/jit/api/function_impl.h>
 #include <torch/csrc/jit/ir/alias_analysis.h>
 #include <torch/csrc/jit/passes/inliner.h>
@@ -76,6 +78,23 @@ void run_module(torch::jit::Module& module, const std::vector<at::Tensor>& input
   flatten(stack.front(), nullptr, results, places);
 }
 
+// Constants of a frozen module become tensors of the inference mode, on the same memory: LibTorch does less for those in each
+// operation. Derivatives use the unfrozen module, whose own tensors stay as they are.
+void use_inference_tensors(torch::jit::Block* block) {
+  const c10::InferenceMode inference;
+  for (torch::jit::Node* node : block->nodes()) {
+    for (torch::jit::Block* inner : node->blocks()) use_inference_tensors(inner);
+    const bool is_tensor = node->kind() == c10::prim::Constant && node->hasAttribute(c10::attr::value) &&
+                           node->kindOf(c10::attr::value) == torch::jit::AttributeKind::t;
+    if (!is_tensor) continue;
+    const at::Tensor& constant = node->t(c10::attr::value);
+    if (constant.layout() != at::kStrided || constant.is_quantized()) continue;
+    at::Tensor same = at::empty({0}, constant.options());
+    same.set_(constant.storage(), constant.storage_offset(), constant.sizes(), constant.strides());
+    node->t_(c10::attr::value, same);
+  }
+}
+
 }  // namespace
 
 TorchScriptBackend::TorchScriptBackend(const std::string& path, c10::Device device, bool for_training, std::string& manifest) {
@@ -115,8 +134,9 @@ void TorchScriptBackend::freeze() {
   try {
     module_ = torch::jit::freeze(module_);
   } catch (const std::exception&) {
-    // Some modules cannot be frozen (say, with an interface type); they run as they are.
+    return;  // Some modules cannot be frozen (say, with an interface type); they run as they are.
   }
+  use_inference_tensors(torch::jit::toGraphFunction(module_.get_method("forward").function()).graph()->block());
 }
 
 void TorchScriptBackend::check_parameters() const {
