@@ -5,7 +5,7 @@ module radml_rrtmg_checks
   implicit none
   private
 
-  public :: whole
+  public :: number, whole
 
   !> The checks of one call.
   type, public :: input_checks
@@ -16,6 +16,7 @@ module radml_rrtmg_checks
     character(len=:), allocatable :: problem !! the same in words
   contains
     procedure :: fail
+    procedure :: extents
     procedure :: extent_of_layers
     procedure :: extent_of_bands
     procedure :: extent_of_columns
@@ -46,10 +47,7 @@ contains
     character(len=*), intent(in) :: name       !! its name
     integer, intent(in) :: more                !! 1 for arrays at levels, 0 at layers [1]
 
-    if (all(shape(array) == [self%n_columns, self%n_layers + more])) return
-    call self%fail(rrtmg_bad_shape, name//": expected ("//trim(whole(self%n_columns))//", "// &
-                   trim(whole(self%n_layers + more))//"), got ("//trim(whole(size(array, 1)))//", "// &
-                   trim(whole(size(array, 2)))//")")
+    call self%extents(shape(array), name, [self%n_columns, self%n_layers + more])
   end subroutine extent_of_layers
 
   !> An array has the columns, the layers and the bands.
@@ -59,10 +57,7 @@ contains
     character(len=*), intent(in) :: name       !! its name
     integer, intent(in) :: n_bands             !! bands [1]
 
-    if (all(shape(array) == [self%n_columns, self%n_layers, n_bands])) return
-    call self%fail(rrtmg_bad_shape, name//": expected ("//trim(whole(self%n_columns))//", "//trim(whole(self%n_layers))//", "// &
-                   trim(whole(n_bands))//"), got ("//trim(whole(size(array, 1)))//", "//trim(whole(size(array, 2)))//", "// &
-                   trim(whole(size(array, 3)))//")")
+    call self%extents(shape(array), name, [self%n_columns, self%n_layers, n_bands])
   end subroutine extent_of_bands
 
   !> An array has one value per column.
@@ -71,9 +66,19 @@ contains
     real(real64), intent(in) :: array(:)       !! array to look at [any] (ncol)
     character(len=*), intent(in) :: name       !! its name
 
-    if (size(array) == self%n_columns) return
-    call self%fail(rrtmg_bad_shape, name//": expected ("//trim(whole(self%n_columns))//"), got ("//trim(whole(size(array)))//")")
+    call self%extents(shape(array), name, [self%n_columns])
   end subroutine extent_of_columns
+
+  !> An array of any type has the extents expected.
+  subroutine extents(self, got, name, expected)
+    class(input_checks), intent(inout) :: self !! checks so far
+    integer, intent(in) :: got(:)              !! extents it has [1] (dimension)
+    character(len=*), intent(in) :: name       !! its name
+    integer, intent(in) :: expected(:)         !! extents it should have [1] (dimension)
+
+    if (all(got == expected)) return
+    call self%fail(rrtmg_bad_shape, name//": expected "//trim(extents_text(expected))//", got "//trim(extents_text(got)))
+  end subroutine extents
 
   !> Values are numbers within their range.
   subroutine range_of_layers(self, array, name, lowest, highest, units, place)
@@ -177,6 +182,19 @@ contains
 
     write (text, "(i0)") n
   end function whole
+
+  !> The extents of an array as text.
+  pure function extents_text(n) result(text)
+    integer, intent(in) :: n(:) !! extents [1] (dimension)
+    character(len=80) :: text
+    integer :: i
+
+    text = "("//whole(n(1))
+    do i = 2, size(n)
+      text = trim(text)//", "//whole(n(i))
+    end do
+    text = trim(text)//")"
+  end function extents_text
 
   !> A real number as text.
   pure function number(x) result(text)

@@ -14,6 +14,7 @@
 !> With `stat` absent a failure stops the program with its message on standard error.
 module radml_rrtmg_longwave
   use, intrinsic :: iso_fortran_env, only: int64, real64
+  use radml_rrtmg_checks, only: input_checks, number, whole
   use radml_rrtmg_cloud_optics, only: cloud_tables, ice_fu, ice_streamer, liquid, longwave_cloud_depth, radius_range
   use radml_rrtmg_cloud_reader, only: read_cloud_tables
   use radml_rrtmg_kinds, only: wp
@@ -67,8 +68,8 @@ contains
                                                                      !! `rrtmg_clouds.nc` in the same folder
     integer, optional, intent(out) :: stat                           !! `rrtmg_success` or `rrtmg_bad_tables` [1]
     character(len=:), allocatable, optional, intent(inout) :: errmsg !! what went wrong
+    type(input_checks) :: checks
     character(len=:), allocatable :: problem, cloud_path
-    integer :: code
     logical :: there
 
     call read_longwave_tables(path, self%tables, problem)
@@ -79,10 +80,13 @@ contains
       if (there) call read_cloud_tables(cloud_path, self%cloud_optics, problem)
       if (allocated(problem)) self%tables%loaded = .false.
     end if
-    code = merge(rrtmg_bad_tables, rrtmg_success, allocated(problem))
-    if (present(stat)) stat = code
-    if (present(errmsg) .and. code /= rrtmg_success) errmsg = problem
-    if (.not. present(stat)) call stop_on_failure(code, problem)
+    if (allocated(problem)) then
+      checks%code = rrtmg_bad_tables
+      checks%problem = problem
+    end if
+    if (present(stat)) stat = checks%code
+    if (present(errmsg) .and. checks%code /= rrtmg_success) errmsg = checks%problem
+    if (.not. present(stat)) call checks%stop_on_failure()
   end subroutine load
 
   !> Fluxes and heating rates of many columns: of clear sky where no clouds are given.
@@ -138,72 +142,75 @@ contains
     real(real64), optional, intent(inout) :: down_noise(:,:)         !! the same of `down` [W m-2] (ncol, nlay+1)
     integer, optional, intent(out) :: stat                           !! `rrtmg_success` or what went wrong [1]
     character(len=:), allocatable, optional, intent(inout) :: errmsg !! what went wrong
+    type(input_checks) :: checks
     type(column_input) :: input
     type(column_workspace) :: workspace
     type(column_result) :: result
-    character(len=:), allocatable :: problem
-    integer :: code, column, n_columns, n_layers, n_draws, ice, clouds
+    integer :: column, n_columns, n_layers, n_draws, ice, clouds
 
     n_columns = size(pressure_layer, 1)
     n_layers = size(pressure_layer, 2)
-    code = rrtmg_success
+    checks%caller = "rrtmg_longwave%fluxes"
+    checks%n_columns = n_columns
+    checks%n_layers = n_layers
     if (.not. self%tables%loaded) then
-      code = rrtmg_not_loaded
-      problem = "rrtmg_longwave%fluxes: no coefficient tables; call load first"
+      call checks%fail(rrtmg_not_loaded, "no coefficient tables; call load first")
     else if (n_layers < 1) then
-      code = rrtmg_bad_shape
-      problem = "rrtmg_longwave%fluxes: pressure_layer has no layers"
+      call checks%fail(rrtmg_bad_shape, "pressure_layer has no layers")
     else
-      call check_shape(pressure_level, "pressure_level", 1)
-      call check_shape(temperature_level, "temperature_level", 1)
-      call check_shape(temperature_layer, "temperature_layer", 0)
-      call check_shape(h2o, "h2o", 0)
-      call check_shape(o3, "o3", 0)
-      call check_shape(co2, "co2", 0)
-      call check_shape(ch4, "ch4", 0)
-      call check_shape(n2o, "n2o", 0)
-      call check_shape(o2, "o2", 0)
-      call check_surface_shape(surface_temperature, "surface_temperature")
-      call check_surface_shape(surface_emissivity, "surface_emissivity")
-      call check_shape(up, "up", 1)
-      call check_shape(down, "down", 1)
-      call check_shape(heating_rate, "heating_rate", 0)
-      if (present(cfc11)) call check_shape(cfc11, "cfc11", 0)
-      if (present(cfc12)) call check_shape(cfc12, "cfc12", 0)
-      if (present(cfc22)) call check_shape(cfc22, "cfc22", 0)
-      if (present(ccl4)) call check_shape(ccl4, "ccl4", 0)
-      if (present(up_clear)) call check_shape(up_clear, "up_clear", 1)
-      if (present(down_clear)) call check_shape(down_clear, "down_clear", 1)
-      if (present(up_noise)) call check_shape(up_noise, "up_noise", 1)
-      if (present(down_noise)) call check_shape(down_noise, "down_noise", 1)
-      if (present(band_emissivity)) call check_extents(shape(band_emissivity), "band_emissivity", [n_columns, n_bands])
+      call checks%extent_of_layers(pressure_level, "pressure_level", 1)
+      call checks%extent_of_layers(temperature_level, "temperature_level", 1)
+      call checks%extent_of_layers(temperature_layer, "temperature_layer", 0)
+      call checks%extent_of_layers(h2o, "h2o", 0)
+      call checks%extent_of_layers(o3, "o3", 0)
+      call checks%extent_of_layers(co2, "co2", 0)
+      call checks%extent_of_layers(ch4, "ch4", 0)
+      call checks%extent_of_layers(n2o, "n2o", 0)
+      call checks%extent_of_layers(o2, "o2", 0)
+      call checks%extent_of_columns(surface_temperature, "surface_temperature")
+      call checks%extent_of_columns(surface_emissivity, "surface_emissivity")
+      call checks%extent_of_layers(up, "up", 1)
+      call checks%extent_of_layers(down, "down", 1)
+      call checks%extent_of_layers(heating_rate, "heating_rate", 0)
+      if (present(cfc11)) call checks%extent_of_layers(cfc11, "cfc11", 0)
+      if (present(cfc12)) call checks%extent_of_layers(cfc12, "cfc12", 0)
+      if (present(cfc22)) call checks%extent_of_layers(cfc22, "cfc22", 0)
+      if (present(ccl4)) call checks%extent_of_layers(ccl4, "ccl4", 0)
+      if (present(up_clear)) call checks%extent_of_layers(up_clear, "up_clear", 1)
+      if (present(down_clear)) call checks%extent_of_layers(down_clear, "down_clear", 1)
+      if (present(up_noise)) call checks%extent_of_layers(up_noise, "up_noise", 1)
+      if (present(down_noise)) call checks%extent_of_layers(down_noise, "down_noise", 1)
+      if (present(band_emissivity)) call checks%extents(shape(band_emissivity), "band_emissivity", [n_columns, n_bands])
       if (present(aerosol_optical_depth)) &
-        call check_extents(shape(aerosol_optical_depth), "aerosol_optical_depth", [n_columns, n_layers, n_bands])
+        call checks%extents(shape(aerosol_optical_depth), "aerosol_optical_depth", [n_columns, n_layers, n_bands])
       call check_cloud_arguments()
     end if
-    if (code == rrtmg_success) then
-      call check_pressures()
-      call check_range(temperature_level, "temperature_level", "level", coldest, hottest, "K")
-      call check_range(temperature_layer, "temperature_layer", "layer", coldest, hottest, "K")
-      call check_range(h2o, "h2o", "layer", 0.0_real64, 1.0_real64, "mol mol-1")
-      call check_range(o3, "o3", "layer", 0.0_real64, 1.0_real64, "mol mol-1")
-      call check_range(co2, "co2", "layer", 0.0_real64, 1.0_real64, "mol mol-1")
-      call check_range(ch4, "ch4", "layer", 0.0_real64, 1.0_real64, "mol mol-1")
-      call check_range(n2o, "n2o", "layer", 0.0_real64, 1.0_real64, "mol mol-1")
-      call check_range(o2, "o2", "layer", 0.0_real64, 1.0_real64, "mol mol-1")
-      if (present(cfc11)) call check_range(cfc11, "cfc11", "layer", 0.0_real64, 1.0_real64, "mol mol-1")
-      if (present(cfc12)) call check_range(cfc12, "cfc12", "layer", 0.0_real64, 1.0_real64, "mol mol-1")
-      if (present(cfc22)) call check_range(cfc22, "cfc22", "layer", 0.0_real64, 1.0_real64, "mol mol-1")
-      if (present(ccl4)) call check_range(ccl4, "ccl4", "layer", 0.0_real64, 1.0_real64, "mol mol-1")
-      call check_surface(surface_temperature, "surface_temperature", coldest, hottest, "K")
-      call check_surface(surface_emissivity, "surface_emissivity", 0.0_real64, 1.0_real64, "1")
-      call check_bands()
+    if (checks%code == rrtmg_success) then
+      call checks%pressures(pressure_level, pressure_layer)
+      call checks%range_of_layers(temperature_level, "temperature_level", coldest, hottest, "K", "level")
+      call checks%range_of_layers(temperature_layer, "temperature_layer", coldest, hottest, "K")
+      call checks%range_of_layers(h2o, "h2o", 0.0_real64, 1.0_real64, "mol mol-1")
+      call checks%range_of_layers(o3, "o3", 0.0_real64, 1.0_real64, "mol mol-1")
+      call checks%range_of_layers(co2, "co2", 0.0_real64, 1.0_real64, "mol mol-1")
+      call checks%range_of_layers(ch4, "ch4", 0.0_real64, 1.0_real64, "mol mol-1")
+      call checks%range_of_layers(n2o, "n2o", 0.0_real64, 1.0_real64, "mol mol-1")
+      call checks%range_of_layers(o2, "o2", 0.0_real64, 1.0_real64, "mol mol-1")
+      if (present(cfc11)) call checks%range_of_layers(cfc11, "cfc11", 0.0_real64, 1.0_real64, "mol mol-1")
+      if (present(cfc12)) call checks%range_of_layers(cfc12, "cfc12", 0.0_real64, 1.0_real64, "mol mol-1")
+      if (present(cfc22)) call checks%range_of_layers(cfc22, "cfc22", 0.0_real64, 1.0_real64, "mol mol-1")
+      if (present(ccl4)) call checks%range_of_layers(ccl4, "ccl4", 0.0_real64, 1.0_real64, "mol mol-1")
+      call checks%range_of_columns(surface_temperature, "surface_temperature", coldest, hottest, "K")
+      call checks%range_of_columns(surface_emissivity, "surface_emissivity", 0.0_real64, 1.0_real64, "1")
+      if (present(band_emissivity)) &
+        call checks%range_of_layers(band_emissivity, "band_emissivity", 0.0_real64, 1.0_real64, "1", "band")
+      if (present(aerosol_optical_depth)) &
+        call checks%range_of_bands(aerosol_optical_depth, "aerosol_optical_depth", 0.0_real64, 1e4_real64, "1")
       if (clouds /= no_clouds) call check_clouds()
     end if
-    if (present(stat)) stat = code
-    if (present(errmsg) .and. code /= rrtmg_success) errmsg = problem
-    if (.not. present(stat)) call stop_on_failure(code, problem)
-    if (code /= rrtmg_success) return
+    if (present(stat)) stat = checks%code
+    if (present(errmsg) .and. checks%code /= rrtmg_success) errmsg = checks%problem
+    if (.not. present(stat)) call checks%stop_on_failure()
+    if (checks%code /= rrtmg_success) return
 
     call input%create(n_layers)
     call result%create(n_layers)
@@ -300,59 +307,51 @@ contains
       end if
       if (present(subcolumns)) then
         clouds = given_subcolumns
-        if (present(cloud_fraction)) call refuse("expected cloud_fraction or subcolumns, got both")
+        if (present(cloud_fraction)) call checks%fail(rrtmg_bad_arguments, "expected cloud_fraction or subcolumns, got both")
       end if
       if (clouds == no_clouds) then
-        if (present(cloud_liquid_path)) call refuse("cloud_liquid_path without cloud_fraction or subcolumns")
-        if (present(cloud_ice_path)) call refuse("cloud_ice_path without cloud_fraction or subcolumns")
+        if (present(cloud_liquid_path)) &
+          call checks%fail(rrtmg_bad_arguments, "cloud_liquid_path without cloud_fraction or subcolumns")
+        if (present(cloud_ice_path)) &
+          call checks%fail(rrtmg_bad_arguments, "cloud_ice_path without cloud_fraction or subcolumns")
         return
       end if
       if (present(cloud_liquid_path) .neqv. present(liquid_radius)) &
-        call refuse("expected cloud_liquid_path and liquid_radius together, got one of them")
+        call checks%fail(rrtmg_bad_arguments, "expected cloud_liquid_path and liquid_radius together, got one of them")
       if (present(cloud_ice_path) .neqv. present(ice_radius)) &
-        call refuse("expected cloud_ice_path and ice_radius together, got one of them")
+        call checks%fail(rrtmg_bad_arguments, "expected cloud_ice_path and ice_radius together, got one of them")
       if (.not. (present(cloud_liquid_path) .or. present(cloud_ice_path))) &
-        call refuse("clouds without water: expected cloud_liquid_path, cloud_ice_path or both")
+        call checks%fail(rrtmg_bad_arguments, "clouds without water: expected cloud_liquid_path, cloud_ice_path or both")
       if (all(ice /= [rrtmg_ice_fu, rrtmg_ice_streamer])) &
-        call refuse("ice_optics: expected rrtmg_ice_fu or rrtmg_ice_streamer, got "//trim(whole(ice)))
+        call checks%fail(rrtmg_bad_arguments, "ice_optics: expected rrtmg_ice_fu or rrtmg_ice_streamer, got "//trim(whole(ice)))
       if (present(overlap)) then
         if (all(overlap /= [rrtmg_overlap_maximum_random, rrtmg_overlap_random, rrtmg_overlap_maximum, rrtmg_overlap_analytic])) &
-          call refuse("overlap: expected one of the constants rrtmg_overlap_..., got "//trim(whole(overlap)))
+          call checks%fail(rrtmg_bad_arguments, "overlap: expected one of the constants rrtmg_overlap_..., got "// &
+                           trim(whole(overlap)))
       end if
       if (present(draws)) then
-        if (draws < 1) call refuse("draws: expected at least 1, got "//trim(whole(draws)))
+        if (draws < 1) call checks%fail(rrtmg_bad_arguments, "draws: expected at least 1, got "//trim(whole(draws)))
       end if
-      if (code == rrtmg_success .and. .not. self%cloud_optics%loaded) then
-        code = rrtmg_not_loaded
-        problem = "rrtmg_longwave%fluxes: no cloud optics; expected rrtmg_clouds.nc in the folder of the file that was loaded"
-      end if
-      if (present(cloud_fraction)) call check_shape(cloud_fraction, "cloud_fraction", 0)
-      if (present(subcolumns)) call check_extents(shape(subcolumns), "subcolumns", [n_columns, n_layers, n_gpoints])
-      if (present(cloud_liquid_path)) call check_shape(cloud_liquid_path, "cloud_liquid_path", 0)
-      if (present(liquid_radius)) call check_shape(liquid_radius, "liquid_radius", 0)
-      if (present(cloud_ice_path)) call check_shape(cloud_ice_path, "cloud_ice_path", 0)
-      if (present(ice_radius)) call check_shape(ice_radius, "ice_radius", 0)
-      if (present(seed)) call check_extents(shape(seed), "seed", [n_columns])
+      if (.not. self%cloud_optics%loaded) &
+        call checks%fail(rrtmg_not_loaded, "no cloud optics; expected rrtmg_clouds.nc in the folder of the file that was loaded")
+      if (present(cloud_fraction)) call checks%extent_of_layers(cloud_fraction, "cloud_fraction", 0)
+      if (present(subcolumns)) call checks%extents(shape(subcolumns), "subcolumns", [n_columns, n_layers, n_gpoints])
+      if (present(cloud_liquid_path)) call checks%extent_of_layers(cloud_liquid_path, "cloud_liquid_path", 0)
+      if (present(liquid_radius)) call checks%extent_of_layers(liquid_radius, "liquid_radius", 0)
+      if (present(cloud_ice_path)) call checks%extent_of_layers(cloud_ice_path, "cloud_ice_path", 0)
+      if (present(ice_radius)) call checks%extent_of_layers(ice_radius, "ice_radius", 0)
+      if (present(seed)) call checks%extents(shape(seed), "seed", [n_columns])
     end subroutine check_cloud_arguments
-
-    !> Note arguments that do not go together.
-    subroutine refuse(message)
-      character(len=*), intent(in) :: message !! what is wrong
-
-      if (code /= rrtmg_success) return
-      code = rrtmg_bad_arguments
-      problem = "rrtmg_longwave%fluxes: "//message
-    end subroutine refuse
 
     !> Values of clouds are in range; a radius counts only where there is cloud and water.
     subroutine check_clouds()
-      if (present(cloud_fraction)) call check_range(cloud_fraction, "cloud_fraction", "layer", 0.0_real64, 1.0_real64, "1")
+      if (present(cloud_fraction)) call checks%range_of_layers(cloud_fraction, "cloud_fraction", 0.0_real64, 1.0_real64, "1")
       if (present(cloud_liquid_path)) then
-        call check_range(cloud_liquid_path, "cloud_liquid_path", "layer", 0.0_real64, most_water, "kg m-2")
+        call checks%range_of_layers(cloud_liquid_path, "cloud_liquid_path", 0.0_real64, most_water, "kg m-2")
         call check_radius(cloud_liquid_path, liquid_radius, "liquid_radius", radius_range(liquid))
       end if
       if (present(cloud_ice_path)) then
-        call check_range(cloud_ice_path, "cloud_ice_path", "layer", 0.0_real64, most_water, "kg m-2")
+        call checks%range_of_layers(cloud_ice_path, "cloud_ice_path", 0.0_real64, most_water, "kg m-2")
         call check_radius(cloud_ice_path, ice_radius, "ice_radius", radius_range(ice))
       end if
     end subroutine check_clouds
@@ -363,9 +362,10 @@ contains
       real(real64), intent(in) :: radius(:,:)  !! effective radius [m] (ncol, nlay)
       character(len=*), intent(in) :: name     !! its name
       real(real64), intent(in) :: range(2)     !! least and largest that the tables have [m]
+      character(len=80) :: hint
       integer :: i, k
 
-      if (code /= rrtmg_success) return
+      if (checks%code /= rrtmg_success) return
       do k = 1, n_layers
         do i = 1, n_columns
           if (.not. path(i, k) > 0) cycle
@@ -373,125 +373,16 @@ contains
             if (.not. cloud_fraction(i, k) > 0) cycle
           end if
           if (radius(i, k) >= range(1)*(1 - slack) .and. radius(i, k) <= range(2)*(1 + slack)) cycle
-          code = rrtmg_bad_value
-          problem = "rrtmg_longwave%fluxes: "//name//" of column "//trim(whole(i))//", layer "//trim(whole(k))//": expected "// &
-                    trim(number(range(1)))//" to "//trim(number(range(2)))//" m where the cloud has water, got "// &
-                    trim(number(radius(i, k)))
-          if (name == "ice_radius" .and. ice == rrtmg_ice_fu) problem = problem//"; Streamer's ice optics reach "// &
-                                                                        trim(number(maxval(radius_range(rrtmg_ice_streamer))))
+          hint = ""
+          if (name == "ice_radius" .and. ice == rrtmg_ice_fu) &
+            hint = "; Streamer's ice optics reach "//number(maxval(radius_range(rrtmg_ice_streamer)))
+          call checks%fail(rrtmg_bad_value, name//" of column "//trim(whole(i))//", layer "//trim(whole(k))//": expected "// &
+                           trim(number(range(1)))//" to "//trim(number(range(2)))//" m where the cloud has water, got "// &
+                           trim(number(radius(i, k)))//trim(hint))
           return
         end do
       end do
     end subroutine check_radius
-
-    !> Values of single bands are in range.
-    subroutine check_bands()
-      integer :: b
-
-      do b = 1, n_bands
-        if (code /= rrtmg_success) return
-        if (present(band_emissivity)) call check_surface(band_emissivity(:, b), "band_emissivity", 0.0_real64, 1.0_real64, "1")
-        if (present(aerosol_optical_depth)) &
-          call check_range(aerosol_optical_depth(:, :, b), "aerosol_optical_depth", "layer", 0.0_real64, 1e4_real64, "1")
-        if (code /= rrtmg_success) problem = problem//" in band "//trim(whole(b))
-      end do
-    end subroutine check_bands
-
-    !> Any array has the extents expected.
-    subroutine check_extents(got, name, expected)
-      integer, intent(in) :: got(:)         !! extents it has [1] (dimension)
-      character(len=*), intent(in) :: name  !! its name
-      integer, intent(in) :: expected(:)    !! extents it should have [1] (dimension)
-
-      if (code /= rrtmg_success .or. all(got == expected)) return
-      code = rrtmg_bad_shape
-      problem = "rrtmg_longwave%fluxes: "//name//": expected "//trim(extents(expected))//", got "//trim(extents(got))
-    end subroutine check_extents
-
-    !> All arrays have the columns of pressure_layer, and its layers or one more.
-    subroutine check_shape(array, name, more)
-      real(real64), intent(in) :: array(:,:)   !! array to look at [any] (ncol, nlay or nlay+1)
-      character(len=*), intent(in) :: name     !! its name
-      integer, intent(in) :: more              !! 1 for arrays at levels, 0 at layers [1]
-
-      if (code /= rrtmg_success .or. all(shape(array) == [n_columns, n_layers + more])) return
-      code = rrtmg_bad_shape
-      problem = "rrtmg_longwave%fluxes: "//name//": expected ("//trim(whole(n_columns))//", "//trim(whole(n_layers + more))// &
-                "), got ("//trim(whole(size(array, 1)))//", "//trim(whole(size(array, 2)))//")"
-    end subroutine check_shape
-
-    !> The surface has one value per column.
-    subroutine check_surface_shape(array, name)
-      real(real64), intent(in) :: array(:)  !! array to look at [any] (ncol)
-      character(len=*), intent(in) :: name  !! its name
-
-      if (code /= rrtmg_success .or. size(array) == n_columns) return
-      code = rrtmg_bad_shape
-      problem = "rrtmg_longwave%fluxes: "//name//": expected ("//trim(whole(n_columns))//"), got ("//trim(whole(size(array)))//")"
-    end subroutine check_surface_shape
-
-    !> Values are numbers within their range.
-    subroutine check_range(array, name, place, lowest, highest, units)
-      real(real64), intent(in) :: array(:,:)      !! array to look at [any] (ncol, nlay or nlay+1)
-      character(len=*), intent(in) :: name        !! its name
-      character(len=*), intent(in) :: place       !! layer or level
-      real(real64), intent(in) :: lowest, highest !! range [any]
-      character(len=*), intent(in) :: units       !! units of the range
-      integer :: at(2)
-
-      if (code /= rrtmg_success) return
-      if (all(array >= lowest .and. array <= highest)) return
-      at = findloc(array >= lowest .and. array <= highest, .false.)
-      code = rrtmg_bad_value
-      problem = "rrtmg_longwave%fluxes: "//name//" of column "//trim(whole(at(1)))//", "//place//" "//trim(whole(at(2)))// &
-                ": expected "//trim(number(lowest))//" to "//trim(number(highest))//" "//units// &
-                ", got "//trim(number(array(at(1), at(2))))
-    end subroutine check_range
-
-    !> The same for the surface.
-    subroutine check_surface(array, name, lowest, highest, units)
-      real(real64), intent(in) :: array(:)        !! array to look at [any] (ncol)
-      character(len=*), intent(in) :: name        !! its name
-      real(real64), intent(in) :: lowest, highest !! range [any]
-      character(len=*), intent(in) :: units       !! units of the range
-      integer :: at
-
-      if (code /= rrtmg_success) return
-      if (all(array >= lowest .and. array <= highest)) return
-      at = findloc(array >= lowest .and. array <= highest, .false., 1)
-      code = rrtmg_bad_value
-      problem = "rrtmg_longwave%fluxes: "//name//" of column "//trim(whole(at))// &
-                ": expected "//trim(number(lowest))//" to "//trim(number(highest))//" "//units//", got "//trim(number(array(at)))
-    end subroutine check_surface
-
-    !> Pressure rises downwards from level to level; only the top level may be at 0 Pa; layers lie between their levels.
-    subroutine check_pressures()
-      logical :: good(n_columns)
-      integer :: k, at
-
-      do k = 1, n_layers
-        good = pressure_level(:, k) >= 0 .and. pressure_level(:, k + 1) > pressure_level(:, k) &
-               .and. pressure_level(:, k + 1) <= 2e5_real64
-        if (.not. all(good)) then
-          at = findloc(good, .false., 1)
-          code = rrtmg_bad_value
-          problem = "rrtmg_longwave%fluxes: pressure_level of column "//trim(whole(at))//", levels "//trim(whole(k))// &
-                    " and "//trim(whole(k + 1))//": expected rising pressures within 0 to 200000 Pa, got "// &
-                    trim(number(pressure_level(at, k)))//" and "//trim(number(pressure_level(at, k + 1)))
-          return
-        end if
-        good = pressure_layer(:, k) > 0 .and. pressure_layer(:, k) >= pressure_level(:, k) &
-               .and. pressure_layer(:, k) <= pressure_level(:, k + 1)
-        if (.not. all(good)) then
-          at = findloc(good, .false., 1)
-          code = rrtmg_bad_value
-          problem = "rrtmg_longwave%fluxes: pressure_layer of column "//trim(whole(at))//", layer "//trim(whole(k))// &
-                    ": expected a positive pressure between its levels' "//trim(number(pressure_level(at, k)))//" and "// &
-                    trim(number(pressure_level(at, k + 1)))//" Pa, got "//trim(number(pressure_layer(at, k)))
-          return
-        end if
-      end do
-    end subroutine check_pressures
   end subroutine fluxes
 
   !> Optical depths and Planck fractions of one column at all 140 g-points, for a look inside. Values are not checked.
@@ -515,24 +406,22 @@ contains
     real(real64), optional, intent(in) :: ccl4(:)                    !! CCl4 in dry air, 0 if absent [mol mol-1] (nlay)
     integer, optional, intent(out) :: stat                           !! `rrtmg_success` or what went wrong [1]
     character(len=:), allocatable, optional, intent(inout) :: errmsg !! what went wrong
+    type(input_checks) :: checks
     type(column_input) :: input
-    character(len=:), allocatable :: problem
-    integer :: n, code
+    integer :: n
 
     n = size(pressure_layer)
-    code = rrtmg_success
+    checks%caller = "rrtmg_longwave%optical_depths"
     if (.not. self%tables%loaded) then
-      code = rrtmg_not_loaded
-      problem = "rrtmg_longwave%optical_depths: no coefficient tables; call load first"
+      call checks%fail(rrtmg_not_loaded, "no coefficient tables; call load first")
     else if (size(pressure_level) /= n + 1 .or. any([size(temperature_layer), size(h2o), size(o3), size(co2), size(ch4), &
                                                      size(n2o), size(o2)] /= n)) then
-      code = rrtmg_bad_shape
-      problem = "rrtmg_longwave%optical_depths: expected "//trim(whole(n))//" layers in every array and one level more"
+      call checks%fail(rrtmg_bad_shape, "expected "//trim(whole(n))//" layers in every array and one level more")
     end if
-    if (present(stat)) stat = code
-    if (present(errmsg) .and. code /= rrtmg_success) errmsg = problem
-    if (.not. present(stat)) call stop_on_failure(code, problem)
-    if (code /= rrtmg_success) return
+    if (present(stat)) stat = checks%code
+    if (present(errmsg) .and. checks%code /= rrtmg_success) errmsg = checks%problem
+    if (.not. present(stat)) call checks%stop_on_failure()
+    if (checks%code /= rrtmg_success) return
     call input%create(n)
     input%pressure_level = pressure_level
     input%pressure_layer = pressure_layer
@@ -549,52 +438,4 @@ contains
     if (present(ccl4)) input%ccl4 = ccl4
     call optical_depths_of_column(self%tables, n, input, optical_depth, planck_fraction)
   end subroutine optical_depths
-
-  !> Stop with the whole message where the caller has not asked for a status.
-  subroutine stop_on_failure(code, problem)
-    integer, intent(in) :: code                          !! what happened [1]
-    character(len=:), allocatable, intent(in) :: problem !! in words
-
-    if (code == rrtmg_success) return
-    error stop problem
-  end subroutine stop_on_failure
-
-  ! The results below have a fixed length: gfortran 12 keeps the length of a deferred-length result in static memory, which
-  ! threads that fail at the same time would share.
-
-  !> A whole number as text.
-  pure function whole(n) result(text)
-    integer, intent(in) :: n !! number [1]
-    character(len=24) :: text
-
-    write (text, "(i0)") n
-  end function whole
-
-  !> The extents of an array as text.
-  pure function extents(n) result(text)
-    integer, intent(in) :: n(:) !! extents [1] (dimension)
-    character(len=80) :: text
-    integer :: i
-
-    text = "("//whole(n(1))
-    do i = 2, size(n)
-      text = trim(text)//", "//whole(n(i))
-    end do
-    text = trim(text)//")"
-  end function extents
-
-  !> A real number as text.
-  pure function number(x) result(text)
-    real(real64), intent(in) :: x !! number [any]
-    character(len=24) :: text
-
-    if (x /= x) then
-      text = "NaN"
-    else if (abs(x) < 1e7_real64 .and. abs(x) >= 1e-2_real64 .or. abs(x) <= 0) then
-      write (text, "(f24.2)") x
-    else
-      write (text, "(es24.3)") x
-    end if
-    text = adjustl(text)
-  end function number
 end module radml_rrtmg_longwave
