@@ -17,7 +17,6 @@ from ftorch_bridge import doctor
 from ftorch_bridge.doctor import Finding
 
 ROOT = Path(__file__).resolve().parent.parent
-BUILD = (ROOT / os.environ.get("RADML_BUILD_DIR", "build")).resolve()
 SOURCE = ROOT / "tests" / "libraries"
 RIGHT = {"model": "right", "threads": "right", "blocks": "right"}
 
@@ -51,14 +50,6 @@ class Host:
 
     def findings(self, check: str) -> list[Finding]:
         return [finding for finding in doctor.host(self.program) if finding.check == check]
-
-
-@pytest.fixture(scope="module")
-def prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("prefix")
-    for component in ("cpp", "fortran/radml_torch"):
-        subprocess.run(["cmake", "--install", BUILD / component, "--prefix", folder], check=True, capture_output=True)
-    return folder
 
 
 @pytest.fixture(scope="module")
