@@ -180,7 +180,8 @@ module radml_torch
       type(torch_array) :: view
     end function torch_out
 
-    ! The C interface of libradml, as in radml.h.
+    ! The C interface of libradml, as in radml.h. An interface each, though many are alike: gfortran 12 hands handles over wrongly
+    ! to procedures that are declared by `procedure(...), bind(c, name=...)` with a common one.
 
     function c_load(path, device, model, message, message_size) result(status) bind(c, name='radml_load')
       import :: c_char, c_int32_t, c_int64_t
@@ -818,8 +819,8 @@ contains
     place = int(index)
   end function model_input_index
 
-  !> The place of the output with that name, from 1; 0 on failure, and for a model without manifest. It puts arrays in order by name:
-  !> `outputs(net%output_index('heating')) = torch_out(heating)`.
+  !> The place of the output with that name, from 1; 0 on failure, and for a model without manifest. It puts arrays in order by
+  !> name: `outputs(net%output_index('heating')) = torch_out(heating)`.
   recursive function model_output_index(self, name, stat, errmsg) result(place)
     class(torch_model), intent(in) :: self
     character(len=*), intent(in) :: name !! as in the model's manifest [text] (scalar)
