@@ -156,18 +156,8 @@ contains
       character(len=*), intent(in) :: name             !! variable
       integer, intent(in) :: n_rows                    !! rows it should have [1]
       real(wp), allocatable, intent(out) :: rows(:,:)  !! reduced rows [1e-20 cm2] (chunks*lanes, row)
-      real(real64), allocatable :: values(:)
-      real(real64) :: sums(n_rows, lanes*max_chunks)
-      integer :: g
 
-      allocate (rows(tables%band(b)%chunks*lanes, n_rows), source=0.0_wp)
-      call file%get(name, n_rows*n_file_gpoints, values)
-      if (allocated(file%problem)) return
-      sums = 0
-      do g = 1, n_file_gpoints
-        sums(:, group(g)) = sums(:, group(g)) + values((g - 1)*n_rows + 1:g*n_rows)*reduction(g)
-      end do
-      rows = real(transpose(sums(:, :tables%band(b)%chunks*lanes)), wp)
+      call file%get_rows(name, n_rows, group, reduction, tables%band(b)%chunks*lanes, rows)
     end subroutine absorption_rows
 
     !> The empirical factors of bands 4 and 7 above the tropopause.

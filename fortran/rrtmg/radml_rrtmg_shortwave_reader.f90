@@ -156,18 +156,8 @@ contains
       character(len=*), intent(in) :: name             !! variable
       integer, intent(in) :: n_rows                    !! rows it should have [1]
       real(wp), allocatable, intent(out) :: rows(:,:)  !! reduced rows [1e-20 cm2] (chunks*lanes, row)
-      real(real64), allocatable :: values(:)
-      real(real64) :: sums(n_rows, lanes*max_chunks)
-      integer :: g
 
-      allocate (rows(band%chunks*lanes, n_rows), source=0.0_wp)
-      call file%get(name, n_rows*n_file_gpoints, values)
-      if (allocated(file%problem)) return
-      sums = 0
-      do g = 1, n_file_gpoints
-        sums(:, group(g)) = sums(:, group(g)) + values((g - 1)*n_rows + 1:g*n_rows)*reduction(g)
-      end do
-      rows = real(transpose(sums(:, :band%chunks*lanes)), wp)
+      call file%get_rows(name, n_rows, group, reduction, band%chunks*lanes, rows)
     end subroutine read_rows
 
     !> Rows of one variable with its g-points first in the file's Fortran order: the same.

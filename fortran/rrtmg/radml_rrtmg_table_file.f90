@@ -4,6 +4,7 @@
 module radml_rrtmg_table_file
   use, intrinsic :: iso_fortran_env, only: int64, real64
   use netcdf
+  use radml_rrtmg_kinds, only: wp
   implicit none
   private
 
@@ -19,6 +20,7 @@ module radml_rrtmg_table_file
     procedure :: open => open_table_file
     procedure :: close => close_table_file
     procedure :: get
+    procedure :: get_rows
     procedure :: check
   end type table_file
 
@@ -105,6 +107,30 @@ contains
                     "variable "//name//": checksum expected "//trim(checksum)//", got "//fletcher64(values)// &
                     "; the file is damaged")
   end subroutine get
+
+  !> Rows of a variable that has its g-points last in the file's Fortran order, merged, and padded with zeros; all zero after
+  !> an earlier problem.
+  subroutine get_rows(self, name, n_rows, group, weight, length, rows)
+    class(table_file), intent(inout) :: self         !! open file
+    character(len=*), intent(in) :: name             !! variable
+    integer, intent(in) :: n_rows                    !! rows it should have [1]
+    integer, intent(in) :: group(:)                  !! reduced g-point of each g-point of the file [1] (gpoint)
+    real(real64), intent(in) :: weight(:)            !! weight of each g-point in the one it is merged into [1] (gpoint)
+    integer, intent(in) :: length                    !! of a padded row [1]
+    real(wp), allocatable, intent(out) :: rows(:,:)  !! merged rows [any] (length, row)
+    real(real64), allocatable :: values(:)
+    real(real64) :: sums(n_rows, length)
+    integer :: g
+
+    allocate (rows(length, n_rows), source=0.0_wp)
+    call self%get(name, n_rows*size(group), values)
+    if (allocated(self%problem)) return
+    sums = 0
+    do g = 1, size(group)
+      sums(:, group(g)) = sums(:, group(g)) + values((g - 1)*n_rows + 1:g*n_rows)*weight(g)
+    end do
+    rows = real(transpose(sums), wp)
+  end subroutine get_rows
 
   !> Keep the first problem.
   subroutine check(self, good, message)
