@@ -8,11 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import rrtmg_oracle
-from test_rrtmg_longwave import ARRAYS, BIN, HALOCARBONS, TABLES, columns
+from rrtmg_drivers import Columns, run_driver
+from test_rrtmg_longwave import ARRAYS, HALOCARBONS, TABLES, columns
 
-Columns = dict[str, np.ndarray]
 CLOUD_TABLES = TABLES.with_name("rrtmg_clouds.nc")
-DRIVER = BIN / "rrtmg_longwave_cloud_driver"
 MAXIMUM_RANDOM, RANDOM, MAXIMUM, ANALYTIC = 1, 2, 3, 4  # the constants rrtmg_overlap_...
 FU, STREAMER = 2, 3  # the constants rrtmg_ice_...
 ICE_OPTION = {FU: 3, STREAMER: 2}  # RRTMG's iceflglw
@@ -91,10 +90,8 @@ def drive(
     clear: bool = False,
     tables: Path = TABLES,
 ) -> subprocess.CompletedProcess[str]:
-    assert DRIVER.exists(), f"{DRIVER} is not built; run make"
     write(folder / "clouds.bin", c, overlap, ice, draws, clear)
-    command = [DRIVER, mode, tables, folder / "clouds.bin", folder / "cloudy.bin", *more]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return run_driver("rrtmg_longwave_cloud_driver", mode, tables, folder / "clouds.bin", folder / "cloudy.bin", *more)
 
 
 def ours(c: Columns, folder: Path, mode: str = "fluxes", clear: bool = False, **options: int) -> Columns:

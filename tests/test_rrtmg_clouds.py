@@ -30,7 +30,8 @@ from rrtmg_clouds import (
     ours,
     subcolumns,
 )
-from test_rrtmg_longwave import BIN, ROOT, TABLES
+from rrtmg_drivers import run_driver
+from test_rrtmg_longwave import ROOT, TABLES
 
 CLOUDS = ("cloud_fraction", "cloud_liquid_path", "cloud_ice_path", "liquid_radius", "ice_radius")
 FLUXES = ("up", "down", "up_clear", "down_clear")
@@ -299,12 +300,12 @@ def test_ranks_are_uniform_and_draws_independent(tmp_path: Path) -> None:
 
 
 def test_subcolumns_hold_known_answers_and_do_not_depend_on_what_is_asked() -> None:
-    run = subprocess.run([BIN / "test_rrtmg_subcolumns"], capture_output=True, text=True, check=False)
+    run = run_driver("test_rrtmg_subcolumns")
     assert run.returncode == 0, run.stderr
 
 
 def test_cloudy_fluxes_do_not_depend_on_blocks_sections_or_threads() -> None:
-    run = subprocess.run([BIN / "test_rrtmg_longwave_clouds", TABLES], capture_output=True, text=True, check=False)
+    run = run_driver("test_rrtmg_longwave_clouds", TABLES)
     assert run.returncode == 0, run.stderr
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -13,16 +12,15 @@ import numpy as np
 import pytest
 import rrtmg_oracle
 from ftorch_bridge.columns import generate_columns
+from host_projects import ROOT
+from rrtmg_drivers import Columns, run_driver, write_columns
 
-ROOT = Path(__file__).resolve().parent.parent
-BIN = Path(os.environ.get("RADML_BUILD_DIR", ROOT / "build")) / "bin"
 TABLES = ROOT / "data" / "rrtmg_longwave.nc"
 ARRAYS = (
     "pressure_level", "temperature_level", "pressure_layer", "temperature_layer",
     "h2o", "o3", "co2", "ch4", "n2o", "o2", "surface_temperature", "surface_emissivity",
 )  # fmt: skip
 HALOCARBONS = ("cfc11", "cfc12", "cfc22", "ccl4")
-Columns = dict[str, np.ndarray]
 
 needs_oracle = pytest.mark.skipif(
     not rrtmg_oracle.available(), reason="the oracle is AER's RRTMG in the wheel climt; pip install climt==0.31.0"
@@ -42,17 +40,11 @@ def columns(count: int, layers: int, seed: int, halocarbons: bool = True) -> Col
 
 
 def write(path: Path, c: Columns) -> None:
-    halocarbons = HALOCARBONS if "cfc11" in c else ()
-    with path.open("wb") as file:
-        np.array([*c["pressure_layer"].shape, len(halocarbons) > 0], dtype=np.int32).tofile(file)
-        for name in (*ARRAYS, *halocarbons):
-            np.asarray(c[name], dtype=np.float64).ravel(order="F").tofile(file)
+    write_columns(path, c, ARRAYS, HALOCARBONS)
 
 
 def drive(mode: str, source: Path, target: Path, tables: Path = TABLES, *more: str) -> subprocess.CompletedProcess[str]:
-    program = BIN / "rrtmg_longwave_driver"
-    assert program.exists(), f"{program} is not built; run make"
-    return subprocess.run([program, mode, tables, source, target, *more], capture_output=True, text=True, check=False)
+    return run_driver("rrtmg_longwave_driver", mode, tables, source, target, *more)
 
 
 def ours(c: Columns, folder: Path, mode: str = "fluxes") -> Columns:
@@ -217,7 +209,7 @@ def test_a_changed_coefficient_is_found_by_its_checksum(tmp_path: Path) -> None:
 
 
 def test_fluxes_do_not_depend_on_blocks_sections_or_threads() -> None:
-    run = subprocess.run([BIN / "test_rrtmg_longwave_blocks", TABLES], capture_output=True, text=True, check=False)
+    run = run_driver("test_rrtmg_longwave_blocks", TABLES)
     assert run.returncode == 0, run.stderr
 
 

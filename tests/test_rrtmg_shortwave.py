@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -14,17 +13,16 @@ import numpy as np
 import pytest
 import rrtmg_shortwave_oracle
 from ftorch_bridge.columns import generate_columns
+from host_projects import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rrtmg_drivers import Columns, run_driver, write_columns
 from rrtmg_shortwave_oracle import ALBEDOS, BANDS, POINTS
 
-ROOT = Path(__file__).resolve().parent.parent
-BIN = Path(os.environ.get("RADML_BUILD_DIR", ROOT / "build")) / "bin"
 TABLES = ROOT / "data" / "rrtmg_shortwave.nc"
 LAYER_ARRAYS = ("pressure_layer", "temperature_layer", "h2o", "o3", "co2", "ch4", "o2")
 ARRAYS = ("pressure_level", *LAYER_ARRAYS, "cos_zenith", "solar_irradiance", *ALBEDOS)
 AEROSOL = ("aerosol_optical_depth", "aerosol_single_scattering_albedo", "aerosol_asymmetry")
-Columns = dict[str, np.ndarray]
 
 needs_oracle = pytest.mark.skipif(
     not rrtmg_shortwave_oracle.available(), reason="the oracle is AER's RRTMG in the wheel climt; pip install climt==0.31.0"
@@ -48,17 +46,11 @@ def columns(count: int, layers: int, seed: int, aerosol: bool = False) -> Column
 
 
 def write(path: Path, c: Columns) -> None:
-    aerosol = AEROSOL if AEROSOL[0] in c else ()
-    with path.open("wb") as file:
-        np.array([*c["pressure_layer"].shape, len(aerosol) > 0], dtype=np.int32).tofile(file)
-        for name in (*ARRAYS, *aerosol):
-            np.asarray(c[name], dtype=np.float64).ravel(order="F").tofile(file)
+    write_columns(path, c, ARRAYS, AEROSOL)
 
 
 def drive(mode: str, source: Path, target: Path, tables: Path = TABLES, *more: str) -> subprocess.CompletedProcess[str]:
-    program = BIN / "rrtmg_shortwave_driver"
-    assert program.exists(), f"{program} is not built; run make"
-    return subprocess.run([program, mode, tables, source, target, *more], capture_output=True, text=True, check=False)
+    return run_driver("rrtmg_shortwave_driver", mode, tables, source, target, *more)
 
 
 def ours(c: Columns, folder: Path, mode: str = "fluxes") -> Columns:
@@ -391,7 +383,7 @@ def test_a_changed_coefficient_is_found_by_its_checksum(tmp_path: Path) -> None:
 
 
 def test_fluxes_do_not_depend_on_blocks_sections_or_threads() -> None:
-    run = subprocess.run([BIN / "test_rrtmg_shortwave_blocks", TABLES], capture_output=True, text=True, check=False)
+    run = run_driver("test_rrtmg_shortwave_blocks", TABLES)
     assert run.returncode == 0, run.stderr
 
 
