@@ -30,7 +30,7 @@ needs_oracle = pytest.mark.skipif(
 def columns(count: int, layers: int, seed: int, halocarbons: bool = True) -> Columns:
     """Generated columns, with other emissivities and halocarbons than the generator's own."""
     rng = np.random.default_rng(seed)
-    generated = generate_columns(count, layers, seed=seed)
+    generated = generate_columns(count, layers, seed=seed, clear_sky=True)
     result = {name: generated[name].to_numpy().copy() for name in ARRAYS}
     result["surface_emissivity"] = np.where(rng.random(count) < 0.3, 1.0, rng.uniform(0.6, 1.0, count))
     if halocarbons:

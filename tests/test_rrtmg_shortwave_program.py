@@ -26,7 +26,7 @@ SHORTWAVE = ("sw_up", "sw_down", "sw_direct", "sw_heating_rate")
 
 def sunny_columns(count: int, layers: int = 89, *, seed: int) -> xr.Dataset:
     """Generated columns, a quarter of them at night."""
-    columns = generate_columns(count, layers, seed=seed)
+    columns = generate_columns(count, layers, seed=seed, clear_sky=True)
     columns["cos_zenith"] = ("column", np.random.default_rng(seed).permutation(np.linspace(-0.33, 1.0, count)))
     columns["solar_irradiance"] = ("column", np.full(count, 1400.0))
     return columns

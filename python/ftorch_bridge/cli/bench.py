@@ -100,7 +100,7 @@ def formats(
         if script is not None and package is not None:
             model, columns = package.stem, None
         else:
-            columns = generate_columns(max(*numbers, 64), 89, seed=3)
+            columns = generate_columns(max(*numbers, 64), 89, seed=3, clear_sky=True)
             model = f"ResCNN of 89 layers, package for {march} instructions"
             script, package = export_network(Path(folder), columns, march, status.update)
         results = run_formats(script, package, columns, numbers, repeats, status.update)
