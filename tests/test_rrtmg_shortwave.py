@@ -11,13 +11,13 @@ from pathlib import Path
 import netCDF4
 import numpy as np
 import pytest
-import rrtmg_shortwave_oracle
+from ftorch_bridge import original_rrtmg_shortwave
 from ftorch_bridge.columns import generate_columns
+from ftorch_bridge.original_rrtmg_shortwave import ALBEDOS, BANDS, POINTS
 from host_projects import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rrtmg_drivers import Columns, run_driver
-from rrtmg_shortwave_oracle import ALBEDOS, BANDS, POINTS
 
 TABLES = ROOT / "data" / "rrtmg_shortwave.nc"
 LAYER_ARRAYS = ("pressure_layer", "temperature_layer", "h2o", "o3", "co2", "ch4", "o2")
@@ -31,7 +31,7 @@ SURFACE = (
 AEROSOL = ("aerosol_optical_depth", "aerosol_single_scattering_albedo", "aerosol_asymmetry")
 
 needs_oracle = pytest.mark.skipif(
-    not rrtmg_shortwave_oracle.available(), reason="the oracle is AER's RRTMG in the wheel climt; pip install climt==0.31.0"
+    not original_rrtmg_shortwave.available(), reason="the oracle is AER's RRTMG in the wheel climt; pip install climt==0.31.0"
 )
 
 
@@ -93,8 +93,14 @@ def ours(c: Columns, folder: Path, mode: str = "fluxes", clear: bool = False, **
 
 def oracle(c: Columns, folder: Path, mode: str = "fluxes") -> Columns:
     np.savez(folder / "columns.npz", **c)
-    script = Path(rrtmg_shortwave_oracle.__file__)
-    command = [sys.executable, str(script), mode, str(folder / "columns.npz"), str(folder / "oracle.npz")]
+    command = [
+        sys.executable,
+        "-m",
+        "ftorch_bridge.original_rrtmg_shortwave",
+        mode,
+        str(folder / "columns.npz"),
+        str(folder / "oracle.npz"),
+    ]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (folder / "oracle.npz").exists(), f"the oracle stopped: {run.stdout} {run.stderr}"
     with np.load(folder / "oracle.npz") as file:

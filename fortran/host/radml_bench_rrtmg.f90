@@ -7,6 +7,7 @@
 !! | `write WORK FILE` | the same, and a file of fluxes and heating rates |
 !! | `tables exact`, `tables original` | which transmittances passes take from now on |
 !! | `subcolumns WORK FILE` | what `WORK` shall take for clouds: a byte for each column, layer and g-point, columns first |
+!! | `draws N` | how many draws of subcolumns McICA averages from now on |
 !! | `memory` | memory of the process, when it was ready for the first pass and at most since then |
 !!
 !! A pass goes through the front doors in blocks of columns, as in `radml-rrtmg`, and asks for clear-sky fluxes too where there are
@@ -46,7 +47,7 @@ program radml_bench_rrtmg_program
   logical, allocatable, target :: given_longwave(:, :, :), given_shortwave(:, :, :)
   character(len=:), allocatable :: message, line, work
   integer(int64) :: ready_memory
-  integer :: stat, columns_per_block, n_columns, n_layers
+  integer :: stat, columns_per_block, n_columns, n_layers, draws
   logical :: sunny, cloudy
 
   call arguments%parse([character(len=20) :: '--columns', '--columns-per-block', '--tables', '--shortwave-tables'], stat, message)
@@ -63,6 +64,7 @@ program radml_bench_rrtmg_program
   call arguments%positive_integer('--columns', columns%n_columns(), n_columns, stat, message)
   call stop_on_failure()
   n_layers = columns%n_layers()
+  draws = 1
   call take_columns()
   call prepare()
   call clear_peak_memory()
@@ -83,10 +85,12 @@ program radml_bench_rrtmg_program
       write (output_unit, '(a)') '{"tables": "'//trim(merge('original', 'exact   ', longwave%original_tables))//'"}'
     case ('subcolumns')
       call read_subcolumns(word(line, 2), word(line, 3))
+    case ('draws')
+      call choose_draws(word(line, 2))
     case ('memory')
       write (output_unit, '(a)') '{"ready_kib": '//long_text(ready_memory)//', "peak_kib": '//long_text(memory_now('VmHWM:'))//'}'
     case default
-      call refuse('standard input: expected run, write, tables, subcolumns or memory, got "'//line//'"')
+      call refuse('standard input: expected run, write, tables, subcolumns, draws or memory, got "'//line//'"')
     end select
     flush (output_unit)
   end do
@@ -117,6 +121,15 @@ contains
     write (output_unit, '(3a, es12.5, a, es12.5, a)') '{"work": "', asked, '", "seconds": ', seconds, ', "fastest_block": ', &
       fastest, '}'
   end subroutine run
+
+  subroutine choose_draws(text)
+    character(len=*), intent(in) :: text
+    integer :: code
+    code = max(verify(text, '0123456789'), merge(1, 0, text == ''))
+    if (code == 0) read (text, *, iostat=code) draws
+    if (code /= 0 .or. draws < 1) call refuse('draws: expected a whole number above 0, got "'//text//'"')
+    write (output_unit, '(a)') '{"draws": '//integer_text(draws)//'}'
+  end subroutine choose_draws
 
   !> Whether the columns have what a work needs.
   pure logical function possible(asked)
@@ -190,7 +203,7 @@ contains
       section(columns%cfc11, first, last), section(columns%cfc12, first, last), &
       section(columns%cfc22, first, last), section(columns%ccl4, first, last), &
       cloud_fraction=fraction, cloud_liquid_path=liquid_path, liquid_radius=liquid_radius, &
-      cloud_ice_path=ice_path, ice_radius=ice_radius, overlap=overlap, subcolumns=subcolumns, &
+      cloud_ice_path=ice_path, ice_radius=ice_radius, overlap=overlap, draws=draws, subcolumns=subcolumns, &
       up_clear=clear_up, down_clear=clear_down, stat=block_stat, errmsg=block_message)
   end subroutine longwave_block
 
@@ -224,7 +237,7 @@ contains
         columns%cos_zenith(first:last), irradiance(first:last), albedo, albedo, albedo, albedo, &
         up(first:last, :), down(first:last, :), heating_rate(first:last, :), &
         cloud_fraction=fraction, cloud_liquid_path=liquid_path, liquid_radius=liquid_radius, &
-        cloud_ice_path=ice_path, ice_radius=ice_radius, subcolumns=subcolumns, &
+        cloud_ice_path=ice_path, ice_radius=ice_radius, draws=draws, subcolumns=subcolumns, &
         up_clear=clear_up, down_clear=clear_down, stat=block_stat, errmsg=block_message)
     end associate
   end subroutine shortwave_block
