@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 from ftorch_bridge import clouds, programs
 from ftorch_bridge.cli.train import app
-from ftorch_bridge.column_file import CLOUD_VARIABLES, ColumnFileError, read_columns, read_fluxes, write
+from ftorch_bridge.column_file import CLOUD_VARIABLES, FLUX_VARIABLES, ColumnFileError, read_columns, read_fluxes, write
 from ftorch_bridge.columns import GRAVITY, generate_columns, hybrid_levels, read_ecrad, saturation_vapour_pressure
 from ftorch_bridge.streams import ColumnStreams
 from ftorch_bridge.surfaces import Surface, albedo_of, surfaces_of
@@ -211,6 +211,17 @@ def test_rrtmg_takes_the_columns(tmp_path, many):
         assert 150 < fluxes["lw_up"].to_numpy()[:, 0].mean() < 280
     entering = fluxes["sw_down"].to_numpy()[:, 0]
     np.testing.assert_allclose(entering, np.maximum(many.cos_zenith, 0)[:2000] * many.solar_irradiance[:2000], rtol=1e-5)
+
+
+def test_the_table_of_results_is_what_rrtmg_writes(tmp_path, many):
+    write(many.dataset.isel(column=slice(4)), tmp_path / "columns.nc")
+    programs.run("radml-rrtmg", tmp_path / "columns.nc", tmp_path / "fluxes.nc", "--draws", "2", "--noise")
+    written = xr.load_dataset(tmp_path / "fluxes.nc", decode_timedelta=False)
+    assert {variable.name for variable in FLUX_VARIABLES} == set(written.variables) - {"pressure_level", "pressure_layer"}
+    for variable in FLUX_VARIABLES:
+        found = written[variable.name]
+        assert (found.dims, found.units) == (variable.dimensions, variable.units), variable.name
+        assert found.attrs.get("standard_name") == variable.standard_name, variable.name
 
 
 def test_the_command_leaves_clouds_out_on_request(tmp_path):

@@ -6,6 +6,7 @@
 !! | `run WORK` | seconds of a pass over all columns, and of the fastest block of columns |
 !! | `write WORK FILE` | the same, and a file of fluxes and heating rates |
 !! | `tables exact`, `tables original` | which transmittances passes take from now on |
+!! | `ice original`, `ice absorbing` | whether the shortwave follows the original where ice scatters forward, or lets it absorb |
 !! | `subcolumns WORK FILE` | what `WORK` shall take for clouds: a byte for each column, layer and g-point, columns first |
 !! | `draws N` | how many draws of subcolumns McICA averages from now on |
 !! | `memory` | memory of the process, when it was ready for the first pass and at most since then |
@@ -22,10 +23,9 @@ program radml_bench_rrtmg_program
   use checked_netcdf, only: netcdf_file
   use column_file, only: column_set
   use command_line, only: argument_list
-  use data_path, only: find_data_file
   use host_status, only: status_bad_configuration, status_bad_file, integer_text, stop_with_message
   use progress, only: seconds_now
-  use rrtmg_block, only: load_tables
+  use rrtmg_block, only: load_shortwave_tables, load_tables, missing_for_shortwave
   implicit none
 
   character(len=*), parameter :: name = 'radml-bench-rrtmg'
@@ -80,9 +80,10 @@ program radml_bench_rrtmg_program
     case ('write')
       call run(word(line, 2), word(line, 3))
     case ('tables')
-      longwave%original_tables = word(line, 2) == 'original'
+      longwave%original_tables = chosen('exact', 'original')
       shortwave%original_tables = longwave%original_tables
-      write (output_unit, '(a)') '{"tables": "'//trim(merge('original', 'exact   ', longwave%original_tables))//'"}'
+    case ('ice')
+      shortwave%absorbing_ice = chosen('original', 'absorbing')
     case ('subcolumns')
       call read_subcolumns(word(line, 2), word(line, 3))
     case ('draws')
@@ -90,7 +91,7 @@ program radml_bench_rrtmg_program
     case ('memory')
       write (output_unit, '(a)') '{"ready_kib": '//long_text(ready_memory)//', "peak_kib": '//long_text(memory_now('VmHWM:'))//'}'
     case default
-      call refuse('standard input: expected run, write, tables, subcolumns, draws or memory, got "'//line//'"')
+      call refuse('standard input: expected run, write, tables, ice, subcolumns, draws or memory, got "'//line//'"')
     end select
     flush (output_unit)
   end do
@@ -121,6 +122,14 @@ contains
     write (output_unit, '(3a, es12.5, a, es12.5, a)') '{"work": "', asked, '", "seconds": ', seconds, ', "fastest_block": ', &
       fastest, '}'
   end subroutine run
+
+  !> Whether a line of two words asks for the second of two choices.
+  logical function chosen(first, second)
+    character(len=*), intent(in) :: first, second
+    chosen = word(line, 2) == second
+    if (.not. chosen .and. word(line, 2) /= first) call refuse('expected '//first//' or '//second//', got "'//line//'"')
+    write (output_unit, '(5a)') '{"', word(line, 1), '": "', word(line, 2), '"}'
+  end function chosen
 
   subroutine choose_draws(text)
     character(len=*), intent(in) :: text
@@ -313,13 +322,9 @@ contains
     call load_tables(longwave, arguments%option('--tables'), stat, message)
     call stop_on_failure()
     cloudy = columns%has_clouds()
-    sunny = allocated(columns%cos_zenith) .and. allocated(columns%surface_albedo)
+    sunny = missing_for_shortwave(columns) == ''
     if (sunny) then
-      if (arguments%option('--shortwave-tables') /= '') then
-        call shortwave%load(arguments%option('--shortwave-tables'), stat=stat, errmsg=message)
-      else
-        call shortwave%load(find_data_file('rrtmg_shortwave.nc'), stat=stat, errmsg=message)
-      end if
+      call load_shortwave_tables(shortwave, arguments%option('--shortwave-tables'), stat, message)
       call stop_on_failure()
       allocate (irradiance(n_columns), source=mean_irradiance)
       if (allocated(columns%solar_irradiance)) irradiance = columns%solar_irradiance

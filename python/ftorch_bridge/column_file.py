@@ -95,6 +95,35 @@ COLUMN_VARIABLES: tuple[Variable, ...] = (
 
 CLOUD_VARIABLES = ("cloud_fraction", "cloud_liquid_path", "cloud_ice_path", "liquid_radius", "ice_radius")
 
+
+def _all_sky(prefix: str, spectrum: str) -> tuple[Variable, ...]:
+    """What a spectrum has besides where the columns have clouds: fluxes without them, and the noise of one draw."""
+    ways = ("up", "down")
+    clear = (
+        Variable(
+            f"{prefix}_{way}_clear",
+            _LEVEL,
+            "W m-2",
+            f"{way}welling_{spectrum}_flux_in_air_assuming_clear_sky",
+            f"{way}ward {spectrum} flux at levels without clouds",
+            required=False,
+        )
+        for way in ways
+    )
+    noise = (
+        Variable(
+            f"{prefix}_{way}_noise",
+            _LEVEL,
+            "W m-2",
+            None,
+            f"standard deviation of {prefix}_{way} in one draw of subcolumns",
+            required=False,
+        )
+        for way in ways
+    )
+    return (*clear, *noise)
+
+
 # Where the columns have a sun.
 SHORTWAVE_FLUX_VARIABLES: tuple[Variable, ...] = (
     Variable("sw_up", _LEVEL, "W m-2", "upwelling_shortwave_flux_in_air", "upward shortwave flux at levels", required=False),
@@ -110,6 +139,19 @@ SHORTWAVE_FLUX_VARIABLES: tuple[Variable, ...] = (
         "shortwave heating rate of layers",
         required=False,
     ),
+    *_all_sky("sw", "shortwave"),
+    *(
+        Variable(
+            f"sw_surface_{spectrum}_{kind}",
+            _COLUMN,
+            "W m-2",
+            None,
+            f"{kind} downward flux at the surface {where} 625 nm",
+            required=False,
+        )
+        for spectrum, where in (("visible", "below"), ("near_infrared", "beyond"))
+        for kind in ("direct", "diffuse")
+    ),
 )
 
 FLUX_VARIABLES: tuple[Variable, ...] = (
@@ -122,28 +164,7 @@ FLUX_VARIABLES: tuple[Variable, ...] = (
         "tendency_of_air_temperature_due_to_longwave_heating",
         "longwave heating rate of layers",
     ),
-    *(
-        Variable(
-            f"lw_{way}_clear",
-            _LEVEL,
-            "W m-2",
-            f"{way}welling_longwave_flux_in_air_assuming_clear_sky",
-            f"{way}ward longwave flux at levels without clouds",
-            required=False,
-        )
-        for way in ("up", "down")
-    ),
-    *(
-        Variable(
-            f"lw_{way}_noise",
-            _LEVEL,
-            "W m-2",
-            None,
-            f"standard deviation of lw_{way} in one draw of subcolumns",
-            required=False,
-        )
-        for way in ("up", "down")
-    ),
+    *_all_sky("lw", "longwave"),
     *SHORTWAVE_FLUX_VARIABLES,
 )
 

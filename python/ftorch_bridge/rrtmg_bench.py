@@ -41,14 +41,18 @@ WORKS = {
     "longwave-analytic": "longwave, analytic overlap",
     "shortwave-clear": "shortwave, clear",
     "shortwave-mcica": "shortwave, McICA",
-    "longwave-subcolumns": "subcolumns of the longwave alone",
-    "shortwave-subcolumns": "subcolumns of the shortwave alone",
+    "longwave-subcolumns": "longwave, subcolumns alone",
+    "shortwave-subcolumns": "shortwave, subcolumns alone",
 }
+# McICA once more, with the choice in which the bundled code does not follow the original.
+ABSORBING_ICE = "shortwave-absorbing-ice"
+COMPARED = WORKS | {ABSORBING_ICE: "shortwave, McICA, absorbing_ice"}
 SUMS = {"both, clear": ("longwave-clear", "shortwave-clear"), "both, McICA": ("longwave-mcica", "shortwave-mcica")}
 SUBCOLUMNS_OF = {"longwave-subcolumns": "longwave-mcica", "shortwave-subcolumns": "shortwave-mcica"}
 GIVEN = {"longwave-mcica": "longwave-given", "shortwave-mcica": "shortwave-given"}
 # What the documentation promises of the default: limits to a flux [W m-2] and a heating rate [K day-1].
 LIMITS = {"longwave": (0.02, 0.03), "shortwave": (0.05, 0.25)}
+ORIGINALS_TABLES = ", original's tables"  # what a kind's label ends in with them
 WITH_TABLES = 1e-5  # W m-2: the limit to fluxes with the original's tables
 COLUMNS_AT_ONCE = 500  # of a comparison: what the original's arrays of subcolumns have room for
 NOISE_DRAWS = 64
@@ -59,7 +63,7 @@ class Child:
 
     def __init__(self, name: str, command: Sequence[str | Path], threads: int = 1) -> None:
         self._name = name
-        self._words = tempfile.TemporaryFile("w+")  # noqa: SIM115: closed with the process
+        self._words = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed with the process)
         self._process = subprocess.Popen(
             [str(part) for part in command],
             env={**os.environ, "OMP_NUM_THREADS": str(threads)},
@@ -326,6 +330,12 @@ def _noise(path: Path, columns: xr.Dataset, folder: Path) -> dict[str, float]:
     return found
 
 
+def _limits(work: str, originals_tables: bool) -> tuple[float, float]:
+    """Beyond what fluxes [W m-2] and heating rates [K day-1] are counted."""
+    flux, heating = LIMITS[work.partition("-")[0]]
+    return WITH_TABLES if originals_tables else flux, heating
+
+
 def _fields(path: Path) -> dict[str, Array]:
     if path.suffix == ".npz":
         with np.load(path) as file:
@@ -358,15 +368,17 @@ def compare(
                     for kind, child in ours.items():
                         if work in GIVEN:
                             child.ask(f"subcolumns {GIVEN[work]} {folder / 'subcolumns.bin'}")
-                        for tables, label in (("exact", kind), ("original", f"{kind}, original's tables")):
+                        variants = [("exact", "original", work), ("original", "original", work)]
+                        if work == "shortwave-mcica":
+                            variants.append(("exact", "absorbing", ABSORBING_ICE))
+                        for tables, ice, compared in variants:
                             child.ask(f"tables {tables}")
+                            child.ask(f"ice {ice}")
                             child.ask(f"write {GIVEN.get(work, work)} {folder / 'bundled.nc'}")
-                            flux_limit, heating_limit = LIMITS[work.partition("-")[0]]
-                            found.setdefault(label, {}).setdefault(work, Difference()).add(
-                                _fields(folder / "bundled.nc"),
-                                expected,
-                                flux_limit if tables == "exact" else WITH_TABLES,
-                                heating_limit,
+                            by_work = found.setdefault(kind if tables == "exact" else f"{kind}{ORIGINALS_TABLES}", {})
+                            flux_limit, heating_limit = _limits(work, tables == "original")
+                            by_work.setdefault(compared, Difference()).add(
+                                _fields(folder / "bundled.nc"), expected, flux_limit, heating_limit
                             )
     return {label: {work: d.to_dict() for work, d in by_work.items()} for label, by_work in found.items()}
 
@@ -488,38 +500,43 @@ def run_rrtmg(
 def tables_of(result: RrtmgBenchmark) -> Iterator[Table]:
     """The result as tables for people."""
     yield _times(result)
+    if result.extra:
+        yield _further(result)
     if result.differences:
         yield _differences(result)
-    if result.extra:
-        table = Table(title="further", title_justify="left")
-        table.add_column("")
-        table.add_column("", justify="right")
-        for name, value in result.extra.items():
-            units = "W m-2" if name.startswith("noise") else "µs"
-            table.add_row(_spelled(name), f"{value:.2f} {units}")
-        yield table
     if result.threads:
         yield _threads(result)
     if result.sizes:
         yield _sizes(result)
 
 
-def _spelled(name: str) -> str:
-    work, comma, rest = name.partition(", ")
-    return WORKS[work] + comma + rest if work in WORKS else name
+def built_with(result: RrtmgBenchmark) -> str:
+    """One line that says what was run; the JSON has the compiler's options, too."""
+    beside = f", beside {result.machine['original']}" if "original" in result.machine else ""
+    program, compiler = result.machine["program"], result.machine["compiler"]
+    return f"{program}, {compiler}, blocks of {result.columns_per_block} columns{beside}"
+
+
+def _table(title: str, *headings: str) -> Table:
+    """An empty table whose first column is of words and the others of numbers."""
+    table = Table(title=title, title_justify="left")
+    for heading in headings:
+        table.add_column(heading, justify="right" if table.columns else "left", no_wrap=True)
+    return table
 
 
 def _times(result: RrtmgBenchmark) -> Table:
-    table = Table(
-        title=f"time for a column [µs], median and range: {result.timed} columns of {result.layers} layers, "
-        f"{result.repeats} repeats, one core of {result.machine['processor']}",
-        title_justify="left",
-    )
-    table.add_column("RRTMG")
+    headings = ["median (range)"]
     for code in result.codes:
-        table.add_column("AER's, climt" if code == ORIGINAL else f"bundled, {code}", justify="right")
-        if code != ORIGINAL and ORIGINAL in result.codes:
-            table.add_column("ratio", justify="right")
+        if code == ORIGINAL:
+            headings.append("AER's, climt")
+        else:
+            headings += [f"bundled, {code}", *(["ratio"] if ORIGINAL in result.codes else [])]
+    table = _table(
+        f"time for a column [µs]: {result.timed} columns of {result.layers} layers, {result.repeats} repeats, "
+        f"one core of {result.machine['processor']}",
+        *headings,
+    )
     for work in (*(w for w in WORKS if w not in SUBCOLUMNS_OF), *SUMS, *SUBCOLUMNS_OF):
         if work in (next(iter(SUMS)), next(iter(SUBCOLUMNS_OF))):
             table.add_section()
@@ -535,37 +552,49 @@ def _times(result: RrtmgBenchmark) -> Table:
     return table
 
 
+def _further(result: RrtmgBenchmark) -> Table:
+    table = _table("bundled, real64", "further", "")
+    for name, value in result.extra.items():
+        work, comma, rest = name.partition(", ")
+        words, units = (name, "W m-2") if work not in WORKS else (WORKS[work] + comma + rest, "µs")
+        table.add_row(words, f"{value:.2f} {units}")
+    return table
+
+
 def _differences(result: RrtmgBenchmark) -> Table:
-    table = Table(
-        title=f"beside the original's, {result.columns} columns: fluxes [W m-2], heating rates [K day-1]", title_justify="left"
+    first = next(iter(next(iter(result.differences.values())).values()))
+    table = _table(
+        f"difference from AER's: {first['columns']} columns, {first['layers']} layers, fluxes [W m-2], heating rates [K day-1]",
+        "",
+        "flux: rms",
+        "largest",
+        "columns",
+        "heating: rms",
+        "largest",
+        "layers",
     )
-    table.add_column("")
-    for heading in ("flux: rms", "largest", "columns beyond", "heating: rms", "largest", "layers beyond"):
-        table.add_column(heading, justify="right")
     for label, by_work in result.differences.items():
         table.add_section()
+        table.add_row(f"[bold]bundled, {label}[/bold]")
         for work, d in by_work.items():
-            flux_limit, heating_limit = LIMITS[work.partition("-")[0]]
-            limit = WITH_TABLES if "tables" in label else flux_limit
+            flux_limit, heating_limit = _limits(work, label.endswith(ORIGINALS_TABLES))
             table.add_row(
-                f"{WORKS[work]}; {label}",
+                COMPARED[work],
                 f"{d['flux_rms']:.1e}",
                 f"{d['flux_largest']:.1e}",
-                f"{limit:g}: {d['columns_beyond']} of {d['columns']}",
+                f"{d['columns_beyond']} beyond {flux_limit:g}",
                 f"{d['heating_rms']:.1e}",
                 f"{d['heating_largest']:.1e}",
-                f"{heating_limit:g}: {d['layers_beyond']} of {d['layers']}",
+                f"{d['layers_beyond']} beyond {heating_limit:g}",
             )
     return table
 
 
 def _threads(result: RrtmgBenchmark) -> Table:
-    table = Table(title=f"columns per second by threads, {result.columns} columns", title_justify="left")
-    table.add_column("")
     numbers = sorted({n for by_work in result.threads.values() for by_n in by_work.values() for n in by_n})
-    for n in numbers:
-        table.add_column(f"{n}", justify="right")
-    table.add_column(f"ratio of {numbers[-1]} to 1", justify="right")
+    table = _table(
+        f"columns per second by threads: {result.columns} columns", "", *map(str, numbers), f"ratio of {numbers[-1]} to 1"
+    )
     for kind, by_work in result.threads.items():
         for work, by_n in by_work.items():
             table.add_row(f"{WORKS[work]}; {kind}", *(f"{by_n[n]:.0f}" for n in numbers), f"{by_n[numbers[-1]] / by_n[1]:.2f}")
@@ -573,20 +602,15 @@ def _threads(result: RrtmgBenchmark) -> Table:
 
 
 def _sizes(result: RrtmgBenchmark) -> Table:
-    table = Table(title="time for a column [µs] and memory [MiB] by number of columns, one thread", title_justify="left")
-    table.add_column("columns", justify="right")
+    table = _table("time for a column [µs] and memory [MiB] by number of columns, one thread", "")
     works = [work for work in WORKS if work in result.sizes[BUNDLED][0]]
-    for work in works:
-        table.add_column(WORKS[work], justify="right")
-    table.add_column("columns, tables, results", justify="right")
-    table.add_column("more for the passes", justify="right")
     for kind, rows in result.sizes.items():
-        table.add_section()
         for row in rows:
-            table.add_row(
-                f"{row['columns']:g}; {kind}",
-                *(f"{row[work]:.1f}" for work in works),
-                f"{row['memory_before_mib']:.0f}",
-                f"{row['memory_of_passes_mib']:.1f}",
-            )
+            table.add_column(f"{row['columns']:g}; {kind}", justify="right", no_wrap=True)
+    rows = [row for of_kind in result.sizes.values() for row in of_kind]
+    for work in works:
+        table.add_row(WORKS[work], *(f"{row[work]:.1f}" for row in rows))
+    table.add_section()
+    table.add_row("columns, tables and results [MiB]", *(f"{row['memory_before_mib']:.0f}" for row in rows))
+    table.add_row("more for the passes [MiB]", *(f"{row['memory_of_passes_mib']:.1f}" for row in rows))
     return table

@@ -19,7 +19,7 @@ from ftorch_bridge.formats import table_of as formats_table
 from ftorch_bridge.formats import to_dict as formats_dict
 from ftorch_bridge.overhead import run_overhead
 from ftorch_bridge.plots import radiation_figure
-from ftorch_bridge.rrtmg_bench import columns_by_day, run_rrtmg
+from ftorch_bridge.rrtmg_bench import built_with, columns_by_day, run_rrtmg
 from ftorch_bridge.rrtmg_bench import tables_of as tables_of_rrtmg
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
@@ -149,6 +149,7 @@ def rrtmg(
         status.stop()
         for table in tables_of_rrtmg(result):
             console.print(table)
+        console.print(built_with(result), soft_wrap=True)
         for what in result.missing:
             console.print(f"missing: {what}", soft_wrap=True)
         if json_file:
