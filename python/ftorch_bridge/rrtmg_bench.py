@@ -336,7 +336,8 @@ def _limits(work: str, originals_tables: bool) -> tuple[float, float]:
     return WITH_TABLES if originals_tables else flux, heating
 
 
-def _fields(path: Path) -> dict[str, Array]:
+def results_of(path: Path) -> dict[str, Array]:
+    """What a child wrote."""
     if path.suffix == ".npz":
         with np.load(path) as file:
             return dict(file)
@@ -361,7 +362,7 @@ def compare(
                 ours = {kind: stack.enter_context(bundled(folder / "columns.nc", kind)) for kind in kinds}
                 for work in works:
                     theirs.ask(f"write {work} {folder / 'original.npz'}")
-                    expected = _fields(folder / "original.npz")
+                    expected = results_of(folder / "original.npz")
                     if work in GIVEN:
                         bytes_of = np.asarray(expected["subcolumns"] > 0, dtype=np.int8)
                         bytes_of.ravel(order="F").tofile(folder / "subcolumns.bin")
@@ -378,7 +379,7 @@ def compare(
                             by_work = found.setdefault(kind if tables == "exact" else f"{kind}{ORIGINALS_TABLES}", {})
                             flux_limit, heating_limit = _limits(work, tables == "original")
                             by_work.setdefault(compared, Difference()).add(
-                                _fields(folder / "bundled.nc"), expected, flux_limit, heating_limit
+                                results_of(folder / "bundled.nc"), expected, flux_limit, heating_limit
                             )
     return {label: {work: d.to_dict() for work, d in by_work.items()} for label, by_work in found.items()}
 
