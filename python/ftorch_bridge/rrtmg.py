@@ -176,20 +176,23 @@ class _Call:
     def error(self, status: Status, message: str) -> RrtmgError:
         return RrtmgError(status, f"{self.caller}: {message}")
 
-    def levels(self, **arrays: ArrayLike | None) -> None:
+    def levels(self, **arrays: ArrayLike) -> None:
         self._add(arrays, (self.n_columns, self.n_layers + 1))
 
-    def layers(self, **arrays: ArrayLike | None) -> None:
+    def layers(self, **arrays: ArrayLike) -> None:
         self._add(arrays, (self.n_columns, self.n_layers))
 
-    def columns(self, **arrays: ArrayLike | None) -> None:
+    def columns(self, **arrays: ArrayLike) -> None:
         self._add(arrays, (self.n_columns,))
 
-    def bands(self, n: int, **arrays: ArrayLike | None) -> None:
-        self._add(arrays, (self.n_columns, self.n_layers, n))
+    def optional_layers(self, **arrays: ArrayLike | None) -> None:
+        self._add_given(arrays, (self.n_columns, self.n_layers))
 
-    def surface_bands(self, n: int, **arrays: ArrayLike | None) -> None:
-        self._add(arrays, (self.n_columns, n))
+    def optional_bands(self, n: int, **arrays: ArrayLike | None) -> None:
+        self._add_given(arrays, (self.n_columns, self.n_layers, n))
+
+    def optional_surface_bands(self, n: int, **arrays: ArrayLike | None) -> None:
+        self._add_given(arrays, (self.n_columns, n))
 
     def subcolumns(self, n: int, subcolumns: ArrayLike | None) -> None:
         if subcolumns is None:
@@ -291,13 +294,14 @@ class _Call:
             first = min(failures)
             raise _error(*failures[first], first)
 
-    def _add(self, arrays: Mapping[str, ArrayLike | None], shape: tuple[int, ...]) -> None:
+    def _add(self, arrays: Mapping[str, ArrayLike], shape: tuple[int, ...]) -> None:
         for name, given in arrays.items():
-            if given is None:
-                self.arguments[name] = _absent(len(shape), np.float64)
-            else:
-                array = self._broadcast(name, self._numbers(name, given), shape)
-                self.arguments[name] = np.require(array, np.float64, "CA").T
+            array = self._broadcast(name, self._numbers(name, given), shape)
+            self.arguments[name] = np.require(array, np.float64, "CA").T
+
+    def _add_given(self, arrays: Mapping[str, ArrayLike | None], shape: tuple[int, ...]) -> None:
+        self._add({name: given for name, given in arrays.items() if given is not None}, shape)
+        self.arguments |= {name: _absent(len(shape), np.float64) for name, given in arrays.items() if given is None}
 
     def _array(self, name: str, given: ArrayLike) -> NDArray[Any]:
         if np.ma.is_masked(given):
@@ -443,8 +447,8 @@ class Longwave(_Scheme):
         call.levels(pressure_level=pressure_level, temperature_level=temperature_level)
         call.layers(temperature_layer=temperature_layer, h2o=h2o, o3=o3, co2=co2, ch4=ch4, n2o=n2o, o2=o2)
         call.columns(surface_temperature=surface_temperature, surface_emissivity=surface_emissivity)
-        call.layers(cfc11=cfc11, cfc12=cfc12, cfc22=cfc22, ccl4=ccl4)
-        call.layers(
+        call.optional_layers(cfc11=cfc11, cfc12=cfc12, cfc22=cfc22, ccl4=ccl4)
+        call.optional_layers(
             cloud_fraction=cloud_fraction,
             cloud_liquid_path=cloud_liquid_path,
             liquid_radius=liquid_radius,
@@ -456,8 +460,8 @@ class Longwave(_Scheme):
         call.seed(seed)
         call.draws(draws)
         call.subcolumns(_LONGWAVE_G_POINTS, subcolumns)
-        call.bands(_LONGWAVE_BANDS, aerosol_optical_depth=aerosol_optical_depth)
-        call.surface_bands(_LONGWAVE_BANDS, band_emissivity=band_emissivity)
+        call.optional_bands(_LONGWAVE_BANDS, aerosol_optical_depth=aerosol_optical_depth)
+        call.optional_surface_bands(_LONGWAVE_BANDS, band_emissivity=band_emissivity)
         call.results_at_levels("up", "down", "up_clear", "down_clear")
         call.results_at_layers("heating_rate")
         noise = cloud_fraction is not None and overlap != "analytic" and draws > 1
@@ -570,7 +574,7 @@ class Shortwave(_Scheme):
             near_infrared_albedo_direct=near_infrared_albedo_direct,
             near_infrared_albedo_diffuse=near_infrared_albedo_diffuse,
         )
-        call.bands(
+        call.optional_bands(
             _SHORTWAVE_BANDS,
             aerosol_optical_depth=aerosol_optical_depth,
             aerosol_single_scattering_albedo=aerosol_single_scattering_albedo,
