@@ -773,6 +773,27 @@ def test_cmake_says_where_f90wrap_is_missing(tmp_path: Path) -> None:
     assert "ftorch_bridge._rrtmg" not in configure(ROOT, tmp_path / "off", *off, "-DRADML_BUILD_PYTHON=OFF")
 
 
+def test_the_examples_in_the_documentation_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RADML_DATA", str(DATA))
+    column_file(tmp_path / "columns.nc", 20)
+    section = (ROOT / "docs" / "python.md").read_text().split("\n## RRTMG\n")[1].split("\n## ")[0]
+    blocks = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    assert len(blocks) == 2
+    names: dict[str, Any] = {}
+    for block in blocks:
+        exec(block, names)
+    assert read_fluxes("fluxes.nc")["lw_up"].shape == (20, 31)
+    assert names["cooling"].shape == (30,)
+    assert (names["effect"] > 1).all()
+    assert (names["sunlight"].up[0] == 0).all()
+    assert names["sunlight"].up[-1].min() > 100
+    shown = [line.split("  # ")[1] for line in blocks[1].splitlines() if "print(" in line]
+    assert capsys.readouterr().out.splitlines() == shown
+
+
 def test_the_stub_names_what_the_module_has() -> None:
     stub = ast.parse((PACKAGE / "_rrtmg.pyi").read_text())
     named = {node.name for node in stub.body if isinstance(node, ast.FunctionDef)}

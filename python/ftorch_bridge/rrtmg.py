@@ -42,7 +42,7 @@ except ModuleNotFoundError as error:
         "f90wrap, NumPy and Python's headers are found; or set RADML_PREFIX to an install prefix that has it"
     ) from error
 except ImportError as error:
-    raise ImportError(f"RRTMG cannot be loaded ({error}); ftorch-bridge doctor says more") from error
+    raise ImportError(f"RRTMG cannot be loaded: {error}") from error
 
 __all__ = [
     "Longwave",
