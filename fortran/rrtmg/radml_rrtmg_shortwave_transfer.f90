@@ -1,7 +1,8 @@
 !> Radiative transfer through one column in the shortwave, a block of g-points at a time: two-stream layers, added up.
 !>
 !> From the ground up, the reflectance and transmittance of each layer (practical improved flux method; Zdunkowski et al. 1980,
-!> Meador and Weaver 1980, with delta scaling, Joseph et al. 1976) are joined with the reflectance of all below it.
+!> Meador and Weaver 1980) are joined with the reflectance of all below it. Depths come in delta-scaled (Joseph et al. 1976);
+!> the direct flux that comes out is that of unscaled depths.
 !> From the top down, the direct and the diffuse flux then follow from one recurrence without division.
 !> Fluxes are kept by vector lane until all blocks are done. No checks here: the front door has made them.
 module radml_rrtmg_shortwave_transfer
@@ -39,14 +40,21 @@ module radml_rrtmg_shortwave_transfer
 contains
 
   !> Upward from the ground through all layers, with exact exponentials. Arrays of g-points begin with the block's first.
-  pure subroutine up_through_block(n, cosine, absorption, scattering, forward, symmetric, albedo_direct, albedo_diffuse, &
-                                   beam, passed, scattered, bright, dull, true_beam)
+  !>
+  !> The original takes the formula for layers that do not absorb where the albedo before delta scaling is nearly one. It infers
+  !> that albedo as if the asymmetry came of g/(1+g), which is below a half. Fu's crystals have more in two near-infrared bands:
+  !> what it infers is then too large, up to more than one, and ice that absorbs strongly is taken for ice that does not.
+  pure subroutine up_through_block(n, absorbing_ice, cosine, absorption, scattering, forward, unscaled, symmetric, albedo_direct, &
+                                   albedo_diffuse, beam, passed, scattered, bright, dull, true_beam)
     integer, intent(in) :: n                                      !! layers [1]
+    logical, intent(in) :: absorbing_ice                          !! do not follow the original in this
     real(wp), intent(in) :: cosine                                !! cosine of the solar zenith angle, positive [1]
     real(wp), intent(in) :: absorption(row_length, n)             !! vertical depth of absorption [1] (g-point, nlay)
-    real(wp), intent(in) :: scattering(row_length, n)             !! vertical depth of scattering [1] (g-point, nlay)
+    real(wp), intent(in) :: scattering(row_length, n)             !! depth of scattering, delta-scaled (g-point, nlay)
     real(wp), intent(in) :: forward(row_length, n)                !! the latter times asymmetry [1] (g-point, nlay)
-    logical, intent(in) :: symmetric(n)                           !! `forward` is zero there, and not looked at [1] (nlay)
+    real(wp), intent(in) :: unscaled(row_length, n)               !! depth of extinction before scaling [1] (g-point, nlay)
+    logical, intent(in) :: symmetric(n)                           !! nothing has an asymmetry there: `forward` and `unscaled`
+                                                                  !! are not looked at (nlay)
     real(wp), intent(in) :: albedo_direct(block_size)             !! albedo of the surface for the direct beam [1] (g-point)
     real(wp), intent(in) :: albedo_diffuse(block_size)            !! and for diffuse light [1] (g-point)
     real(wp), intent(inout) :: beam(block_size, n)                !! transmittance for the direct beam [1] (g-point, nlay)
@@ -55,10 +63,10 @@ contains
     real(wp), intent(inout) :: bright(block_size, n + 1)          !! reflectance for the beam of all below (g-point, nlay+1)
     real(wp), intent(inout) :: dull(block_size, n + 1)            !! reflectance for diffuse light of all below (g-point, nlay+1)
     real(wp), intent(inout) :: true_beam(block_size, n)           !! `beam` unscaled, where not all are symmetric (g-point, nlay)
-    real(wp), dimension(block_size) :: asymmetry, effective, r_beam, r_diffuse
+    real(wp), dimension(block_size) :: asymmetry, r_beam, r_diffuse
     real(wp) :: secant, a, s, depth, w, absorbed, gamma1, gamma2, gamma3, gamma4, alpha1, alpha2, k, kmu, x, y, e, e2, b, &
                 root, plus, minus, denominator, inverse, total, r, t, rd, td, z, p
-    logical :: pure_scattering, all_symmetric
+    logical :: pure_scattering, all_symmetric, taken_for_pure(block_size)
     integer :: g, j
 
     all_symmetric = all(symmetric)
@@ -67,20 +75,30 @@ contains
     r_diffuse = albedo_diffuse
     bright(:, n + 1) = r_beam
     dull(:, n + 1) = r_diffuse
+    taken_for_pure = .false.
     do j = n, 1, -1
       if (symmetric(j)) then
         asymmetry = 0
-        effective = scattering(:block_size, j)
+        taken_for_pure = .false.
       else
-        call delta_scale(secant, absorption(1, j), scattering(1, j), forward(1, j), asymmetry, effective, true_beam(1, j))
+        asymmetry = forward(:block_size, j)/max(scattering(:block_size, j), nothing)
+        true_beam(:, j) = exp(-min(secant*unscaled(:block_size, j), thick))
+        if (.not. absorbing_ice) then
+          do g = 1, block_size
+            x = max(absorption(g, j), 0.0_wp)*asymmetry(g)**2
+            y = (1 - asymmetry(g))**2
+            z = (max(absorption(g, j), 0.0_wp) + scattering(g, j))*y - x ! over y: what its albedo is divided by
+            taken_for_pure(g) = asymmetry(g) > 0.5_wp .and. z > 0 .and. scattering(g, j)*y >= conservative*z
+          end do
+        end if
       end if
       !$omp simd private(a, s, depth, w, absorbed, gamma1, gamma2, gamma3, gamma4, alpha1, alpha2, k, kmu, x, y, e, e2, b, root) &
       !$omp private(plus, minus, denominator, inverse, total, r, t, rd, td, z, p, pure_scattering)
       do g = 1, block_size
         a = max(absorption(g, j), 0.0_wp) ! beyond its ends a table can give less than nothing
-        s = effective(g)
+        s = scattering(g, j)
         depth = max(a + s, nothing) ! a scatterer that only scatters forward leaves none
-        pure_scattering = a <= hardly_absorbing*scattering(g, j)
+        pure_scattering = a <= hardly_absorbing*s .or. taken_for_pure(g)
         p = 1/depth
         w = s*p
         ! The floor is for the formula that is not used where hardly anything is absorbed: the compiler divides all the same.
@@ -149,36 +167,18 @@ contains
     end do
   end subroutine up_through_block
 
-  !> Delta scaling: the forward peak of the phase function counts as not scattered.
-  pure subroutine delta_scale(secant, absorption, scattering, forward, asymmetry, effective, true_beam)
-    real(wp), intent(in) :: secant                         !! of the solar zenith angle [1]
-    real(wp), intent(in) :: absorption(block_size)         !! vertical depth of absorption [1] (g-point)
-    real(wp), intent(in) :: scattering(block_size)         !! vertical depth of scattering [1] (g-point)
-    real(wp), intent(in) :: forward(block_size)            !! the latter times asymmetry [1] (g-point)
-    real(wp), intent(out) :: asymmetry(block_size)         !! scaled asymmetry [1] (g-point)
-    real(wp), intent(out) :: effective(block_size)         !! scaled depth of scattering [1] (g-point)
-    real(wp), intent(inout) :: true_beam(block_size)       !! transmittance for the direct beam before scaling [1] (g-point)
-    real(wp) :: f
-    integer :: g
-
-    do g = 1, block_size
-      f = forward(g)/scattering(g)
-      asymmetry(g) = f/(1 + f)
-      effective(g) = scattering(g)*max(1 - f*f, 0.0_wp)
-      true_beam(g) = exp(-min(secant*(max(absorption(g), 0.0_wp) + scattering(g)), thick))
-    end do
-  end subroutine delta_scale
-
   !> The same with the original's transmittance table and its own steps, for tests against it.
-  pure subroutine up_through_block_original(tables, n, cosine, absorption, scattering, forward, symmetric, albedo_direct, &
-                                            albedo_diffuse, beam, passed, scattered, bright, dull, true_beam)
+  pure subroutine up_through_block_original(tables, n, cosine, absorption, scattering, forward, unscaled, symmetric, &
+                                            albedo_direct, albedo_diffuse, beam, passed, scattered, bright, dull, true_beam)
     type(shortwave_tables), intent(in) :: tables                  !! coefficient tables
     integer, intent(in) :: n                                      !! layers [1]
     real(wp), intent(in) :: cosine                                !! cosine of the solar zenith angle, positive [1]
     real(wp), intent(in) :: absorption(row_length, n)             !! vertical depth of absorption [1] (g-point, nlay)
-    real(wp), intent(in) :: scattering(row_length, n)             !! vertical depth of scattering [1] (g-point, nlay)
+    real(wp), intent(in) :: scattering(row_length, n)             !! depth of scattering, delta-scaled (g-point, nlay)
     real(wp), intent(in) :: forward(row_length, n)                !! the latter times asymmetry [1] (g-point, nlay)
-    logical, intent(in) :: symmetric(n)                           !! `forward` is zero there, and not looked at [1] (nlay)
+    real(wp), intent(in) :: unscaled(row_length, n)               !! depth of extinction before scaling [1] (g-point, nlay)
+    logical, intent(in) :: symmetric(n)                           !! nothing has an asymmetry there: `forward` and `unscaled`
+                                                                  !! are not looked at (nlay)
     real(wp), intent(in) :: albedo_direct(block_size)             !! albedo of the surface for the direct beam [1] (g-point)
     real(wp), intent(in) :: albedo_diffuse(block_size)            !! and for diffuse light [1] (g-point)
     real(wp), intent(inout) :: beam(block_size, n)                !! transmittance for the direct beam [1] (g-point, nlay)
@@ -188,7 +188,7 @@ contains
     real(wp), intent(inout) :: dull(block_size, n + 1)            !! reflectance for diffuse light of all below (g-point, nlay+1)
     real(wp), intent(inout) :: true_beam(block_size, n)           !! `beam` without delta scaling (g-point, nlay)
     real(wp), parameter :: nearly_zero = 1e-8_wp
-    real(wp) :: a, s, depth, w, f, asymmetry, gamma1, gamma2, gamma3, gamma4, alpha1, alpha2, k, kmu, e, b, root, denominator, &
+    real(wp) :: a, s, depth, w, asymmetry, gamma1, gamma2, gamma3, gamma4, alpha1, alpha2, k, kmu, e, b, root, denominator, &
                 r, t, rd, td, z
     integer :: g, j
 
@@ -198,12 +198,12 @@ contains
       do g = 1, block_size
         a = absorption(g, j)
         s = scattering(g, j)
-        asymmetry = 0
-        true_beam(g, j) = transmittance((a + s)/cosine)
-        if (.not. symmetric(j)) then
-          f = forward(g, j)/s
-          asymmetry = f/(1 + f)
-          s = s*(1 - f*f)
+        if (symmetric(j)) then
+          asymmetry = 0
+          true_beam(g, j) = transmittance((a + s)/cosine)
+        else
+          asymmetry = forward(g, j)/max(s, nothing)
+          true_beam(g, j) = transmittance(unscaled(g, j)/cosine)
         end if
         depth = max(a + s, nothing) ! a scatterer that only scatters forward leaves none
         w = s/depth
@@ -212,7 +212,9 @@ contains
         gamma3 = 0.25_wp*(2 - 3*asymmetry*cosine)
         gamma4 = 1 - gamma3
         b = transmittance(depth/cosine)
-        if (w >= conservative*(1 - (1 - w)*(asymmetry/(1 - asymmetry))**2)) then
+        ! The albedo before delta scaling, if the asymmetry came of it: see `up_through_block`.
+        z = 1 - (1 - w)*(asymmetry/(1 - asymmetry))**2
+        if (z > 0 .and. w >= conservative*z) then
           z = gamma1*depth
           r = (z - (gamma1*cosine - gamma3)*(1 - b))/(1 + z)
           t = 1 - r
@@ -269,7 +271,8 @@ contains
   end subroutine up_through_block_original
 
   !> Downward from the top through all layers that `up_through_block` has passed, and the fluxes at all levels.
-  pure subroutine down_through_block(n, incoming, beam, passed, scattered, bright, dull, true_beam, up, down, direct)
+  pure subroutine down_through_block(n, incoming, beam, passed, scattered, bright, dull, true_beam, up, down, direct, &
+                                     ground_down, ground_direct)
     integer, intent(in) :: n                                !! layers [1]
     real(wp), intent(in) :: incoming(block_size)            !! flux through the top of the atmosphere [W m-2] (g-point)
     real(wp), intent(in) :: beam(block_size, n)             !! transmittance for the direct beam [1] (g-point, nlay)
@@ -281,6 +284,8 @@ contains
     real(wp), intent(inout) :: up(block_size, n + 1)        !! upward flux so far, by lane [W m-2] (lane, nlay+1)
     real(wp), intent(inout) :: down(block_size, n + 1)      !! downward flux so far, by lane [W m-2] (lane, nlay+1)
     real(wp), intent(inout) :: direct(block_size, n + 1)    !! direct flux so far, by lane [W m-2] (lane, nlay+1)
+    real(wp), intent(inout) :: ground_down(block_size)      !! downward flux at the surface [W m-2] (g-point)
+    real(wp), intent(inout) :: ground_direct(block_size)    !! direct flux at the surface [W m-2] (g-point)
     real(wp), dimension(block_size) :: ray, diffuse, true_ray
     integer :: g, j
 
@@ -301,5 +306,7 @@ contains
     up(:, n + 1) = up(:, n + 1) + (ray*bright(:, n + 1) + diffuse*dull(:, n + 1))
     down(:, n + 1) = down(:, n + 1) + (ray + diffuse)
     direct(:, n + 1) = direct(:, n + 1) + true_ray
+    ground_down = ray + diffuse
+    ground_direct = true_ray
   end subroutine down_through_block
 end module radml_rrtmg_shortwave_transfer
