@@ -105,7 +105,7 @@ def ours(c: Columns, folder: Path, mode: str = "fluxes", clear: bool = False, **
 
 
 def optics(c: Columns, folder: Path, ice: int) -> Columns:
-    """Longwave absorption optical depth; shortwave depths of absorption, scattering, scattering times asymmetry, and extinction.
+    """Longwave absorption depth; shortwave depths of absorption, scattering, scattering times asymmetry, and extinction.
 
     Each (column, layer, band); the last is that before delta scaling.
     """

@@ -121,8 +121,11 @@ GPOINTS_OF_BANDS = (6, 12, 8, 8, 10, 10, 2, 10, 8, 6, 6, 8, 6, 12)
 VISIBLE_BANDS = slice(9, 13)
 
 
-def reference_fluxes(c: Columns, optics: Columns) -> Columns:
-    """Two-stream layers and their adding from the top down as textbooks have it, in extended precision, without shortcuts."""
+def reference_fluxes(c: Columns, optics: Columns, clouds: Columns | None = None) -> Columns:
+    """Two-stream layers and their adding from the top down as textbooks have it, in extended precision, without shortcuts.
+
+    `clouds` are depths inside them, by band, which come delta-scaled; `subcolumns` of the columns say which g-points see them.
+    """
     count, layers = c["pressure_layer"].shape
     visible = np.zeros(BANDS, dtype=bool)
     visible[VISIBLE_BANDS] = True
@@ -140,6 +143,13 @@ def reference_fluxes(c: Columns, optics: Columns) -> Columns:
     total = absorption + scattering
     w, g = scattering / total, forward / scattering
     tau, w, g = (1 - w * g**2) * total, w * (1 - g**2) / (1 - w * g**2), g / (1 + g)
+    if clouds is not None:
+        seen = c["subcolumns"].astype(np.longdouble)
+        cloud = {name: seen * np.repeat(values, GPOINTS_OF_BANDS, axis=2) for name, values in clouds.items()}
+        scattered, forward = w * tau + cloud["scattering"], g * w * tau + cloud["forward"]
+        tau = tau + cloud["absorption"] + cloud["scattering"]
+        w, g = scattered / tau, forward / scattered
+        total = total + cloud["unscaled"]
     gamma1, gamma2, gamma3 = (8 - w * (5 + 3 * g)) / 4, 3 * w * (1 - g) / 4, (2 - 3 * g * mu) / 4
     gamma4 = 1 - gamma3
     alpha1, alpha2 = gamma1 * gamma4 + gamma2 * gamma3, gamma1 * gamma3 + gamma2 * gamma4

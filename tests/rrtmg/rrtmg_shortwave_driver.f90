@@ -2,7 +2,8 @@
 !>
 !>     rrtmg_shortwave_driver MODE TABLES COLUMNS RESULTS [REPEATS]
 !>
-!> MODE is `fluxes`, `original` (the original's transmittance table) or `depths` (depths and solar source).
+!> MODE is `fluxes`, `original` (the original's transmittance table), `absorbing` (ice that scatters forward absorbs) or `depths`
+!> (depths and solar source).
 !> COLUMNS: int32 ncol, nlay; how clouds are given (0: not, 1: fraction, 2: subcolumns); overlap; ice optics; draws; and 1 if there
 !> is: a seed, aerosol, clear-sky fluxes wanted; then real64 arrays in Fortran order. RESULTS: real64 arrays.
 program rrtmg_shortwave_driver
@@ -30,7 +31,7 @@ program rrtmg_shortwave_driver
     if (i <= command_argument_count()) call get_command_argument(i, argument(i))
   end do
   if (command_argument_count() < 4) then
-    write (error_unit, "(a)") "usage: rrtmg_shortwave_driver fluxes|original|depths TABLES COLUMNS RESULTS [REPEATS]"
+    write (error_unit, "(a)") "usage: rrtmg_shortwave_driver fluxes|original|absorbing|depths TABLES COLUMNS RESULTS [REPEATS]"
     error stop 2, quiet=.true.
   end if
   repeats = 1
@@ -82,6 +83,7 @@ program rrtmg_shortwave_driver
     end do
   else
     shortwave%original_tables = argument(1) == "original"
+    shortwave%absorbing_ice = argument(1) == "absorbing"
     allocate (seconds(repeats))
     call system_clock(count_rate=rate)
     do i = 1, repeats
