@@ -4,10 +4,9 @@
 !> here. A block of columns is turned round for RRTMG, and its results are turned back. An array of no elements stands for an
 !> absent one: f90wrap has no optional assumed-shape arrays.
 !>
-!> A loaded RRTMG is the address of an object on the heap. (f90wrap's own handles of derived types hold 16 bytes, which is less
-!> than a pointer takes in flang.)
+!> A handle is a pointer to a loaded RRTMG as 128 bytes, which hold any compiler's. (f90wrap's own handles of derived types hold
+!> 16 bytes, less than a pointer of flang's.)
 module radml_rrtmg_python
-  use, intrinsic :: iso_c_binding, only: c_f_pointer, c_loc, c_null_ptr
   use, intrinsic :: iso_fortran_env, only: int8, int64, real64
   use radml_rrtmg_checks, only: input_checks
   use radml_rrtmg_longwave, only: rrtmg_ice_fu, rrtmg_ice_streamer, rrtmg_longwave, rrtmg_overlap_analytic, &
@@ -23,6 +22,14 @@ module radml_rrtmg_python
             shortwave_load, shortwave_free, shortwave_fluxes, shortwave_optical_depths
 
   real(real64), parameter :: coldest = 100, hottest = 400 ! accepted temperatures, as in the front doors [K]
+
+  type :: longwave_pointer
+    type(rrtmg_longwave), pointer :: scheme => null()
+  end type longwave_pointer
+
+  type :: shortwave_pointer
+    type(rrtmg_shortwave), pointer :: scheme => null()
+  end type shortwave_pointer
 
   !> A block of columns as RRTMG has it, the columns first.
   interface block_of
@@ -57,30 +64,33 @@ contains
   subroutine longwave_load(path, original_tables, handle, stat, errmsg)
     character(len=*), intent(in) :: path         !! coefficient file [text] ()
     integer, intent(in) :: original_tables       !! 1: with the original's table of transmittances [1] ()
-    integer(int64), intent(out) :: handle        !! where it is; 0 after a failure [1] ()
+    integer(int64), intent(inout) :: handle(16)  !! set to where it is; to nothing after a failure [1] (16)
     integer, intent(out) :: stat                 !! RRTMG's status [1] ()
     character(len=4096), intent(out) :: errmsg   !! what went wrong [text] ()
-    type(rrtmg_longwave), pointer :: scheme
+    type(longwave_pointer) :: to
     character(len=:), allocatable :: message
+    integer :: words
 
-    allocate (scheme)
-    scheme%original_tables = original_tables == 1
-    call scheme%load(path, stat=stat, errmsg=message)
+    allocate (to%scheme)
+    to%scheme%original_tables = original_tables == 1
+    call to%scheme%load(path, stat=stat, errmsg=message)
     errmsg = ""
-    handle = transfer(c_loc(scheme), handle)
-    if (stat == rrtmg_success) return
-    errmsg = message
+    if (stat /= rrtmg_success) then
+      errmsg = message
+      deallocate (to%scheme)
+    end if
+    words = storage_size(to)/storage_size(handle)
     handle = 0
-    deallocate (scheme)
+    handle(:words) = transfer(to, handle, words)
   end subroutine longwave_load
 
   !> Let a longwave go.
   subroutine longwave_free(handle)
-    integer(int64), intent(in) :: handle  !! from `longwave_load` [1] ()
-    type(rrtmg_longwave), pointer :: scheme
+    integer(int64), intent(in) :: handle(16)  !! from `longwave_load` [1] (16)
+    type(longwave_pointer) :: to
 
-    call c_f_pointer(transfer(handle, c_null_ptr), scheme)
-    deallocate (scheme)
+    to = transfer(handle, to)
+    deallocate (to%scheme)
   end subroutine longwave_free
 
   !> `rrtmg_longwave%fluxes` for columns first to last. Any number of threads may be in it at once, each with its own columns.
@@ -90,7 +100,7 @@ contains
                                        liquid_radius, cloud_ice_path, ice_radius, ice_optics, overlap, seed, draws, &
                                        subcolumns, aerosol_optical_depth, band_emissivity, up_clear, down_clear, up_noise, &
                                        down_noise, stat, errmsg)
-    integer(int64), intent(in) :: handle                        !! from `longwave_load` [1] ()
+    integer(int64), intent(in) :: handle(16)                    !! from `longwave_load` [1] (16)
     integer, intent(in) :: first                                !! first column of the block [1] ()
     integer, intent(in) :: last                                 !! its last column [1] ()
     real(real64), intent(in) :: pressure_level(:,:)             !! [Pa] (nlay+1, ncol)
@@ -131,7 +141,7 @@ contains
     integer, intent(out) :: stat                                !! RRTMG's status [1] ()
     character(len=4096), intent(out) :: errmsg                  !! what went wrong; columns count from `first` [text] ()
     character(len=*), parameter :: caller = "rrtmg_longwave%fluxes"
-    type(rrtmg_longwave), pointer :: scheme
+    type(longwave_pointer) :: to
     real(real64), dimension(last - first + 1, size(up, 1)) :: block_up, block_down, block_up_clear, block_down_clear
     real(real64) :: block_heating_rate(last - first + 1, size(heating_rate, 1))
     real(real64), allocatable, dimension(:,:) :: block_cfc11, block_cfc12, block_cfc22, block_ccl4, fraction, liquid_path, &
@@ -146,7 +156,7 @@ contains
     if (stat /= rrtmg_success) return
     call choose_overlap(overlap, caller, overlapping, stat, errmsg)
     if (stat /= rrtmg_success) return
-    call c_f_pointer(transfer(handle, c_null_ptr), scheme)
+    to = transfer(handle, to)
     call take(cfc11, first, last, block_cfc11)
     call take(cfc12, first, last, block_cfc12)
     call take(cfc22, first, last, block_cfc22)
@@ -162,7 +172,7 @@ contains
     call take(band_emissivity, first, last, emissivity)
     if (size(up_noise) > 0) allocate (block_up_noise, mold=block_up)
     if (size(down_noise) > 0) allocate (block_down_noise, mold=block_up)
-    call scheme%fluxes( &
+    call to%scheme%fluxes( &
       block_of(pressure_level, first, last), block_of(temperature_level, first, last), block_of(pressure_layer, first, last), &
       block_of(temperature_layer, first, last), block_of(h2o, first, last), block_of(o3, first, last), &
       block_of(co2, first, last), block_of(ch4, first, last), block_of(n2o, first, last), block_of(o2, first, last), &
@@ -188,7 +198,7 @@ contains
   !> `rrtmg_longwave%optical_depths`, with the checks of `fluxes`: a bad value must not end the caller's Python.
   recursive subroutine longwave_optical_depths(handle, pressure_level, pressure_layer, temperature_layer, h2o, o3, co2, ch4, &
                                                n2o, o2, optical_depth, planck_fraction, cfc11, cfc12, cfc22, ccl4, stat, errmsg)
-    integer(int64), intent(in) :: handle                  !! from `longwave_load` [1] ()
+    integer(int64), intent(in) :: handle(16)              !! from `longwave_load` [1] (16)
     real(real64), intent(in) :: pressure_level(:,:)       !! [Pa] (nlay+1, 1)
     real(real64), intent(in) :: pressure_layer(:,:)       !! [Pa] (nlay, 1)
     real(real64), intent(in) :: temperature_layer(:,:)    !! [K] (nlay, 1)
@@ -206,7 +216,7 @@ contains
     real(real64), intent(in) :: ccl4(:,:)                 !! 0 where there is none [mol mol-1] (nlay, 1)
     integer, intent(out) :: stat                          !! RRTMG's status [1] ()
     character(len=4096), intent(out) :: errmsg            !! what went wrong [text] ()
-    type(rrtmg_longwave), pointer :: scheme
+    type(longwave_pointer) :: to
     type(input_checks) :: checks
     real(real64), allocatable, dimension(:,:) :: depth, fraction
     character(len=:), allocatable :: message
@@ -224,8 +234,8 @@ contains
     call check_gas(ccl4, "ccl4", checks)
     call report(checks, stat, errmsg)
     if (stat /= rrtmg_success) return
-    call c_f_pointer(transfer(handle, c_null_ptr), scheme)
-    call scheme%optical_depths(pressure_level(:, 1), pressure_layer(:, 1), temperature_layer(:, 1), h2o(:, 1), o3(:, 1), &
+    to = transfer(handle, to)
+    call to%scheme%optical_depths(pressure_level(:, 1), pressure_layer(:, 1), temperature_layer(:, 1), h2o(:, 1), o3(:, 1), &
                                co2(:, 1), ch4(:, 1), n2o(:, 1), o2(:, 1), depth, fraction, cfc11(:, 1), cfc12(:, 1), &
                                cfc22(:, 1), ccl4(:, 1), stat=stat, errmsg=message)
     if (stat /= rrtmg_success) then
@@ -237,33 +247,38 @@ contains
   end subroutine longwave_optical_depths
 
   !> A shortwave with its tables.
-  subroutine shortwave_load(path, original_tables, handle, stat, errmsg)
+  subroutine shortwave_load(path, original_tables, absorbing_ice, handle, stat, errmsg)
     character(len=*), intent(in) :: path         !! coefficient file [text] ()
     integer, intent(in) :: original_tables       !! 1: with the original's table of transmittances [1] ()
-    integer(int64), intent(out) :: handle        !! where it is; 0 after a failure [1] ()
+    integer, intent(in) :: absorbing_ice         !! 1: ice absorbs where the original takes it for ice that does not [1] ()
+    integer(int64), intent(inout) :: handle(16)  !! set to where it is; to nothing after a failure [1] (16)
     integer, intent(out) :: stat                 !! RRTMG's status [1] ()
     character(len=4096), intent(out) :: errmsg   !! what went wrong [text] ()
-    type(rrtmg_shortwave), pointer :: scheme
+    type(shortwave_pointer) :: to
     character(len=:), allocatable :: message
+    integer :: words
 
-    allocate (scheme)
-    scheme%original_tables = original_tables == 1
-    call scheme%load(path, stat=stat, errmsg=message)
+    allocate (to%scheme)
+    to%scheme%original_tables = original_tables == 1
+    to%scheme%absorbing_ice = absorbing_ice == 1
+    call to%scheme%load(path, stat=stat, errmsg=message)
     errmsg = ""
-    handle = transfer(c_loc(scheme), handle)
-    if (stat == rrtmg_success) return
-    errmsg = message
+    if (stat /= rrtmg_success) then
+      errmsg = message
+      deallocate (to%scheme)
+    end if
+    words = storage_size(to)/storage_size(handle)
     handle = 0
-    deallocate (scheme)
+    handle(:words) = transfer(to, handle, words)
   end subroutine shortwave_load
 
   !> Let a shortwave go.
   subroutine shortwave_free(handle)
-    integer(int64), intent(in) :: handle  !! from `shortwave_load` [1] ()
-    type(rrtmg_shortwave), pointer :: scheme
+    integer(int64), intent(in) :: handle(16)  !! from `shortwave_load` [1] (16)
+    type(shortwave_pointer) :: to
 
-    call c_f_pointer(transfer(handle, c_null_ptr), scheme)
-    deallocate (scheme)
+    to = transfer(handle, to)
+    deallocate (to%scheme)
   end subroutine shortwave_free
 
   !> `rrtmg_shortwave%fluxes` for columns first to last. Any number of threads may be in it at once, each with its own columns.
@@ -271,8 +286,11 @@ contains
                                         ch4, o2, cos_zenith, solar_irradiance, visible_albedo_direct, visible_albedo_diffuse, &
                                         near_infrared_albedo_direct, near_infrared_albedo_diffuse, up, down, heating_rate, &
                                         direct, aerosol_optical_depth, aerosol_single_scattering_albedo, aerosol_asymmetry, &
-                                        stat, errmsg)
-    integer(int64), intent(in) :: handle                                 !! from `shortwave_load` [1] ()
+                                        cloud_fraction, cloud_liquid_path, liquid_radius, cloud_ice_path, ice_radius, &
+                                        ice_optics, overlap, seed, draws, subcolumns, up_clear, down_clear, direct_clear, &
+                                        up_noise, down_noise, surface_visible_direct, surface_visible_diffuse, &
+                                        surface_near_infrared_direct, surface_near_infrared_diffuse, stat, errmsg)
+    integer(int64), intent(in) :: handle(16)                             !! from `shortwave_load` [1] (16)
     integer, intent(in) :: first                                         !! first column of the block [1] ()
     integer, intent(in) :: last                                          !! its last column [1] ()
     real(real64), intent(in) :: pressure_level(:,:)                      !! [Pa] (nlay+1, ncol)
@@ -296,27 +314,73 @@ contains
     real(real64), intent(in) :: aerosol_optical_depth(:,:,:)             !! [1] (14, nlay, ncol)
     real(real64), intent(in) :: aerosol_single_scattering_albedo(:,:,:)  !! [1] (14, nlay, ncol)
     real(real64), intent(in) :: aerosol_asymmetry(:,:,:)                 !! [1] (14, nlay, ncol)
+    real(real64), intent(in) :: cloud_fraction(:,:)                      !! [1] (nlay, ncol)
+    real(real64), intent(in) :: cloud_liquid_path(:,:)                   !! [kg m-2] (nlay, ncol)
+    real(real64), intent(in) :: liquid_radius(:,:)                       !! [m] (nlay, ncol)
+    real(real64), intent(in) :: cloud_ice_path(:,:)                      !! [kg m-2] (nlay, ncol)
+    real(real64), intent(in) :: ice_radius(:,:)                          !! [m] (nlay, ncol)
+    character(len=*), intent(in) :: ice_optics                           !! fu or streamer [text] ()
+    character(len=*), intent(in) :: overlap                              !! maximum-random, random or maximum [text] ()
+    integer(int64), intent(in) :: seed(:)                                !! [1] (ncol)
+    integer, intent(in) :: draws                                         !! [1] ()
+    integer(int8), intent(in) :: subcolumns(:,:,:)                       !! 1 where g-points see cloud [1] (112, nlay, ncol)
+    real(real64), intent(inout) :: up_clear(:,:)                         !! may be absent [W m-2] (nlay+1, ncol)
+    real(real64), intent(inout) :: down_clear(:,:)                       !! may be absent [W m-2] (nlay+1, ncol)
+    real(real64), intent(inout) :: direct_clear(:,:)                     !! may be absent [W m-2] (nlay+1, ncol)
+    real(real64), intent(inout) :: up_noise(:,:)                         !! may be absent [W m-2] (nlay+1, ncol)
+    real(real64), intent(inout) :: down_noise(:,:)                       !! may be absent [W m-2] (nlay+1, ncol)
+    real(real64), intent(inout) :: surface_visible_direct(:)             !! [W m-2] (ncol)
+    real(real64), intent(inout) :: surface_visible_diffuse(:)            !! [W m-2] (ncol)
+    real(real64), intent(inout) :: surface_near_infrared_direct(:)       !! [W m-2] (ncol)
+    real(real64), intent(inout) :: surface_near_infrared_diffuse(:)      !! [W m-2] (ncol)
     integer, intent(out) :: stat                                         !! RRTMG's status [1] ()
     character(len=4096), intent(out) :: errmsg                           !! what went wrong; columns count from `first` [text] ()
-    type(rrtmg_shortwave), pointer :: scheme
+    character(len=*), parameter :: caller = "rrtmg_shortwave%fluxes"
+    type(shortwave_pointer) :: to
     real(real64), dimension(last - first + 1, size(up, 1)) :: block_up, block_down, block_direct
     real(real64) :: block_heating_rate(last - first + 1, size(heating_rate, 1))
+    real(real64), allocatable, dimension(:,:) :: fraction, liquid_path, droplet, ice_path, crystal, block_up_clear, &
+                                                 block_down_clear, block_direct_clear, block_up_noise, block_down_noise
     real(real64), allocatable, dimension(:,:,:) :: depth, albedo, asymmetry
+    logical, allocatable :: cloudy(:,:,:)
+    integer(int64), allocatable :: numbers(:)
     character(len=:), allocatable :: message
+    integer :: ice, overlapping
 
-    call c_f_pointer(transfer(handle, c_null_ptr), scheme)
+    call choose_ice_optics(ice_optics, caller, ice, stat, errmsg)
+    if (stat /= rrtmg_success) return
+    call choose_overlap(overlap, caller, overlapping, stat, errmsg)
+    if (stat /= rrtmg_success) return
+    to = transfer(handle, to)
     call take(aerosol_optical_depth, first, last, depth)
     call take(aerosol_single_scattering_albedo, first, last, albedo)
     call take(aerosol_asymmetry, first, last, asymmetry)
-    call scheme%fluxes( &
+    call take(cloud_fraction, first, last, fraction)
+    call take(cloud_liquid_path, first, last, liquid_path)
+    call take(liquid_radius, first, last, droplet)
+    call take(cloud_ice_path, first, last, ice_path)
+    call take(ice_radius, first, last, crystal)
+    call take(seed, first, last, numbers)
+    call take(subcolumns, first, last, cloudy)
+    if (size(up_clear) > 0) allocate (block_up_clear, mold=block_up)
+    if (size(down_clear) > 0) allocate (block_down_clear, mold=block_up)
+    if (size(direct_clear) > 0) allocate (block_direct_clear, mold=block_up)
+    if (size(up_noise) > 0) allocate (block_up_noise, mold=block_up)
+    if (size(down_noise) > 0) allocate (block_down_noise, mold=block_up)
+    call to%scheme%fluxes( &
       block_of(pressure_level, first, last), block_of(pressure_layer, first, last), block_of(temperature_layer, first, last), &
       block_of(h2o, first, last), block_of(o3, first, last), block_of(co2, first, last), block_of(ch4, first, last), &
       block_of(o2, first, last), block_of(cos_zenith, first, last), block_of(solar_irradiance, first, last), &
       block_of(visible_albedo_direct, first, last), block_of(visible_albedo_diffuse, first, last), &
       block_of(near_infrared_albedo_direct, first, last), block_of(near_infrared_albedo_diffuse, first, last), block_up, &
       block_down, block_heating_rate, block_direct, aerosol_optical_depth=depth, aerosol_single_scattering_albedo=albedo, &
-      aerosol_asymmetry=asymmetry, stat=stat, errmsg=message)
-    errmsg = ""
+      aerosol_asymmetry=asymmetry, cloud_fraction=fraction, cloud_liquid_path=liquid_path, liquid_radius=droplet, &
+      cloud_ice_path=ice_path, ice_radius=crystal, ice_optics=ice, overlap=overlapping, seed=numbers, draws=draws, &
+      subcolumns=cloudy, up_clear=block_up_clear, down_clear=block_down_clear, direct_clear=block_direct_clear, &
+      up_noise=block_up_noise, down_noise=block_down_noise, &
+      surface_visible_direct=surface_visible_direct(first:last), surface_visible_diffuse=surface_visible_diffuse(first:last), &
+      surface_near_infrared_direct=surface_near_infrared_direct(first:last), &
+      surface_near_infrared_diffuse=surface_near_infrared_diffuse(first:last), stat=stat, errmsg=message)
     if (stat /= rrtmg_success) then
       errmsg = message
       return
@@ -325,12 +389,17 @@ contains
     down(:, first:last) = transpose(block_down)
     direct(:, first:last) = transpose(block_direct)
     heating_rate(:, first:last) = transpose(block_heating_rate)
+    if (allocated(block_up_clear)) up_clear(:, first:last) = transpose(block_up_clear)
+    if (allocated(block_down_clear)) down_clear(:, first:last) = transpose(block_down_clear)
+    if (allocated(block_direct_clear)) direct_clear(:, first:last) = transpose(block_direct_clear)
+    if (allocated(block_up_noise)) up_noise(:, first:last) = transpose(block_up_noise)
+    if (allocated(block_down_noise)) down_noise(:, first:last) = transpose(block_down_noise)
   end subroutine shortwave_fluxes
 
   !> `rrtmg_shortwave%optical_depths`, with the checks of `fluxes`: a bad value must not end the caller's Python.
   recursive subroutine shortwave_optical_depths(handle, pressure_level, pressure_layer, temperature_layer, h2o, o3, co2, ch4, &
                                                 o2, solar_irradiance, absorption, rayleigh, source, stat, errmsg)
-    integer(int64), intent(in) :: handle                !! from `shortwave_load` [1] ()
+    integer(int64), intent(in) :: handle(16)            !! from `shortwave_load` [1] (16)
     real(real64), intent(in) :: pressure_level(:,:)     !! [Pa] (nlay+1, 1)
     real(real64), intent(in) :: pressure_layer(:,:)     !! [Pa] (nlay, 1)
     real(real64), intent(in) :: temperature_layer(:,:)  !! [K] (nlay, 1)
@@ -345,7 +414,7 @@ contains
     real(real64), intent(inout) :: source(:)            !! solar source, normal to the beam [W m-2] (112)
     integer, intent(out) :: stat                        !! RRTMG's status [1] ()
     character(len=4096), intent(out) :: errmsg          !! what went wrong [text] ()
-    type(rrtmg_shortwave), pointer :: scheme
+    type(shortwave_pointer) :: to
     type(input_checks) :: checks
     real(real64), allocatable :: absorbed(:,:), scattered(:,:), solar(:)
     character(len=:), allocatable :: message
@@ -359,8 +428,8 @@ contains
     call checks%range_of_columns(solar_irradiance, "solar_irradiance", 0.0_real64, 1e4_real64, "W m-2")
     call report(checks, stat, errmsg)
     if (stat /= rrtmg_success) return
-    call c_f_pointer(transfer(handle, c_null_ptr), scheme)
-    call scheme%optical_depths(pressure_level(:, 1), pressure_layer(:, 1), temperature_layer(:, 1), h2o(:, 1), o3(:, 1), &
+    to = transfer(handle, to)
+    call to%scheme%optical_depths(pressure_level(:, 1), pressure_layer(:, 1), temperature_layer(:, 1), h2o(:, 1), o3(:, 1), &
                                co2(:, 1), ch4(:, 1), o2(:, 1), solar_irradiance(1), absorbed, scattered, solar, stat=stat, &
                                errmsg=message)
     if (stat /= rrtmg_success) then

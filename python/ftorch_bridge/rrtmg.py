@@ -64,7 +64,14 @@ IceOptics = Literal["fu", "streamer"]
 # Columns of one call into Fortran: some milliseconds, so that threads share evenly and Ctrl-C does not wait.
 _BLOCK = 32
 _MEAN_IRRADIANCE = 1361.0  # of the sun at the mean distance, where a dataset has none [W m-2]
+_LOADING = threading.Lock()  # HDF5, by which tables are read, is for one thread at a time
 _PREFIX = "f90wrap_radml_rrtmg_python__"
+_SURFACE_NAMES = (
+    "surface_visible_direct",
+    "surface_visible_diffuse",
+    "surface_near_infrared_direct",
+    "surface_near_infrared_diffuse",
+)
 _LONGWAVE_BANDS, _LONGWAVE_G_POINTS, _SHORTWAVE_BANDS, _SHORTWAVE_G_POINTS = _rrtmg.f90wrap_radml_rrtmg_python__extents()
 
 
@@ -135,6 +142,24 @@ class ShortwaveFluxes:
     """[K day-1] (column, layer)."""
     direct: Array
     """The part of ``down`` that has not been scattered [W m-2] (column, level)."""
+    up_clear: Array | None
+    """``up`` without clouds; None with ``clear=False`` [W m-2] (column, level)."""
+    down_clear: Array | None
+    """The same of ``down`` [W m-2] (column, level)."""
+    direct_clear: Array | None
+    """The same of ``direct`` [W m-2] (column, level)."""
+    up_noise: Array | None
+    """Standard deviation of ``up`` in one draw of subcolumns; None with fewer than two draws [W m-2] (column, level)."""
+    down_noise: Array | None
+    """The same of ``down`` [W m-2] (column, level)."""
+    surface_visible_direct: Array
+    """Downward flux at the surface below 625 nm, direct [W m-2] (column)."""
+    surface_visible_diffuse: Array
+    """The same, diffuse [W m-2] (column)."""
+    surface_near_infrared_direct: Array
+    """Downward flux at the surface beyond 625 nm, direct [W m-2] (column)."""
+    surface_near_infrared_diffuse: Array
+    """The same, diffuse [W m-2] (column)."""
 
 
 class LongwaveOpticalDepths(NamedTuple):
@@ -218,9 +243,6 @@ class _Call:
             raise self.error(Status.BAD_VALUE, f"seed: expected numbers of 64 bits with a sign, got {array.max()}")
         self.arguments["seed"] = np.require(array, np.int64, "CA")
 
-    def draws(self, draws: int) -> None:
-        self.arguments["draws"] = self.whole("draws", draws)
-
     def whole(self, name: str, value: int) -> int:
         """A whole number from 1 to what Fortran's integers hold."""
         try:
@@ -235,6 +257,26 @@ class _Call:
         if not isinstance(value, str):
             raise self.error(Status.BAD_ARGUMENTS, f"{name}: expected a word, got {value!r}")
         self.arguments[name] = os.fsencode(value)
+
+    def clouds(
+        self,
+        n_g_points: int,
+        *,
+        ice_optics: str,
+        overlap: str,
+        seed: ArrayLike | None,
+        draws: int,
+        subcolumns: ArrayLike | None,
+        **arrays: ArrayLike | None,
+    ) -> bool:
+        """Takes clouds; whether they are drawn more than once."""
+        self.optional_layers(**arrays)
+        self.word("ice_optics", ice_optics)
+        self.word("overlap", overlap)
+        self.seed(seed)
+        self.arguments["draws"] = self.whole("draws", draws)
+        self.subcolumns(n_g_points, subcolumns)
+        return arrays["cloud_fraction"] is not None and overlap != "analytic" and self.arguments["draws"] > 1
 
     def results_at_levels(self, *names: str) -> None:
         self.results((self.n_columns, self.n_layers + 1), *names)
@@ -254,7 +296,7 @@ class _Call:
     def run(
         self,
         call: Callable[..., tuple[int, bytes]],
-        handle: int,
+        handle: NDArray[np.int64],
         threads: int,
         progress: Callable[[int], object] | None,
     ) -> None:
@@ -330,27 +372,23 @@ class _Scheme:
     _tables: str
     _name: str
 
-    def __init__(self, path: str | PathLike[str] | None = None, *, original_tables: bool = False) -> None:
-        """Load the coefficient file ``path``, or the one that came with the package.
-
-        That one is looked for in the folder that the environment variable RADML_DATA names, else in the package. With
-        ``original_tables`` the original's table of 10,000 transmittances takes the place of exact exponentials: slower, less
-        exact, for comparisons. Raises :class:`RrtmgTablesError`.
-        """
+    def __init__(self, path: str | PathLike[str] | None, switches: Mapping[str, bool]) -> None:
         self._path = Path(_find_tables(self._tables) if path is None else path)
-        self._original_tables = bool(original_tables)
-        handle, stat, message = self._procedure("load")(os.fsencode(self._path), int(self._original_tables))
+        self._switches = {name: bool(value) for name, value in switches.items()}
+        self._handle = np.zeros(16, np.int64)
+        switched = {name: int(value) for name, value in self._switches.items()}
+        with _LOADING:
+            stat, message = self._procedure("load")(os.fsencode(self._path), handle=self._handle, **switched)
         if stat != Status.SUCCESS:
             raise _error(stat, message)
-        self._handle: int = handle
-        weakref.finalize(self, self._procedure("free"), handle)
+        weakref.finalize(self, self._procedure("free"), self._handle)
 
     def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
-        return _load, (type(self), self._path.absolute(), self._original_tables)
+        return _load, (type(self), self._path.absolute(), self._switches)
 
     def __repr__(self) -> str:
-        more = ", original_tables=True" if self._original_tables else ""
-        return f"{type(self).__name__}({str(self._path)!r}{more})"
+        switches = "".join(f", {name}=True" for name, value in self._switches.items() if value)
+        return f"{type(self).__name__}({str(self._path)!r}{switches})"
 
     def _procedure(self, name: str) -> Callable[..., Any]:
         return getattr(_rrtmg, f"{_PREFIX}{self._name}_{name}")
@@ -369,6 +407,15 @@ class Longwave(_Scheme):
 
     _tables = "rrtmg_longwave.nc"
     _name = "longwave"
+
+    def __init__(self, path: str | PathLike[str] | None = None, *, original_tables: bool = False) -> None:
+        """Load the coefficient file ``path``, or the one that came with the package.
+
+        That one is looked for in the folder that the environment variable RADML_DATA names, else in the package. With
+        ``original_tables`` the original's table of 10,000 transmittances takes the place of exact exponentials: slower, less
+        exact, for comparisons. Raises :class:`RrtmgTablesError`.
+        """
+        super().__init__(path, {"original_tables": original_tables})
 
     def fluxes(
         self,
@@ -448,24 +495,24 @@ class Longwave(_Scheme):
         call.layers(temperature_layer=temperature_layer, h2o=h2o, o3=o3, co2=co2, ch4=ch4, n2o=n2o, o2=o2)
         call.columns(surface_temperature=surface_temperature, surface_emissivity=surface_emissivity)
         call.optional_layers(cfc11=cfc11, cfc12=cfc12, cfc22=cfc22, ccl4=ccl4)
-        call.optional_layers(
+        drawn = call.clouds(
+            _LONGWAVE_G_POINTS,
             cloud_fraction=cloud_fraction,
             cloud_liquid_path=cloud_liquid_path,
             liquid_radius=liquid_radius,
             cloud_ice_path=cloud_ice_path,
             ice_radius=ice_radius,
+            ice_optics=ice_optics,
+            overlap=overlap,
+            seed=seed,
+            draws=draws,
+            subcolumns=subcolumns,
         )
-        call.word("ice_optics", ice_optics)
-        call.word("overlap", overlap)
-        call.seed(seed)
-        call.draws(draws)
-        call.subcolumns(_LONGWAVE_G_POINTS, subcolumns)
         call.optional_bands(_LONGWAVE_BANDS, aerosol_optical_depth=aerosol_optical_depth)
         call.optional_surface_bands(_LONGWAVE_BANDS, band_emissivity=band_emissivity)
         call.results_at_levels("up", "down", "up_clear", "down_clear")
         call.results_at_layers("heating_rate")
-        noise = cloud_fraction is not None and overlap != "analytic" and draws > 1
-        (call.results_at_levels if noise else call.no_results)("up_noise", "down_noise")
+        (call.results_at_levels if drawn else call.no_results)("up_noise", "down_noise")
         self._run(call, threads, progress)
         return LongwaveFluxes(
             up=call.result("up"),
@@ -473,8 +520,8 @@ class Longwave(_Scheme):
             heating_rate=call.result("heating_rate"),
             up_clear=call.result("up_clear"),
             down_clear=call.result("down_clear"),
-            up_noise=call.result("up_noise") if noise else None,
-            down_noise=call.result("down_noise") if noise else None,
+            up_noise=call.result("up_noise") if drawn else None,
+            down_noise=call.result("down_noise") if drawn else None,
         )
 
     def optical_depths(
@@ -509,10 +556,22 @@ class Longwave(_Scheme):
 
 
 class Shortwave(_Scheme):
-    """RRTMG shortwave: clear sky, aerosol. 14 bands, AER's 16 to 29; 112 g-points."""
+    """RRTMG shortwave: clear sky, clouds, aerosol. 14 bands, AER's 16 to 29; 112 g-points."""
 
     _tables = "rrtmg_shortwave.nc"
     _name = "shortwave"
+
+    def __init__(
+        self, path: str | PathLike[str] | None = None, *, original_tables: bool = False, absorbing_ice: bool = False
+    ) -> None:
+        """Load the coefficient file ``path``, or the one that came with the package.
+
+        That one is looked for in the folder that the environment variable RADML_DATA names, else in the package. With
+        ``original_tables`` the original's table of 10,000 transmittances takes the place of exact exponentials: slower, less
+        exact, for comparisons. With ``absorbing_ice`` ice absorbs where the original takes it for ice that does not
+        (Fu's crystals at 3250 to 4650 cm-1). Raises :class:`RrtmgTablesError`.
+        """
+        super().__init__(path, {"original_tables": original_tables, "absorbing_ice": absorbing_ice})
 
     def fluxes(
         self,
@@ -534,10 +593,21 @@ class Shortwave(_Scheme):
         aerosol_optical_depth: ArrayLike | None = None,
         aerosol_single_scattering_albedo: ArrayLike | None = None,
         aerosol_asymmetry: ArrayLike | None = None,
+        cloud_fraction: ArrayLike | None = None,
+        cloud_liquid_path: ArrayLike | None = None,
+        liquid_radius: ArrayLike | None = None,
+        cloud_ice_path: ArrayLike | None = None,
+        ice_radius: ArrayLike | None = None,
+        ice_optics: IceOptics = "fu",
+        overlap: Overlap = "maximum-random",
+        seed: ArrayLike | None = None,
+        draws: int = 1,
+        subcolumns: ArrayLike | None = None,
+        clear: bool = True,
         threads: int = 1,
         progress: Callable[[int], object] | None = None,
     ) -> ShortwaveFluxes:
-        """Fluxes and heating rates of clear sky, zero where it is night.
+        """Fluxes and heating rates, of clear sky where no clouds are given; zero where it is night.
 
         Args:
             pressure_level: rising downwards [Pa] (column, level).
@@ -557,11 +627,24 @@ class Shortwave(_Scheme):
             aerosol_optical_depth: vertical; all three of aerosol or none [1] (column, layer, 14).
             aerosol_single_scattering_albedo: [1] (column, layer, 14).
             aerosol_asymmetry: of scattering [1] (column, layer, 14).
+            cloud_fraction: [1] (column, layer).
+            cloud_liquid_path: liquid water inside the cloud [kg m-2] (column, layer).
+            liquid_radius: effective radius, 2.5e-6 to 60e-6 [m] (column, layer).
+            cloud_ice_path: ice inside the cloud [kg m-2] (column, layer).
+            ice_radius: effective radius, 3.25e-6 to 90.9e-6 with Fu's optics, 5e-6 to 131e-6 with Streamer's [m]
+                (column, layer).
+            ice_optics: ``"fu"`` or ``"streamer"``.
+            overlap: ``"maximum-random"``, ``"random"`` or ``"maximum"``, by McICA.
+            seed: any whole number for each column, not broadcast; where absent a column draws from its own values (column).
+            draws: McICA draws to average.
+            subcolumns: booleans, where g-points see cloud, in place of ``cloud_fraction`` (column, layer, 112).
+            clear: give the fluxes without clouds too, for one more pass through the columns that have some.
             threads: threads to share the columns out to; the bits are the same for any number.
             progress: called with the number of columns each time that some are done, from any of the threads.
 
         Raises:
             RrtmgError: a shape, a value, or arguments that do not go together, in RRTMG's words.
+            RrtmgTablesError: clouds, without ``rrtmg_clouds.nc`` beside the file that was loaded.
         """
         call = _Call("rrtmg_shortwave%fluxes", pressure_layer)
         call.levels(pressure_level=pressure_level)
@@ -580,10 +663,37 @@ class Shortwave(_Scheme):
             aerosol_single_scattering_albedo=aerosol_single_scattering_albedo,
             aerosol_asymmetry=aerosol_asymmetry,
         )
+        drawn = call.clouds(
+            _SHORTWAVE_G_POINTS,
+            cloud_fraction=cloud_fraction,
+            cloud_liquid_path=cloud_liquid_path,
+            liquid_radius=liquid_radius,
+            cloud_ice_path=cloud_ice_path,
+            ice_radius=ice_radius,
+            ice_optics=ice_optics,
+            overlap=overlap,
+            seed=seed,
+            draws=draws,
+            subcolumns=subcolumns,
+        )
         call.results_at_levels("up", "down", "direct")
         call.results_at_layers("heating_rate")
+        (call.results_at_levels if clear else call.no_results)("up_clear", "down_clear", "direct_clear")
+        (call.results_at_levels if drawn else call.no_results)("up_noise", "down_noise")
+        call.results((call.n_columns,), *_SURFACE_NAMES)
         self._run(call, threads, progress)
-        return ShortwaveFluxes(*map(call.result, ("up", "down", "heating_rate", "direct")))
+        return ShortwaveFluxes(
+            up=call.result("up"),
+            down=call.result("down"),
+            heating_rate=call.result("heating_rate"),
+            direct=call.result("direct"),
+            up_clear=call.result("up_clear") if clear else None,
+            down_clear=call.result("down_clear") if clear else None,
+            direct_clear=call.result("direct_clear") if clear else None,
+            up_noise=call.result("up_noise") if drawn else None,
+            down_noise=call.result("down_noise") if drawn else None,
+            **{name: call.result(name) for name in _SURFACE_NAMES},
+        )
 
     def optical_depths(
         self,
@@ -750,8 +860,8 @@ def _find_tables(name: str) -> Path:
         raise RrtmgTablesError(Status.BAD_TABLES, str(error)) from error
 
 
-def _load(kind: type[_Scheme], path: Path, original_tables: bool) -> _Scheme:
-    return kind(path, original_tables=original_tables)
+def _load(kind: type[Longwave | Shortwave], path: Path, switches: Mapping[str, bool]) -> Longwave | Shortwave:
+    return kind(path, **switches)
 
 
 @contextmanager
