@@ -112,6 +112,7 @@ def bits(result: object) -> bytes:
         (("--overlap", "maximum"), {"overlap": "maximum", "threads": 2}),
         (("--overlap", "analytic", "--draws", "2", "--noise"), {"overlap": "analytic", "draws": 2, "noise": True}),
         (("--clear-sky",), {"clear_sky": True}),
+        (("--absorbing-ice",), {"shortwave": Shortwave(DATA / "rrtmg_shortwave.nc", absorbing_ice=True)}),
     ],
 )
 def test_a_dataset_gets_what_the_program_writes(tmp_path: Path, options: tuple[str, ...], given: Columns) -> None:

@@ -16,7 +16,7 @@ import os
 import re
 import threading
 import weakref
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -572,6 +572,7 @@ class Shortwave(_Scheme):
         (Fu's crystals at 3250 to 4650 cm-1). Raises :class:`RrtmgTablesError`.
         """
         super().__init__(path, {"original_tables": original_tables, "absorbing_ice": absorbing_ice})
+        self.absorbing_ice = bool(absorbing_ice)
 
     def fluxes(
         self,
@@ -749,19 +750,20 @@ def fluxes(
         longwave: loaded before; where absent with the tables that came along.
         shortwave: the same of the shortwave.
         clear_sky: leave the clouds out.
-        overlap: as in :meth:`Longwave.fluxes`.
+        overlap: as in :meth:`Longwave.fluxes`; with ``"analytic"`` the shortwave draws maximum-random subcolumns.
         draws: as there.
         seed: a number above 0, with which each column draws from it and the column's number in the dataset; or a number for
             each column; where absent columns draw from their own values.
-        noise: give ``lw_up_noise`` and ``lw_down_noise`` too, for two draws or more.
+        noise: give ``lw_up_noise`` and the like too, for two draws or more.
         ice_optics: as in :meth:`Longwave.fluxes`.
         threads: threads to share the columns out to.
         progress: show how far it is on the terminal.
 
     Returns:
         ``lw_up``, ``lw_down`` [W m-2] (column, level), ``lw_heating_rate`` [K day-1] (column, layer); with clouds
-        ``lw_up_clear`` and ``lw_down_clear``; with a sun ``sw_up``, ``sw_down``, ``sw_direct`` and ``sw_heating_rate``; the
-        pressures and the dataset's own coordinates as coordinates.
+        ``lw_up_clear`` and ``lw_down_clear``; with a sun the same of ``sw``, ``sw_direct`` and ``sw_surface_visible_direct``,
+        ``..._diffuse``, ``sw_surface_near_infrared_...`` (column); the pressures and the dataset's own coordinates as
+        coordinates. All names are in :data:`ftorch_bridge.column_file.FLUX_VARIABLES`.
 
     Raises:
         RrtmgError: a variable that is missing, has other dimensions or units, or a value that RRTMG does not take.
@@ -778,38 +780,37 @@ def fluxes(
     if cloudy:
         clouds = {name: columns[name] for name in _CLOUD_NAMES if name in columns}
         clouds |= {"overlap": overlap, "draws": draws, "seed": _seeds(seed, n_columns), "ice_optics": ice_optics}
-    found: dict[str, Array | None] = {}
+    found: dict[str, Array] = {}
     with _bar(n_columns * (1 + lit), progress) as advance:
         lw = (longwave or Longwave()).fluxes(
             **{name: columns[name] for name in _LONGWAVE_NAMES if name in columns}, **clouds, threads=threads, progress=advance
         )
-        found |= {"lw_up": lw.up, "lw_down": lw.down, "lw_heating_rate": lw.heating_rate}
+        found |= _spectrum("lw", lw, cloudy, noise)
         if lit:
+            shortwave = shortwave or Shortwave()
             albedo = columns["surface_albedo"]
-            sw = (shortwave or Shortwave()).fluxes(
+            if cloudy and overlap == "analytic":  # the longwave has a solver for it, the shortwave draws
+                clouds["overlap"] = "maximum-random"
+            sw = shortwave.fluxes(
                 **{name: columns[name] for name in _SHORTWAVE_NAMES},
+                **clouds,
                 solar_irradiance=columns.get("solar_irradiance", _MEAN_IRRADIANCE),
                 visible_albedo_direct=albedo,
                 visible_albedo_diffuse=albedo,
                 near_infrared_albedo_direct=albedo,
                 near_infrared_albedo_diffuse=albedo,
+                clear=cloudy,
                 threads=threads,
                 progress=advance,
             )
-            found |= {"sw_up": sw.up, "sw_down": sw.down, "sw_direct": sw.direct, "sw_heating_rate": sw.heating_rate}
+            found |= _spectrum("sw", sw, cloudy, noise)
     comment = "clear sky: the clouds of the columns were left out" if has_clouds else None
+    options: dict[str, object] = {"clear_sky": clear_sky}
     if cloudy:
-        comment = _described(overlap, draws, seed, ice_optics) + ("; the shortwave is of clear sky" if lit else "")
-        found |= {"lw_up_clear": lw.up_clear, "lw_down_clear": lw.down_clear}
-        if noise:
-            zero = np.zeros_like(lw.up)  # of the analytic solver
-            found["lw_up_noise"] = zero if lw.up_noise is None else lw.up_noise
-            found["lw_down_noise"] = zero if lw.down_noise is None else lw.down_noise
-    clear = ("lw", "sw") if has_clouds and not cloudy else ("sw",) if cloudy else ()
-    options = {"clear_sky": clear_sky}
-    if cloudy:
+        absorbing_ice = shortwave is not None and lit and shortwave.absorbing_ice
+        comment = _described(overlap, draws, seed, ice_optics, with_shortwave=lit, absorbing_ice=absorbing_ice)
         options = {"overlap": overlap, "draws": draws, "seed": seed, "noise": noise, "ice_optics": ice_optics}
-    return _results(dataset, columns, found, clear, comment, options)
+    return _results(dataset, columns, found, comment, options, clouds_left_out=has_clouds and not cloudy)
 
 
 _COLUMNS = {v.name: v for v in COLUMN_VARIABLES if v.name not in ("latitude", "longitude")}
@@ -907,14 +908,36 @@ def _seeds(seed: int | ArrayLike | None, n_columns: int) -> NDArray[Any] | None:
     return int(seed) * 2**32 + np.arange(1, n_columns + 1, dtype=np.int64)
 
 
-def _described(overlap: str, draws: int, seed: int | ArrayLike | None, ice_optics: str) -> str:
+def _described(
+    overlap: str, draws: int, seed: int | ArrayLike | None, ice_optics: str, *, with_shortwave: bool, absorbing_ice: bool
+) -> str:
     """How clouds were treated."""
     if overlap == "analytic":
-        text = "clouds: maximum-random overlap, analytic solver"
+        text = "clouds: maximum-random overlap, in the longwave by the analytic solver"
+        if with_shortwave:
+            text += ", in the shortwave by McICA"
     else:
+        text = f"clouds: McICA, {overlap} overlap"
+    if overlap != "analytic" or with_shortwave:
         of = "the columns' own values" if seed is None else f"seed {seed}" if np.ndim(seed) == 0 else "seeds that were given"
-        text = f"clouds: McICA, {overlap} overlap, mean of {draws} draws from {of}"
-    return f"{text}; ice optics of {ice_optics.capitalize()}"
+        text += f", mean of {draws} draws from {of}"
+    text += f"; ice optics of {ice_optics.capitalize()}"
+    return text + ", absorbing where it scatters forward" if absorbing_ice else text
+
+
+def _spectrum(prefix: str, result: LongwaveFluxes | ShortwaveFluxes, cloudy: bool, noise: bool) -> dict[str, Array]:
+    """The results of one spectrum by the names of their file."""
+    names = ["up", "down", "heating_rate"]
+    if isinstance(result, ShortwaveFluxes):
+        names += ["direct", *_SURFACE_NAMES]
+    if cloudy:
+        names += ["up_clear", "down_clear"]
+    found = {f"{prefix}_{name}": getattr(result, name) for name in names}
+    if cloudy and noise:
+        for name in ("up_noise", "down_noise"):
+            values = getattr(result, name)  # the analytic solver has none
+            found[f"{prefix}_{name}"] = np.zeros_like(result.up) if values is None else values
+    return found
 
 
 def _source() -> str:
@@ -927,12 +950,13 @@ def _source() -> str:
 def _results(
     dataset: xr.Dataset,
     columns: Mapping[str, NDArray[Any]],
-    found: Mapping[str, Array | None],
-    clear: Collection[str],
+    found: Mapping[str, Array],
     comment: str | None,
     options: Mapping[str, object],
+    *,
+    clouds_left_out: bool,
 ) -> xr.Dataset:
-    """The dataset of results; in ``clear`` are the prefixes of those whose clouds took no part."""
+    """The dataset of results."""
     coordinates = {
         name: coordinate for name, coordinate in dataset.coords.items() if set(coordinate.dims) <= {"column", "layer", "level"}
     }
@@ -946,7 +970,7 @@ def _results(
         variable = _FLUXES[name]
         attributes = {"units": variable.units, "long_name": variable.long_name}
         if variable.standard_name:
-            assuming = "_assuming_clear_sky" if name.partition("_")[0] in clear else ""
+            assuming = "_assuming_clear_sky" if clouds_left_out else ""
             attributes["standard_name"] = variable.standard_name + assuming
         variables[name] = xr.Variable(variable.dimensions, values, attributes)
     now = datetime.datetime.now().astimezone().strftime("%Y-%m-%dT%H:%M:%S%z")
