@@ -7,7 +7,7 @@ mkdir -p "$folder"
 cd "$folder"
 
 columns() { # columns NAME NUMBER LAYERS SEED TOP_PRESSURE
-  [ -f "$1.nc" ] || ftorch-train columns --output "$1.nc" --number "$2" --layers "$3" --seed "$4" --top-pressure "$5"
+  [ -f "$1.nc" ] || ftorch-train columns --clear-sky --output "$1.nc" --number "$2" --layers "$3" --seed "$4" --top-pressure "$5"
 }
 columns layers89 20000 89 1 1
 columns layers137 6000 137 2 0

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import rrtmg_oracle
 from rrtmg_drivers import Columns, run_driver
 from test_rrtmg_longwave import ARRAYS, HALOCARBONS, TABLES, columns
 
@@ -130,7 +129,7 @@ def oracle(c: Columns, folder: Path, overlap: int = ANALYTIC, ice: int = FU, per
     if permuteseeds is not None:
         more["permuteseeds"] = permuteseeds
     np.savez(folder / "clouds.npz", **c, **more)
-    command = [sys.executable, rrtmg_oracle.__file__, "clouds", folder / "clouds.npz", folder / "oracle.npz"]
+    command = [sys.executable, "-m", "ftorch_bridge.original_rrtmg", "clouds", folder / "clouds.npz", folder / "oracle.npz"]
     (folder / "oracle.npz").unlink(missing_ok=True)
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (folder / "oracle.npz").exists(), f"the oracle stopped: {run.stdout} {run.stderr}"

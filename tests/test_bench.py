@@ -26,7 +26,7 @@ runner = CliRunner()
 def folder(tmp_path_factory):
     """Unseen columns and the shipped network, exported."""
     folder = tmp_path_factory.mktemp("bench")
-    write(generate_columns(96, seed=777), folder / "columns.nc")
+    write(generate_columns(96, seed=777, clear_sky=True), folder / "columns.nc")
     source, weights = "ftorch_bridge.networks:ResCNN", programs.data_file("rescnn_longwave.safetensors")
     module, notes = load_source(source, weights)
     manifest = describe(module, "rescnn", "float64", [], [], notes)

@@ -2,14 +2,20 @@
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import xarray as xr
-from ftorch_bridge.column_file import ColumnFileError, read_columns, read_fluxes, write
+from ftorch_bridge import clouds, programs
+from ftorch_bridge.cli.train import app
+from ftorch_bridge.column_file import CLOUD_VARIABLES, FLUX_VARIABLES, ColumnFileError, read_columns, read_fluxes, write
 from ftorch_bridge.columns import GRAVITY, generate_columns, hybrid_levels, read_ecrad, saturation_vapour_pressure
+from ftorch_bridge.streams import ColumnStreams
+from ftorch_bridge.surfaces import Surface, albedo_of, surfaces_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 IFS_FILE = Path(os.environ.get("RADML_IFS_FILE", Path(__file__).parents[2] / "shared" / "data" / "ifs_meridian.nc"))
 
@@ -20,9 +26,224 @@ def test_the_same_seed_gives_the_same_columns_and_another_seed_gives_others():
     assert not np.allclose(first["temperature_layer"], third["temperature_layer"])
 
 
+@pytest.mark.parametrize("clear_sky", [False, True])
+def test_a_column_is_the_same_to_the_last_bit_however_many_are_made(clear_sky):
+    few, many = (generate_columns(number, 40, seed=8, clear_sky=clear_sky) for number in (3, 700))
+    for name in many.data_vars:
+        np.testing.assert_array_equal(few[name].to_numpy(), many[name].to_numpy()[:3], err_msg=str(name))
+    # In all columns, also across the blocks that they are made in, numbers differ.
+    assert np.unique(many["surface_temperature"]).size == np.unique(many["cos_zenith"]).size == 700
+
+
+def test_streams_of_columns_are_independent_of_each_other_and_end_where_they_should():
+    whole = ColumnStreams(5, 0, 10, words=8).uniform()
+    np.testing.assert_array_equal(ColumnStreams(5, 7, 3, words=8).uniform(), whole[7:])
+    assert not np.isin(ColumnStreams(5, 0, 10, words=8, stream=1).uniform(), whole).any()
+    draw = ColumnStreams(5, 0, 20000, words=16)
+    assert abs(draw.exponential().mean() - 1.0) < 0.03
+    normals = draw.normals(6)
+    assert np.abs(normals.mean(0)).max() < 0.03
+    np.testing.assert_allclose(np.cov(normals.T), np.eye(6), atol=0.04)
+    assert abs(draw.chance(0.3).mean() - 0.3) < 0.015
+    with pytest.raises(ValueError, match="at most 16 numbers"):
+        draw.normals(9)
+
+
+def test_without_clouds_the_rest_of_a_column_stays():
+    cloudy, clear = (generate_columns(300, 60, seed=2, clear_sky=clear_sky) for clear_sky in (False, True))
+    assert set(cloudy.data_vars) - set(clear.data_vars) == set(CLOUD_VARIABLES)
+    fraction = cloudy["cloud_fraction"].to_numpy()
+    for name in clear.data_vars:
+        here = fraction == 0 if name == "h2o" else slice(None)
+        np.testing.assert_array_equal(cloudy[name].to_numpy()[here], clear[name].to_numpy()[here], err_msg=str(name))
+
+
+def test_a_profile_has_one_number_on_all_grids_and_its_own_in_every_file():
+    one, other_grid, other_seed = (generate_columns(5, n, seed=s)["profile"].to_numpy() for n, s in ((20, 1), (30, 1), (20, 2)))
+    np.testing.assert_array_equal(one, other_grid)
+    assert np.unique([one, other_seed]).size == 10
+
+
+@pytest.fixture(scope="module")
+def many():
+    """Enough columns for statistics, as NumPy arrays by name."""
+    columns = generate_columns(6000, seed=11)
+    found = SimpleNamespace(**{str(name): columns[name].to_numpy() for name in columns.data_vars})
+    found.dataset, found.cloudy = columns, found.cloud_fraction > 0
+    found.liquid, found.ice = found.cloud_liquid_path > 0, found.cloud_ice_path > 0
+    return found
+
+
+def test_a_third_of_the_columns_is_clear_and_the_others_are_partly_cloudy_or_overcast(many):
+    cover = many.cloud_fraction.max(axis=1)
+    assert 0.30 < (cover == 0).mean() < 0.37
+    assert 0.2 < (cover == 1).mean() < 0.5
+    assert 0.2 < ((cover > 0) & (cover < 1)).mean() < 0.5
+    partly = many.cloud_fraction[many.cloudy & (many.cloud_fraction < 1)]
+    assert partly.min() > 0.001
+    assert np.percentile(partly, 10) < 0.2
+    assert np.percentile(partly, 90) > 0.7
+
+
+def test_clouds_are_of_every_kind(many):
+    pressure = many.pressure_layer / many.pressure_level[:, -1:]
+    low, middle, high = (
+        (many.cloudy & (pressure > lowest) & (pressure <= highest)).any(axis=1)
+        for lowest, highest in ((0.8, 1.0), (0.45, 0.8), (0.0, 0.45))
+    )
+    depth = np.where(many.cloudy, pressure, 0.0).max(axis=1) - np.where(many.cloudy, pressure, 1.0).min(axis=1)
+    gaps = (np.diff(many.cloudy.astype(int), axis=1) == 1).sum(axis=1)
+    assert (low & ~middle & ~high).mean() > 0.1
+    assert (high & ~middle & ~low).mean() > 0.05
+    assert (middle & ~high & ~low).mean() > 0.03
+    assert 0.03 < (low & middle & high & (depth > 0.5) & (gaps == 1)).mean() < 0.2  # deep and nimbostratus
+    assert (gaps >= 2).mean() > 0.1  # several layers at once
+    assert 0.02 < many.cloudy[:, -1].mean() < 0.12  # fog
+    assert (many.cloud_fraction[:, -1] == 1).mean() > 0.01
+
+
+def test_cloud_water_is_split_by_temperature_and_has_depths_of_real_clouds(many):
+    np.testing.assert_array_equal(many.liquid | many.ice, many.cloudy)
+    assert not many.liquid[many.temperature_layer < clouds.ALL_ICE].any()
+    assert not many.ice[many.temperature_layer >= clouds.FREEZING].any()
+    both = many.liquid & many.ice
+    assert both.mean() > 0.01
+    warmer = (many.temperature_layer > 260) & both
+    colder = (many.temperature_layer < 245) & both
+    share = many.cloud_liquid_path / np.where(many.cloudy, many.cloud_liquid_path + many.cloud_ice_path, 1.0)
+    assert share[warmer].mean() > 2 * share[colder].mean()
+    whole = [(many.cloud_fraction * path).sum(axis=1) for path in (many.cloud_liquid_path, many.cloud_ice_path)]
+    for path, typical in zip(whole, ((0.005, 0.1), (0.002, 0.1)), strict=True):
+        assert typical[0] < np.median(path[path > 0]) < typical[1]
+        assert path.max() < 15.0
+        assert np.percentile(path, 98) > 0.5
+    assert max(many.cloud_liquid_path.max(), many.cloud_ice_path.max()) < 3.0
+
+
+def test_liquid_grows_with_height_in_low_clouds(many):
+    """From one layer to the next above it, within the lowest cloud, where there is no ice yet."""
+    above, here = many.liquid[:, :-1] & ~many.ice[:, :-1], many.liquid[:, 1:] & ~many.ice[:, 1:]
+    mass = np.diff(many.pressure_level, axis=1)
+    content = many.cloud_liquid_path / mass
+    both = above & here & (many.pressure_layer[:, 1:] > 80000)
+    assert both.sum() > 500
+    assert (content[:, :-1][both] > content[:, 1:][both]).mean() > 0.7
+
+
+def test_radii_are_those_of_the_optics_and_of_the_kind_of_cloud(many):
+    droplets, crystals = many.liquid_radius, many.ice_radius
+    assert (droplets >= 5e-6).all()
+    assert (droplets <= 20e-6).all()
+    assert (crystals >= 5e-6).all()
+    assert (crystals <= 90e-6).all()
+    assert 7e-6 < np.median(droplets[many.liquid]) < 14e-6
+    assert 40e-6 < np.median(crystals[many.ice]) < 80e-6
+    cold, warm = many.ice & (many.temperature_layer < 215), many.ice & (many.temperature_layer > 255)
+    assert np.median(crystals[warm]) > 1.5 * np.median(crystals[cold])
+
+
+def test_the_air_of_clouds_is_near_saturation(many):
+    vapour = many.h2o / (1 + many.h2o) * many.pressure_layer
+    relative = vapour / saturation_vapour_pressure(many.temperature_layer)
+    assert relative[many.cloudy].min() > 0.8 - 1e-9
+    assert relative[many.cloudy].max() < 1 + 1e-9
+    np.testing.assert_allclose(relative[many.cloud_fraction == 1], 1.0)
+    assert np.median(relative[~many.cloudy & (many.pressure_layer > 30000)]) < 0.7
+    assert not many.cloudy[many.pressure_layer < 9000].any()
+
+
+def test_the_sun_stands_where_it_can_and_is_away_for_a_third_of_the_columns(many):
+    night = many.cos_zenith <= 0
+    assert 0.25 < night.mean() < 0.45
+    assert many.cos_zenith.max() > 0.98
+    assert (np.abs(many.cos_zenith) < 0.05).mean() > 0.03
+    height = np.degrees(np.arcsin(many.cos_zenith))
+    assert (height <= 90.0 - np.abs(many.latitude) + 23.45 + 1e-6).all()
+    polar = np.abs(many.latitude) > 75
+    assert night[polar].mean() > 0.55
+    assert 0.03 < (many.cos_zenith[polar] > 0.2).mean() < 0.3
+    # From aphelion to perihelion, and near it in the northern winter.
+    assert 1315 < many.solar_irradiance.min() < 1320
+    assert 1402 < many.solar_irradiance.max() < 1407
+    winter = (many.surface_temperature < 250) & polar
+    north, south = (many.solar_irradiance[winter & (sign * many.latitude > 0)].mean() for sign in (1, -1))
+    assert north > south + 30
+
+
+def test_albedo_is_that_of_the_surface(many):
+    assert (many.surface_albedo > 0.02).all()
+    assert (many.surface_albedo < 0.95).all()
+    assert np.median(many.surface_albedo[many.surface_temperature < 255]) > 0.5
+    assert np.median(many.surface_albedo[many.surface_temperature > 285]) < 0.25
+    draw = ColumnStreams(1, 0, 4000, words=8)
+    temperature = np.linspace(220.0, 320.0, 4000)
+    dull = np.arange(4000) % 4 == 0
+    mountain = np.arange(4000) % 5 == 0
+    surface = surfaces_of(draw, temperature, dull, mountain)
+    cos_zenith = np.where(np.arange(4000) % 2 == 0, 0.1, 0.9)
+    albedo = albedo_of(draw, surface, temperature, cos_zenith)
+    assert set(surface) == set(Surface)
+    for kind, lowest, highest in (
+        (Surface.SEA, 0.02, 0.25), (Surface.PLANTS, 0.1, 0.25), (Surface.BARE, 0.2, 0.45), (Surface.SNOW, 0.2, 0.9),
+        (Surface.SEA_ICE, 0.3, 0.8),
+    ):  # fmt: skip
+        assert (albedo[surface == kind] >= lowest).all(), kind
+        assert (albedo[surface == kind] <= highest).all(), kind
+    assert (temperature[surface == Surface.SEA] >= 271.35).all()
+    assert (temperature[surface == Surface.SEA_ICE] < 271.35).all()
+    assert (temperature[surface == Surface.SNOW] < 273.15).all()
+    assert not mountain[np.isin(surface, (Surface.SEA, Surface.SEA_ICE))].any()
+    # A low sun is mirrored by the sea.
+    sea = surface == Surface.SEA
+    assert albedo[sea & (cos_zenith < 0.5)].min() > 3 * albedo[sea & (cos_zenith > 0.5)].max()
+
+
+def test_rrtmg_takes_the_columns(tmp_path, many):
+    write(many.dataset.isel(column=slice(2000)), tmp_path / "columns.nc")
+    for ice in ("fu", "streamer"):
+        programs.run("radml-rrtmg", tmp_path / "columns.nc", tmp_path / "fluxes.nc", "--ice-optics", ice)
+        fluxes = read_fluxes(tmp_path / "fluxes.nc")
+        assert fluxes.sizes["column"] == 2000
+        covered = many.cloud_fraction[:2000].max(axis=1) == 1
+        effect = (fluxes["lw_down"] - fluxes["lw_down_clear"]).to_numpy()[:, -1]
+        assert effect[covered].mean() > 20
+        assert (effect[many.cloud_fraction[:2000].max(axis=1) == 0] == 0).all()
+        assert 150 < fluxes["lw_up"].to_numpy()[:, 0].mean() < 280
+    entering = fluxes["sw_down"].to_numpy()[:, 0]
+    np.testing.assert_allclose(entering, np.maximum(many.cos_zenith, 0)[:2000] * many.solar_irradiance[:2000], rtol=1e-5)
+
+
+def test_the_table_of_results_is_what_rrtmg_writes(tmp_path, many):
+    write(many.dataset.isel(column=slice(4)), tmp_path / "columns.nc")
+    programs.run("radml-rrtmg", tmp_path / "columns.nc", tmp_path / "fluxes.nc", "--draws", "2", "--noise")
+    written = xr.load_dataset(tmp_path / "fluxes.nc", decode_timedelta=False)
+    assert {variable.name for variable in FLUX_VARIABLES} == set(written.variables) - {"pressure_level", "pressure_layer"}
+    for variable in FLUX_VARIABLES:
+        found = written[variable.name]
+        assert (found.dims, found.units) == (variable.dimensions, variable.units), variable.name
+        assert found.attrs.get("standard_name") == variable.standard_name, variable.name
+
+
+def test_the_command_leaves_clouds_out_on_request(tmp_path):
+    for options, expected in (((), True), (("--clear-sky",), False)):
+        done = CliRunner().invoke(
+            app, ["columns", "-o", str(tmp_path / "columns.nc"), "--number", "6", "--layers", "30", *options]
+        )
+        assert done.exit_code == 0, done.output
+        assert f"6 columns, 30 layers{'' if expected else ', clear sky'}" in done.output
+        assert ("cloud_fraction" in read_columns(tmp_path / "columns.nc")) is expected
+    _ecrad_file(tmp_path / "ecrad.nc")
+    options = ["--from", str(tmp_path / "ecrad.nc"), "--clear-sky"]
+    assert CliRunner().invoke(app, ["columns", "-o", str(tmp_path / "columns.nc"), *options]).exit_code == 0
+    columns = read_columns(tmp_path / "columns.nc")
+    assert not set(CLOUD_VARIABLES) & set(columns.data_vars)
+    np.testing.assert_array_equal(columns["profile"], [0, 1])
+
+
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**31), layers=st.integers(10, 150), top=st.sampled_from([0.0, 1.0, 10.0, 1000.0]))
 def test_generated_columns_are_physical_on_any_grid(seed, layers, top):
+    """With and without clouds: those of the generator's other tests lie on one grid."""
     columns = generate_columns(20, layers, seed=seed, top_pressure=top)
     pressure = columns["pressure_level"].to_numpy()
     assert (np.diff(pressure, axis=1) > 0).all()
@@ -35,6 +256,13 @@ def test_generated_columns_are_physical_on_any_grid(seed, layers, top):
     troposphere = columns["pressure_layer"].to_numpy() > 40000
     saturation = saturation_vapour_pressure(columns["temperature_layer"].to_numpy())
     assert (vapour.to_numpy()[troposphere] <= saturation[troposphere] * 1.0001).all()
+    cloudy = columns["cloud_fraction"].to_numpy() > 0
+    assert cloudy.any()
+    assert (columns["cloud_fraction"] <= 1).all()
+    assert (vapour.to_numpy()[cloudy] >= 0.8 * saturation[cloudy] * 0.9999).all()
+    water = columns["cloud_liquid_path"] + columns["cloud_ice_path"]
+    np.testing.assert_array_equal(water > 0, cloudy)
+    assert (water < 10.0).all()
 
 
 def test_generated_columns_reach_from_the_tropics_to_the_polar_night():

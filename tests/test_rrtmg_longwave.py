@@ -10,7 +10,7 @@ from pathlib import Path
 import netCDF4
 import numpy as np
 import pytest
-import rrtmg_oracle
+from ftorch_bridge import original_rrtmg
 from ftorch_bridge.columns import generate_columns
 from host_projects import ROOT
 from rrtmg_drivers import Columns, run_driver, write_columns
@@ -23,14 +23,14 @@ ARRAYS = (
 HALOCARBONS = ("cfc11", "cfc12", "cfc22", "ccl4")
 
 needs_oracle = pytest.mark.skipif(
-    not rrtmg_oracle.available(), reason="the oracle is AER's RRTMG in the wheel climt; pip install climt==0.31.0"
+    not original_rrtmg.available(), reason="the oracle is AER's RRTMG in the wheel climt; pip install climt==0.31.0"
 )
 
 
 def columns(count: int, layers: int, seed: int, halocarbons: bool = True) -> Columns:
     """Generated columns, with other emissivities and halocarbons than the generator's own."""
     rng = np.random.default_rng(seed)
-    generated = generate_columns(count, layers, seed=seed)
+    generated = generate_columns(count, layers, seed=seed, clear_sky=True)
     result = {name: generated[name].to_numpy().copy() for name in ARRAYS}
     result["surface_emissivity"] = np.where(rng.random(count) < 0.3, 1.0, rng.uniform(0.6, 1.0, count))
     if halocarbons:
@@ -67,8 +67,14 @@ def ours(c: Columns, folder: Path, mode: str = "fluxes") -> Columns:
 
 def oracle(c: Columns, folder: Path, mode: str = "fluxes") -> Columns:
     np.savez(folder / "columns.npz", **c)
-    script = Path(rrtmg_oracle.__file__)
-    command = [sys.executable, str(script), mode, str(folder / "columns.npz"), str(folder / "oracle.npz")]
+    command = [
+        sys.executable,
+        "-m",
+        "ftorch_bridge.original_rrtmg",
+        mode,
+        str(folder / "columns.npz"),
+        str(folder / "oracle.npz"),
+    ]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (folder / "oracle.npz").exists(), f"the oracle stopped: {run.stdout} {run.stderr}"
     with np.load(folder / "oracle.npz") as file:

@@ -5,15 +5,14 @@ import sys
 
 import numpy as np
 import pytest
-import rrtmg_oracle
-from ftorch_bridge import programs
+from ftorch_bridge import original_rrtmg, programs
 from ftorch_bridge.column_file import read_columns, read_fluxes, write
 from ftorch_bridge.columns import generate_columns, read_ecrad
 from rrtmg_clouds import STREAMER, oracle
 from test_columns import IFS_FILE
 
 pytestmark = pytest.mark.skipif(
-    not rrtmg_oracle.available(), reason="the oracle is AER's RRTMG in the wheel climt; pip install climt==0.31.0"
+    not original_rrtmg.available(), reason="the oracle is AER's RRTMG in the wheel climt; pip install climt==0.31.0"
 )
 
 
@@ -24,7 +23,7 @@ def check_against_oracle(columns, folder):
     columns = read_columns(folder / "columns.nc")
     np.savez(folder / "columns.npz", **{str(name): columns[name].to_numpy() for name in columns.data_vars})
     # In a child process: a Fortran STOP in the wheel ends Python with exit code 0.
-    command = [sys.executable, rrtmg_oracle.__file__, "fluxes", folder / "columns.npz", folder / "oracle.npz"]
+    command = [sys.executable, "-m", "ftorch_bridge.original_rrtmg", "fluxes", folder / "columns.npz", folder / "oracle.npz"]
     subprocess.run(command, check=True, capture_output=True)
     assert (folder / "oracle.npz").is_file(), "the oracle stopped"
     with np.load(folder / "oracle.npz") as theirs:

@@ -25,12 +25,12 @@ import test_rrtmg_longwave
 import test_rrtmg_shortwave
 import xarray as xr
 from ftorch_bridge.column_file import read_fluxes
+from ftorch_bridge.original_rrtmg_shortwave import ALBEDOS
 from host.columns import make_columns, write_columns
 from host.programs import succeeds
 from host_projects import BUILD, ROOT, command, configure
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rrtmg_shortwave_oracle import ALBEDOS
 
 if importlib.util.find_spec("ftorch_bridge._rrtmg") is None:
     pytest.skip("the Python module is not built: RADML_BUILD_DIR, or f90wrap and Python's headers", allow_module_level=True)

@@ -11,13 +11,13 @@ from pathlib import Path
 import netCDF4
 import numpy as np
 import pytest
-import rrtmg_shortwave_oracle
+from ftorch_bridge import original_rrtmg_shortwave
 from ftorch_bridge.columns import generate_columns
+from ftorch_bridge.original_rrtmg_shortwave import ALBEDOS, BANDS, POINTS
 from host_projects import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rrtmg_drivers import Columns, run_driver
-from rrtmg_shortwave_oracle import ALBEDOS, BANDS, POINTS
 
 TABLES = ROOT / "data" / "rrtmg_shortwave.nc"
 LAYER_ARRAYS = ("pressure_layer", "temperature_layer", "h2o", "o3", "co2", "ch4", "o2")
@@ -31,14 +31,14 @@ SURFACE = (
 AEROSOL = ("aerosol_optical_depth", "aerosol_single_scattering_albedo", "aerosol_asymmetry")
 
 needs_oracle = pytest.mark.skipif(
-    not rrtmg_shortwave_oracle.available(), reason="the oracle is AER's RRTMG in the wheel climt; pip install climt==0.31.0"
+    not original_rrtmg_shortwave.available(), reason="the oracle is AER's RRTMG in the wheel climt; pip install climt==0.31.0"
 )
 
 
 def columns(count: int, layers: int, seed: int, aerosol: bool = False) -> Columns:
     """Generated columns under suns of all heights, over surfaces of all albedos."""
     rng = np.random.default_rng(seed)
-    generated = generate_columns(count, layers, seed=seed)
+    generated = generate_columns(count, layers, seed=seed, clear_sky=True)
     result = {name: generated[name].to_numpy().copy() for name in ("pressure_level", "temperature_level", "n2o", *LAYER_ARRAYS)}
     result["cos_zenith"] = rng.permutation(np.linspace(0.001, 1.0, count))
     result["solar_irradiance"] = np.full(count, rng.uniform(1300.0, 1420.0))
@@ -93,8 +93,14 @@ def ours(c: Columns, folder: Path, mode: str = "fluxes", clear: bool = False, **
 
 def oracle(c: Columns, folder: Path, mode: str = "fluxes") -> Columns:
     np.savez(folder / "columns.npz", **c)
-    script = Path(rrtmg_shortwave_oracle.__file__)
-    command = [sys.executable, str(script), mode, str(folder / "columns.npz"), str(folder / "oracle.npz")]
+    command = [
+        sys.executable,
+        "-m",
+        "ftorch_bridge.original_rrtmg_shortwave",
+        mode,
+        str(folder / "columns.npz"),
+        str(folder / "oracle.npz"),
+    ]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (folder / "oracle.npz").exists(), f"the oracle stopped: {run.stdout} {run.stderr}"
     with np.load(folder / "oracle.npz") as file:
@@ -113,7 +119,7 @@ def check_agreement(mine: Columns, theirs: Columns) -> None:
     for name, limit, rare in (("up", 0.05, 0.1), ("down", 0.05, 0.5), ("heating_rate", 0.25, 2.5)):
         difference = np.abs(mine[name] - theirs[name]).max(axis=1)
         print(name, np.sort(difference)[-3:])
-        assert (difference > limit).sum() <= len(difference) // 100, name
+        assert (difference > limit).sum() <= max(1, len(difference) // 100), name
         assert difference.max() < rare, name
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import rrtmg_shortwave_oracle
 from host_projects import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -39,7 +38,8 @@ def oracle(c: Columns, folder: Path, seeds: np.ndarray, overlap: int = MAXIMUM_R
     options = {"ice_option": np.array(ICE_OPTION[ice]), "overlap_option": np.array(OVERLAP_OPTION[overlap])}
     np.savez(folder / "clouds.npz", **c, **options, permuteseeds=seeds)
     (folder / "oracle.npz").unlink(missing_ok=True)
-    command = [sys.executable, rrtmg_shortwave_oracle.__file__, "clouds", folder / "clouds.npz", folder / "oracle.npz"]
+    module = "ftorch_bridge.original_rrtmg_shortwave"
+    command = [sys.executable, "-m", module, "clouds", folder / "clouds.npz", folder / "oracle.npz"]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (folder / "oracle.npz").exists(), f"the oracle stopped: {run.stdout} {run.stderr}"
     with np.load(folder / "oracle.npz") as file:

@@ -9,24 +9,23 @@ from pathlib import Path
 import netCDF4
 import numpy as np
 import pytest
-import rrtmg_shortwave_oracle
 import xarray as xr
-from ftorch_bridge import programs
+from ftorch_bridge import original_rrtmg_shortwave, programs
 from ftorch_bridge.column_file import read_columns, read_fluxes, write
 from ftorch_bridge.columns import generate_columns, read_ecrad
-from rrtmg_shortwave_oracle import ALBEDOS
+from ftorch_bridge.original_rrtmg_shortwave import ALBEDOS
 from test_columns import IFS_FILE
 from test_rrtmg_shortwave import check_agreement
 
 needs_oracle = pytest.mark.skipif(
-    not rrtmg_shortwave_oracle.available(), reason="the oracle is AER's RRTMG in the wheel climt; pip install climt==0.31.0"
+    not original_rrtmg_shortwave.available(), reason="the oracle is AER's RRTMG in the wheel climt; pip install climt==0.31.0"
 )
 SHORTWAVE = ("sw_up", "sw_down", "sw_direct", "sw_heating_rate")
 
 
 def sunny_columns(count: int, layers: int = 89, *, seed: int) -> xr.Dataset:
     """Generated columns, a quarter of them at night."""
-    columns = generate_columns(count, layers, seed=seed)
+    columns = generate_columns(count, layers, seed=seed, clear_sky=True)
     columns["cos_zenith"] = ("column", np.random.default_rng(seed).permutation(np.linspace(-0.33, 1.0, count)))
     columns["solar_irradiance"] = ("column", np.full(count, 1400.0))
     return columns
@@ -45,7 +44,14 @@ def check_against_oracle(columns: xr.Dataset, folder: Path) -> None:
     values |= {name: values["surface_albedo"] for name in ALBEDOS}
     np.savez(folder / "columns.npz", **values)
     # In a child process: a Fortran STOP in the wheel ends Python with exit code 0.
-    command = [sys.executable, rrtmg_shortwave_oracle.__file__, "fluxes", folder / "columns.npz", folder / "oracle.npz"]
+    command = [
+        sys.executable,
+        "-m",
+        "ftorch_bridge.original_rrtmg_shortwave",
+        "fluxes",
+        folder / "columns.npz",
+        folder / "oracle.npz",
+    ]
     subprocess.run(command, check=True, capture_output=True)
     assert (folder / "oracle.npz").is_file(), "the oracle stopped"
     with np.load(folder / "oracle.npz") as theirs:

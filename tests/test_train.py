@@ -25,7 +25,7 @@ def columns(tmp_path_factory):
     files = {}
     for name, number, layers, seed in (("train", 400, 30, 1), ("other", 200, 40, 2), ("unseen", 100, 30, 3)):
         files[name] = folder / f"{name}.nc"
-        result = invoke("columns", "-o", files[name], "--number", number, "--layers", layers, "--seed", seed)
+        result = invoke("columns", "--clear-sky", "-o", files[name], "--number", number, "--layers", layers, "--seed", seed)
         assert result.exit_code == 0, result.output
     return files
 

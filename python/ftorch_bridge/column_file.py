@@ -89,10 +89,13 @@ COLUMN_VARIABLES: tuple[Variable, ...] = (
     ),
     Variable("latitude", _COLUMN, "degrees_north", "latitude", "latitude", required=False),
     Variable("longitude", _COLUMN, "degrees_east", "longitude", "longitude", required=False),
+    # Columns of one profile, on whatever grid, with whatever clouds, belong on one side of a split into training and test.
+    Variable("profile", _COLUMN, "1", None, "number of the profile that the column was made from", required=False),
 )
 
+CLOUD_VARIABLES = ("cloud_fraction", "cloud_liquid_path", "cloud_ice_path", "liquid_radius", "ice_radius")
 
-# Where the columns have a sun.
+
 def _clear_and_noise(spectrum: str, prefix: str) -> tuple[Variable, ...]:
     """What a file of results has beside the fluxes where the columns have clouds."""
     return (
@@ -121,6 +124,7 @@ def _clear_and_noise(spectrum: str, prefix: str) -> tuple[Variable, ...]:
     )
 
 
+# Where the columns have a sun.
 SHORTWAVE_FLUX_VARIABLES: tuple[Variable, ...] = (
     Variable("sw_up", _LEVEL, "W m-2", "upwelling_shortwave_flux_in_air", "upward shortwave flux at levels", required=False),
     Variable(
@@ -164,7 +168,7 @@ FLUX_VARIABLES: tuple[Variable, ...] = (
     *SHORTWAVE_FLUX_VARIABLES,
 )
 
-_BY_NAME = {variable.name: variable for variable in (*COLUMN_VARIABLES, *FLUX_VARIABLES)}
+VARIABLES: dict[str, Variable] = {variable.name: variable for variable in (*COLUMN_VARIABLES, *FLUX_VARIABLES)}
 
 
 def _check(dataset: xr.Dataset, variables: tuple[Variable, ...], where: str) -> None:
@@ -230,7 +234,7 @@ def write(dataset: xr.Dataset, path: Path | str) -> None:
     path = Path(path)
     dataset = dataset.copy()
     for name in dataset.data_vars:
-        variable = _BY_NAME.get(str(name))
+        variable = VARIABLES.get(str(name))
         if variable is None:
             continue
         attributes = {"units": variable.units, "long_name": variable.long_name}
@@ -238,7 +242,7 @@ def write(dataset: xr.Dataset, path: Path | str) -> None:
             attributes["standard_name"] = variable.standard_name
         dataset[name].attrs.update(attributes)
     dataset.attrs.setdefault("Conventions", "CF-1.10")
-    present = tuple(v for v in _BY_NAME.values() if v.name in dataset.variables)
+    present = tuple(v for v in VARIABLES.values() if v.name in dataset.variables)
     _check(dataset, present, str(path))
     encoding = {str(name): {"zlib": True, "complevel": 1, "shuffle": True} for name in dataset.data_vars}
     with whole_file(path) as temporary:

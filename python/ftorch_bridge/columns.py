@@ -4,18 +4,24 @@ The generator starts from six reference atmospheres, from the tropics to the pol
 the AFGL reference atmospheres (Anderson et al. 1986, AFGL-TR-86-0110), with a polar-night stratosphere added. Each
 column mixes two neighbours, adds perturbations correlated in the logarithm of pressure, boundary-layer
 and elevated inversions, a surface warmer or colder than the air, humidity as relative humidity over the perturbed
-temperature, and greenhouse gases from before industry to four times today's carbon dioxide.
+temperature, and greenhouse gases from before industry to four times today's carbon dioxide. Sun and surface fit the climate,
+its season and the surface's temperature; two columns in three have clouds (:mod:`ftorch_bridge.clouds`), whose air is moist.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from ftorch_bridge.column_file import ColumnFileError, load_netcdf
+from ftorch_bridge.clouds import DRY_AIR, Air, make_clouds
+from ftorch_bridge.column_file import VARIABLES, ColumnFileError, load_netcdf
+from ftorch_bridge.streams import ColumnStreams
+from ftorch_bridge.surfaces import Surface, albedo_of, day_of_year, sun_of, surfaces_of
 
 Array = NDArray[np.float64]
 
@@ -27,10 +33,10 @@ GRAVITY = 9.80665  # m s-2
 
 # fmt: off
 # Pressure of the nodes [hPa] and temperature of each reference atmosphere there [K].
-_NODE_PRESSURE = np.array(
+NODE_PRESSURE = np.array(
     [1050, 1000, 850, 700, 500, 400, 300, 250, 200, 150, 100, 70, 50, 30, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02,
      0.005])
-_NODE_TEMPERATURE = np.array([
+NODE_TEMPERATURE = np.array([
     # tropical
     [302, 299, 290, 282.5, 266, 253, 238, 230, 220.5, 209, 195.5, 201, 208, 219, 226, 235, 246, 261, 269, 266, 249, 232, 215,
      198, 185],
@@ -51,7 +57,7 @@ _NODE_TEMPERATURE = np.array([
      205],
 ])
 # Ozone at the same nodes [1e-6 mol mol-1].
-_NODE_OZONE = np.array([
+NODE_OZONE = np.array([
     [0.027, 0.028, 0.032, 0.036, 0.042, 0.046, 0.052, 0.060, 0.078, 0.10, 0.15, 0.42, 0.95, 3.0, 5.2, 9.3, 8.6, 5.0, 3.0, 1.9,
      1.25, 0.75, 0.40, 0.25, 0.25],
     [0.030, 0.031, 0.036, 0.044, 0.058, 0.068, 0.10, 0.15, 0.30, 0.48, 0.75, 1.4, 2.3, 4.3, 5.6, 7.6, 7.4, 4.8, 2.9, 1.8, 1.2,
@@ -94,19 +100,42 @@ def saturation_vapour_pressure(temperature: Array) -> Array:
     return share * water + (1.0 - share) * ice
 
 
-def _correlated(random: np.random.Generator, columns: int, nodes: Array, length: float) -> Array:
-    """Gaussian noise of unit variance (column, node) on ``nodes`` of log-pressure, correlated over ``length``."""
-    covariance = np.exp(-0.5 * ((nodes[:, None] - nodes[None, :]) / length) ** 2) + 1e-8 * np.eye(nodes.size)
-    return random.standard_normal((columns, nodes.size)) @ np.linalg.cholesky(covariance).T
+class _Interpolation:
+    """Linear interpolation in log-pressure from ``nodes`` to ``log_pressure`` (column, any), constant beyond the ends."""
+
+    def __init__(self, nodes: Array, log_pressure: Array) -> None:
+        self._place = np.clip(np.searchsorted(nodes, log_pressure) - 1, 0, nodes.size - 2)
+        distance = nodes[self._place + 1] - nodes[self._place]
+        self._weight = np.clip((log_pressure - nodes[self._place]) / distance, 0.0, 1.0)
+
+    def __call__(self, node_values: Array) -> Array:
+        """Values (column, any) of ``node_values`` (column, node)."""
+        low = np.take_along_axis(node_values, self._place, axis=1)
+        high = np.take_along_axis(node_values, self._place + 1, axis=1)
+        return low + self._weight * (high - low)
 
 
-def _interpolate(node_values: Array, nodes: Array, log_pressure: Array) -> Array:
-    """Linear interpolation in log-pressure of ``node_values`` (column, node), constant beyond the ends; any trailing shape."""
-    place = np.clip(np.searchsorted(nodes, log_pressure) - 1, 0, nodes.size - 2)
-    weight = np.clip((log_pressure - nodes[place]) / (nodes[place + 1] - nodes[place]), 0.0, 1.0)
-    low = np.take_along_axis(node_values, place, axis=1)
-    high = np.take_along_axis(node_values, place + 1, axis=1)
-    return low + weight * (high - low)
+# Nodes of the noise, in log-pressure.
+_GRID = np.linspace(np.log(0.5), np.log(110000.0), 60)
+
+
+@cache
+def _noise_factor(length: float) -> Array:
+    """What makes independent noise on the grid correlated over ``length`` in log-pressure."""
+    covariance = np.exp(-0.5 * ((_GRID[:, None] - _GRID[None, :]) / length) ** 2) + 1e-8 * np.eye(_GRID.size)
+    return np.linalg.cholesky(covariance).T
+
+
+def _correlated(draw: ColumnStreams, length: float) -> Array:
+    """Gaussian noise of unit variance (column, node of the grid), correlated over ``length`` in log-pressure."""
+    return draw.normals(_GRID.size) @ _noise_factor(length)
+
+
+# Always whole blocks, so that a column has the same bits whatever the number of columns.
+_COLUMNS_IN_BLOCK = 256
+_ATMOSPHERE, _CLOUDS, _SUN = range(3)  # streams of a column
+_WORDS = {_ATMOSPHERE: 400, _CLOUDS: 128, _SUN: 24}
+_PROFILES_OF_A_SEED = 2**32
 
 
 def generate_columns(
@@ -115,10 +144,14 @@ def generate_columns(
     *,
     seed: int,
     top_pressure: float = 1.0,
+    clear_sky: bool = False,
+    advance: Callable[[int], None] = lambda columns: None,
 ) -> xr.Dataset:
-    """``number`` clear-sky columns of ``layers`` layers as a column-file dataset.
+    """``number`` columns of ``layers`` layers, with clouds and sun, as a column-file dataset.
 
-    The same ``seed`` gives the same columns. ``top_pressure`` [Pa] is the pressure of the uppermost level.
+    The same ``seed`` gives the same columns, and a column is the same however many are made; its temperature, gases (but water
+    vapour in clouds), surface and sun are those that it has with ``clear_sky``, without clouds. ``top_pressure`` [Pa] is the
+    pressure of the uppermost level. ``advance`` is called with the number of columns made since it was called last.
     Raises ``ValueError`` for fewer than one column, fewer than ten layers, or a top outside 0..1000 Pa.
     """
     if number < 1:
@@ -127,17 +160,44 @@ def generate_columns(
         raise ValueError(f"number of layers: expected at least 10, got {layers}")
     if not 0.0 <= top_pressure <= 1000.0:
         raise ValueError(f"pressure at the top: expected 0 to 1000 Pa, got {top_pressure}")
-    random = np.random.default_rng(seed)
-    regimes = _NODE_TEMPERATURE.shape[0]
+    whole: dict[str, Array] = {}
+    for first in range(0, number, _COLUMNS_IN_BLOCK):
+        last = min(first + _COLUMNS_IN_BLOCK, number)
+        for name, values in _block(seed, first, layers, top_pressure, clear_sky).items():
+            if name not in whole:
+                whole[name] = np.empty((number, *values.shape[1:]), dtype=values.dtype)
+            whole[name][first:last] = values[: last - first]
+        advance(last - first)
+    dimensions = {name: variable.dimensions for name, variable in VARIABLES.items()}
+    sky = "clear sky" if clear_sky else "with clouds"
+    return xr.Dataset(
+        {name: (dimensions[name], values) for name, values in whole.items()},
+        attrs={
+            "title": f"generated columns, {sky}",
+            "source": f"ftorch-train columns, generator: {number} columns, {layers} layers, seed {seed}, "
+            f"top {top_pressure} Pa, {sky}",
+        },
+    )
+
+
+def _block(seed: int, first: int, layers: int, top_pressure: float, clear_sky: bool) -> dict[str, Array]:
+    """Variables of the columns from ``first`` on, as many as there are in a block."""
+    number = _COLUMNS_IN_BLOCK
+
+    def streams(stream: int) -> ColumnStreams:
+        return ColumnStreams(seed, first, number, words=_WORDS[stream], stream=stream)
+
+    draw = streams(_ATMOSPHERE)
+    regimes = NODE_TEMPERATURE.shape[0]
 
     # Which climate: a continuous coordinate from the tropics (0) to the polar night (5).
-    climate = random.uniform(0.0, regimes - 1.0, number)
+    climate = draw.uniform(0.0, regimes - 1.0)
     low = np.minimum(climate.astype(int), regimes - 2)
     share = (climate - low)[:, None]
 
-    mountain = random.random(number) < 0.2
-    surface_pressure = 101000.0 + 1300.0 * random.standard_normal(number)
-    surface_pressure = np.where(mountain, random.uniform(52000.0, 99000.0, number), surface_pressure)
+    mountain = draw.chance(0.2)
+    surface_pressure = 101000.0 + 1300.0 * draw.normal()
+    surface_pressure = np.where(mountain, draw.uniform(52000.0, 99000.0), surface_pressure)
     surface_pressure = np.clip(surface_pressure, 50000.0, 105500.0)
     pressure_level = hybrid_levels(surface_pressure, layers, top_pressure)
     pressure_layer = 0.5 * (pressure_level[:, 1:] + pressure_level[:, :-1])
@@ -145,114 +205,133 @@ def generate_columns(
     log_level = np.log(np.maximum(pressure_level, 0.5))
     log_layer = np.log(pressure_layer)
 
-    nodes = np.log(_NODE_PRESSURE[::-1] * 100.0)
-    temperature_nodes = ((1 - share) * _NODE_TEMPERATURE[low] + share * _NODE_TEMPERATURE[low + 1])[:, ::-1]
-    ozone_nodes = np.log((1 - share) * _NODE_OZONE[low] + share * _NODE_OZONE[low + 1])[:, ::-1]
+    nodes = np.log(NODE_PRESSURE[::-1] * 100.0)
+    temperature_nodes = ((1 - share) * NODE_TEMPERATURE[low] + share * NODE_TEMPERATURE[low + 1])[:, ::-1]
+    ozone_nodes = np.log((1 - share) * NODE_OZONE[low] + share * NODE_OZONE[low + 1])[:, ::-1]
+    from_nodes, from_grid = _Interpolation(nodes, log_layer), _Interpolation(_GRID, log_layer)
 
     # Perturbations of temperature, broad and narrow; both grow above the tropopause.
-    grid = np.linspace(np.log(0.5), np.log(110000.0), 60)
-    spread = np.interp(grid, np.log([1.0, 100.0, 1000.0, 10000.0, 30000.0, 100000.0]), [10.0, 9.0, 7.0, 5.0, 4.0, 5.0])
-    perturbation = spread * _correlated(random, number, grid, 1.2)
-    perturbation += (
-        0.25 * spread * np.minimum(random.gamma(1.0, 1.0, (number, 1)), 3.0) * _correlated(random, number, grid, 0.35)
-    )
-    warming = np.where(random.random(number) < 0.25, random.uniform(-2.0, 6.0, number), 0.0)[:, None]
+    spread = np.interp(_GRID, np.log([1.0, 100.0, 1000.0, 10000.0, 30000.0, 100000.0]), [10.0, 9.0, 7.0, 5.0, 4.0, 5.0])
+    perturbation = spread * _correlated(draw, 1.2)
+    perturbation += 0.25 * spread * np.minimum(draw.exponential(), 3.0)[:, None] * _correlated(draw, 0.35)
+    warming = np.where(draw.chance(0.25), draw.uniform(-2.0, 6.0), 0.0)[:, None]
 
-    inversion_strength = np.where(random.random(number) < 0.4, random.uniform(-6.0, 18.0, number), 0.0)[:, None]
+    inversion_strength = np.where(draw.chance(0.4), draw.uniform(-6.0, 18.0), 0.0)[:, None]
     inversion_strength *= np.clip(climate[:, None] / 2.5, 0.4, 1.0)
-    inversion_depth = random.uniform(0.01, 0.08, (number, 1))
-    elevated = np.where(random.random(number) < 0.3, random.uniform(2.0, 8.0, number), 0.0)[:, None]
-    elevated_place = random.uniform(0.08, 0.3, (number, 1))
+    inversion_depth = draw.uniform(0.01, 0.08)[:, None]
+    elevated = np.where(draw.chance(0.3), draw.uniform(2.0, 8.0), 0.0)[:, None]
+    elevated_place = draw.uniform(0.08, 0.3)[:, None]
 
-    def temperature_at(log_pressure: Array) -> Array:
+    def temperature_at(log_pressure: Array, from_nodes: _Interpolation, from_grid: _Interpolation) -> Array:
         below = np.log(surface_pressure)[:, None] - log_pressure  # 0 at the surface
-        values = _interpolate(temperature_nodes, nodes, log_pressure) + _interpolate(perturbation, grid, log_pressure)
+        values = from_nodes(temperature_nodes) + from_grid(perturbation)
         values += warming * np.clip((log_pressure - np.log(10000.0)), 0.0, 1.0)
         values -= inversion_strength * np.exp(-below / inversion_depth)
         values += elevated * np.exp(-0.5 * ((below - elevated_place) / 0.03) ** 2)
         return np.clip(values, 160.0, 335.0)
 
-    temperature_layer = temperature_at(log_layer)
-    temperature_level = temperature_at(log_level)
+    temperature_layer = temperature_at(log_layer, from_nodes, from_grid)
+    temperature_level = temperature_at(log_level, _Interpolation(nodes, log_level), _Interpolation(_GRID, log_level))
 
     # Humidity: relative humidity with correlated noise, then the cold trap and a dry stratosphere.
-    relative = np.interp(grid, np.log([100.0, 10000.0, 20000.0, 50000.0, 85000.0, 100000.0]), [0.05, 0.2, 0.4, 0.45, 0.7, 0.78])
-    logit = (
-        np.log(relative / (1 - relative))
-        + 1.1 * _correlated(random, number, grid, 0.35)
-        + 0.7 * random.standard_normal((number, 1))
+    relative = np.interp(
+        _GRID, np.log([100.0, 10000.0, 20000.0, 50000.0, 85000.0, 100000.0]), [0.05, 0.2, 0.4, 0.45, 0.7, 0.78]
     )
-    humidity = 1.0 / (1.0 + np.exp(-_interpolate(logit, grid, log_layer)))
-    vapour = np.minimum(humidity * saturation_vapour_pressure(temperature_layer), 0.2 * pressure_layer)
-    h2o = vapour / (pressure_layer - vapour)
+    logit = np.log(relative / (1 - relative)) + 1.1 * _correlated(draw, 0.35) + 0.7 * draw.normal()[:, None]
+    humidity = 1.0 / (1.0 + np.exp(-from_grid(logit)))
+    saturation = saturation_vapour_pressure(temperature_layer)
+
+    def mole_fraction_of(humidity: Array) -> Array:
+        vapour = np.minimum(humidity * saturation, 0.2 * pressure_layer)
+        return vapour / (pressure_layer - vapour)
+
+    h2o = mole_fraction_of(humidity)
     stratosphere = np.exp(
         np.interp(
             log_layer, np.log([1.0, 10.0, 100.0, 1000.0, 10000.0, 20000.0]), np.log([1e-6, 3.5e-6, 6e-6, 5e-6, 3.5e-6, 4e-6])
         )
-        + 0.25 * random.standard_normal((number, 1))
-        + 0.15 * _interpolate(_correlated(random, number, grid, 0.7), grid, log_layer)
+        + 0.25 * draw.normal()[:, None]
+        + 0.15 * from_grid(_correlated(draw, 0.7))
     )
-    tropopause = np.log(random.uniform(9000.0, 25000.0, (number, 1)))
-    blend = 1.0 / (1.0 + np.exp(-(log_layer - tropopause) / 0.12))
+    tropopause = draw.uniform(9000.0, 25000.0)
+    blend = 1.0 / (1.0 + np.exp(-(log_layer - np.log(tropopause)[:, None]) / 0.12))
     h2o = np.exp(blend * np.log(np.maximum(h2o, 1e-7)) + (1 - blend) * np.log(stratosphere))
 
-    o3 = (
-        np.exp(
-            _interpolate(ozone_nodes, nodes, log_layer)
-            + 0.25 * _interpolate(_correlated(random, number, grid, 0.8), grid, log_layer)
-            + 0.12 * random.standard_normal((number, 1))
-        )
-        * 1e-6
-    )
+    o3 = np.exp(from_nodes(ozone_nodes) + 0.25 * from_grid(_correlated(draw, 0.8)) + 0.12 * draw.normal()[:, None]) * 1e-6
 
     def well_mixed(surface_value: Array, decay: float, start: float) -> Array:
         """Constant below ``start`` [Pa], falling as (p/start)**decay above."""
-        scale = decay * np.exp(0.3 * random.standard_normal((number, 1)))
+        scale = (decay * np.exp(0.3 * draw.normal()))[:, None]
         return surface_value[:, None] * np.exp(scale * np.minimum(log_layer - np.log(start), 0.0))
 
-    today = random.random(number) < 0.5
-    co2 = np.where(
-        today, random.uniform(380e-6, 440e-6, number), np.exp(random.uniform(np.log(180e-6), np.log(1700e-6), number))
-    )
-    ch4 = np.where(today, random.uniform(1.75e-6, 2.0e-6, number), random.uniform(0.35e-6, 4.0e-6, number))
-    n2o = np.where(today, random.uniform(320e-9, 345e-9, number), random.uniform(200e-9, 450e-9, number))
+    today = draw.chance(0.5)
+    co2 = np.where(today, draw.uniform(380e-6, 440e-6), np.exp(draw.uniform(np.log(180e-6), np.log(1700e-6))))
+    ch4 = np.where(today, draw.uniform(1.75e-6, 2.0e-6), draw.uniform(0.35e-6, 4.0e-6))
+    n2o = np.where(today, draw.uniform(320e-9, 345e-9), draw.uniform(200e-9, 450e-9))
 
-    difference = np.where(
-        random.random(number) < 0.6, 2.0 * random.standard_normal(number), random.uniform(-12.0, 22.0, number)
-    )
+    difference = np.where(draw.chance(0.6), 2.0 * draw.normal(), draw.uniform(-12.0, 22.0))
     surface_temperature = np.clip(temperature_level[:, -1] + difference, 180.0, 345.0)
-    surface_emissivity = np.where(
-        random.random(number) < 0.7, random.uniform(0.96, 1.0, number), random.uniform(0.85, 1.0, number)
-    )
+    dull = ~draw.chance(0.7)
+    surface_emissivity = np.where(dull, draw.uniform(0.85, 1.0), draw.uniform(0.96, 1.0))
+    southern = draw.chance(0.5)
+    latitude = np.where(southern, -1.0, 1.0) * np.clip(climate * 17.0 + 4.0 * draw.normal(), 0.0, 89.0)
+    variables = {
+        "pressure_level": pressure_level,
+        "temperature_level": temperature_level,
+        "pressure_layer": pressure_layer,
+        "temperature_layer": temperature_layer,
+        "h2o": h2o,
+        "o3": o3,
+        "co2": np.broadcast_to(co2[:, None], h2o.shape),
+        "ch4": well_mixed(ch4, 0.35, 10000.0),
+        "n2o": well_mixed(n2o, 0.45, 10000.0),
+        "o2": np.full_like(h2o, 0.2095),
+        "cfc11": well_mixed(np.full(number, 225e-12), 1.2, 10000.0),
+        "cfc12": well_mixed(np.full(number, 500e-12), 0.7, 10000.0),
+        "cfc22": well_mixed(np.full(number, 240e-12), 0.3, 10000.0),
+        "ccl4": well_mixed(np.full(number, 78e-12), 1.2, 10000.0),
+        "surface_temperature": surface_temperature,
+        "surface_emissivity": surface_emissivity,
+        "latitude": latitude,
+        "profile": seed % 2**31 * _PROFILES_OF_A_SEED + np.arange(first, first + number),
+    }
 
-    hemisphere = np.where(random.random(number) < 0.5, -1.0, 1.0)
-    layer, level, column = ("column", "layer"), ("column", "level"), ("column",)
-    return xr.Dataset(
-        {
-            "pressure_level": (level, pressure_level),
-            "temperature_level": (level, temperature_level),
-            "pressure_layer": (layer, pressure_layer),
-            "temperature_layer": (layer, temperature_layer),
-            "h2o": (layer, h2o),
-            "o3": (layer, o3),
-            "co2": (layer, np.broadcast_to(co2[:, None], h2o.shape).copy()),
-            "ch4": (layer, well_mixed(ch4, 0.35, 10000.0)),
-            "n2o": (layer, well_mixed(n2o, 0.45, 10000.0)),
-            "o2": (layer, np.full_like(h2o, 0.2095)),
-            "cfc11": (layer, well_mixed(np.full(number, 225e-12), 1.2, 10000.0)),
-            "cfc12": (layer, well_mixed(np.full(number, 500e-12), 0.7, 10000.0)),
-            "cfc22": (layer, well_mixed(np.full(number, 240e-12), 0.3, 10000.0)),
-            "ccl4": (layer, well_mixed(np.full(number, 78e-12), 1.2, 10000.0)),
-            "surface_temperature": (column, surface_temperature),
-            "surface_emissivity": (column, surface_emissivity),
-            "surface_albedo": (column, np.clip(0.08 + 0.6 * (climate / 5.0) ** 2 * random.random(number), 0.04, 0.9)),
-            "latitude": (column, hemisphere * np.clip(climate * 17.0 + 4.0 * random.standard_normal(number), 0.0, 89.0)),
-        },
-        attrs={
-            "title": "clear-sky columns for longwave radiation",
-            "source": f"ftorch-train columns, generator: {number} columns, {layers} layers, seed {seed}, top {top_pressure} Pa",
-        },
+    draw = streams(_SUN)
+    surface = surfaces_of(draw, surface_temperature, dull, mountain)
+    cos_zenith, irradiance = sun_of(draw, day_of_year(draw, climate, southern), latitude)
+    variables |= {
+        "surface_albedo": albedo_of(draw, surface, surface_temperature, cos_zenith),
+        "cos_zenith": cos_zenith,
+        "solar_irradiance": irradiance,
+    }
+    if clear_sky:
+        return variables
+
+    draw = streams(_CLOUDS)
+    noise = from_grid(_correlated(draw, 0.15))
+    height_of_inversion = np.where(elevated > 0.0, elevated_place, 0.0)[:, 0] * DRY_AIR * temperature_level[:, -1] / GRAVITY
+    air = Air(
+        climate=climate,
+        sea=np.isin(surface, (Surface.SEA, Surface.SEA_ICE)),
+        dry_above=tropopause,
+        inversion=height_of_inversion,
+        pressure_level=pressure_level,
+        pressure_layer=pressure_layer,
+        temperature_layer=temperature_layer,
+        saturation=saturation,
     )
+    clouds = make_clouds(draw, air, noise)
+    # The air of a cloud is saturated, and that around it moist.
+    around = np.maximum(h2o / (1.0 + h2o) * pressure_layer / saturation, 0.8)
+    within = mole_fraction_of(np.minimum(around, 1.0) + np.maximum(1.0 - around, 0.0) * clouds.fraction)
+    return variables | {
+        "h2o": np.where(clouds.fraction > 0.0, within, h2o),
+        "cloud_fraction": clouds.fraction,
+        "cloud_liquid_path": clouds.liquid_path,
+        "cloud_ice_path": clouds.ice_path,
+        "liquid_radius": clouds.liquid_radius,
+        "ice_radius": clouds.ice_radius,
+    }
 
 
 def read_ecrad(path: Path | str) -> xr.Dataset:
@@ -307,6 +386,7 @@ def read_ecrad(path: Path | str) -> xr.Dataset:
         if (values := gas(theirs, required=False)) is not None:
             variables[name] = (layer, np.maximum(values, 0.0))
     emissivity = get("lw_emissivity")
+    variables["profile"] = (column, np.arange(columns))
     variables["surface_temperature"] = (column, get("skin_temperature"))
     # One emissivity for the whole spectrum: that of ecRad's last interval, the window, where the surface is seen from above.
     variables["surface_emissivity"] = (column, emissivity if emissivity.ndim == 1 else emissivity[:, -1])

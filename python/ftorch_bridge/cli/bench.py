@@ -1,4 +1,4 @@
-"""``ftorch-bench``: RRTMG and a network side by side, and what a call of a model costs."""
+"""``ftorch-bench``: RRTMG beside a network and beside its original, and what a call of a model costs."""
 
 from __future__ import annotations
 
@@ -12,13 +12,17 @@ import typer
 from ftorch_bridge.bench import run_host, run_radiation, table_of
 from ftorch_bridge.cli import console, one_line_errors
 from ftorch_bridge.column_file import read_columns
-from ftorch_bridge.columns import generate_columns
+from ftorch_bridge.columns import DEFAULT_LAYERS, generate_columns
 from ftorch_bridge.files import whole_file
 from ftorch_bridge.formats import export_network, run_formats
 from ftorch_bridge.formats import table_of as formats_table
 from ftorch_bridge.formats import to_dict as formats_dict
 from ftorch_bridge.overhead import run_overhead
-from ftorch_bridge.plots import radiation_figure
+from ftorch_bridge.plots import cases_figure, radiation_figure
+from ftorch_bridge.reference_cases import run_cases
+from ftorch_bridge.reference_cases import table_of as table_of_cases
+from ftorch_bridge.rrtmg_bench import built_with, columns_by_day, run_rrtmg
+from ftorch_bridge.rrtmg_bench import tables_of as tables_of_rrtmg
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 
@@ -100,7 +104,7 @@ def formats(
         if script is not None and package is not None:
             model, columns = package.stem, None
         else:
-            columns = generate_columns(max(*numbers, 64), 89, seed=3)
+            columns = generate_columns(max(*numbers, 64), 89, seed=3, clear_sky=True)
             model = f"ResCNN of 89 layers, package for {march} instructions"
             script, package = export_network(Path(folder), columns, march, status.update)
         results = run_formats(script, package, columns, numbers, repeats, status.update)
@@ -108,6 +112,75 @@ def formats(
         if json_file:
             with whole_file(json_file) as temporary:
                 temporary.write_text(json.dumps(formats_dict(results, model), indent=2) + "\n")
+            console.print(f"the same as JSON: {json_file}", soft_wrap=True)
+
+
+@app.command()
+def rrtmg(
+    columns: Annotated[Path | None, typer.Option(help="column file; generated where absent")] = None,
+    number: Annotated[int, typer.Option(help="how many columns to generate", min=1)] = 1000,
+    layers: Annotated[int, typer.Option(help="layers of a generated column")] = DEFAULT_LAYERS,
+    seed: Annotated[int, typer.Option(help="the same seed generates the same columns")] = 1,
+    repeats: Annotated[int, typer.Option(help="timed passes of each code, after one to warm up", min=1)] = 9,
+    timed: Annotated[int, typer.Option(help="columns that are timed; all are compared", min=1)] = 256,
+    columns_per_block: Annotated[int | None, typer.Option(help="columns in one call of the bundled RRTMG", min=1)] = None,
+    ice_optics: Annotated[str, typer.Option(help="fu or streamer: the range of ice radii differs")] = "fu",
+    accuracy: Annotated[bool, typer.Option(help="compare fluxes and heating rates with the original's")] = True,
+    threads: Annotated[int, typer.Option(help="also columns per second of one to so many threads", min=1)] = 1,
+    sizes: Annotated[str, typer.Option(help="also the cost for these numbers of columns, as in 16,1000,100000")] = "",
+    json_file: Annotated[Path | None, typer.Option("--json", help="write the result here")] = None,
+) -> None:
+    """Time the bundled RRTMG and AER's own (the package climt) in turns on one core, and say how far apart they are.
+
+    Columns by night are left out.
+    """
+    with one_line_errors("ftorch-bench rrtmg"), console.status("") as status:
+        numbers = [int(text) if text.strip().isdigit() else 0 for text in sizes.split(",")] if sizes else []
+        if numbers and min(numbers) < 1:
+            raise typer.BadParameter(f"--sizes {sizes}: expected numbers of columns, as in 16,1000,100000")
+        dataset = read_columns(columns) if columns else columns_by_day(number, layers, seed)
+        result = run_rrtmg(
+            dataset,
+            repeats=repeats,
+            timed=timed,
+            columns_per_block=columns_per_block,
+            accuracy=accuracy,
+            ice_optics=ice_optics,
+            threads=threads,
+            sizes=numbers,
+            step=status.update,
+        )
+        status.stop()
+        for table in tables_of_rrtmg(result):
+            console.print(table)
+        console.print(built_with(result), soft_wrap=True)
+        for what in result.missing:
+            console.print(f"missing: {what}", soft_wrap=True)
+        if json_file:
+            with whole_file(json_file) as temporary:
+                temporary.write_text(json.dumps(result.to_dict(), indent=2) + "\n")
+            console.print(f"the same as JSON: {json_file}", soft_wrap=True)
+
+
+@app.command("rrtmg-cases")
+def rrtmg_cases(
+    layers: Annotated[int, typer.Option(help="layers of a column", min=10)] = DEFAULT_LAYERS,
+    figure: Annotated[Path | None, typer.Option(help="figure of heating rates to write, .svg or .png")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="write the result here")] = None,
+) -> None:
+    """Fluxes of the bundled RRTMG and of AER's for standard atmospheres, clear and under a low, a high and a deep cloud."""
+    with one_line_errors("ftorch-bench rrtmg-cases"), console.status("") as status:
+        result = run_cases(layers, status.update)
+        if figure:
+            status.update(f"drawing {figure}")
+            cases_figure(result, figure)
+        status.stop()
+        console.print(table_of_cases(result))
+        if figure:
+            console.print(f"figure: {figure.resolve()}", soft_wrap=True)
+        if json_file:
+            with whole_file(json_file) as temporary:
+                temporary.write_text(json.dumps(result.to_dict(), indent=2) + "\n")
             console.print(f"the same as JSON: {json_file}", soft_wrap=True)
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.progress import Progress
 from rich.table import Table
 
 from ftorch_bridge import programs
 from ftorch_bridge.cli import console, one_line_errors
-from ftorch_bridge.column_file import write
+from ftorch_bridge.column_file import CLOUD_VARIABLES, write
 from ftorch_bridge.columns import DEFAULT_LAYERS, generate_columns, read_ecrad
 from ftorch_bridge.networks import ResCNNConfig
 from ftorch_bridge.training import (
@@ -35,12 +36,29 @@ def columns(
     layers: Annotated[int, typer.Option(help="layers of a generated column")] = DEFAULT_LAYERS,
     top_pressure: Annotated[float, typer.Option(help="pressure of the uppermost level [Pa]")] = 1.0,
     seed: Annotated[int, typer.Option(help="the same seed gives the same columns")] = 0,
+    clear_sky: Annotated[bool, typer.Option("--clear-sky", help="leave the clouds out")] = False,
 ) -> None:
     """Write a column file: generated columns, or those of a file in ecRad's input format."""
     with one_line_errors("ftorch-train columns"):
-        dataset = read_ecrad(source) if source else generate_columns(number, layers, seed=seed, top_pressure=top_pressure)
-        write(dataset, output)
-        console.print(f"{output}: {dataset.sizes['column']} columns, {dataset.sizes['layer']} layers", soft_wrap=True)
+        if source:
+            dataset = read_ecrad(source)
+            if clear_sky:
+                dataset = dataset.drop_vars(CLOUD_VARIABLES, errors="ignore")
+        else:
+            with Progress(*Progress.get_default_columns(), console=console, transient=True) as progress:
+                task = progress.add_task("columns", total=number)
+                dataset = generate_columns(
+                    number,
+                    layers,
+                    seed=seed,
+                    top_pressure=top_pressure,
+                    clear_sky=clear_sky,
+                    advance=lambda columns: progress.advance(task, columns),
+                )
+        with console.status(f"writing {output}"):
+            write(dataset, output)
+        sky = ", clear sky" if clear_sky else ""
+        console.print(f"{output}: {dataset.sizes['column']} columns, {dataset.sizes['layer']} layers{sky}", soft_wrap=True)
 
 
 @app.command()
