@@ -1,0 +1,8 @@
+!> Working precision of the bundled RRTMG, in one place: this file makes the library that computes in `real32`.
+module radml_rrtmg_kinds
+  use, intrinsic :: iso_fortran_env, only: real32
+  implicit none
+  private
+
+  integer, parameter, public :: wp = real32 !! kind of everything RRTMG computes with; arguments of the public interface stay real64
+end module radml_rrtmg_kinds
