@@ -7,8 +7,8 @@ module radml_rrtmg_rows
   implicit none
   private
 
-  integer, parameter, public :: lanes = 8 !! g-points of a chunk: what one vector register of 512 bits holds in real64
   integer, parameter, public :: cache_line = 512/storage_size(1.0_wp) !! elements of a cache line
+  integer, parameter, public :: lanes = cache_line !! g-points of a chunk: what one vector register of 512 bits holds
 
   public :: align, append, first_aligned, sum_long_rows, sum_short_rows
 

@@ -5,7 +5,7 @@
 module radml_rrtmg_shortwave_column
   use, intrinsic :: iso_fortran_env, only: real64
   use radml_rrtmg_constants
-  use radml_rrtmg_kinds, only: wp
+  use radml_rrtmg_kinds, only: sums_heating, wp
   use radml_rrtmg_rows, only: cache_line, first_aligned
   use radml_rrtmg_shortwave_bands
   use radml_rrtmg_shortwave_gas_optics, only: band_optics, layer_state, locate, solar_source
@@ -48,6 +48,7 @@ module radml_rrtmg_shortwave_column
     real(wp), allocatable :: room(:)
     integer :: absorption = 0, scattering = 0, forward = 0 !! where these begin in it
     integer :: beam = 0, passed = 0, scattered = 0, bright = 0, dull = 0, true_beam = 0, up = 0, down = 0, direct = 0
+    integer :: kept_beam = 0, kept_diffuse = 0, absorbed = 0
   contains
     procedure :: create => create_workspace
   end type column_workspace
@@ -76,7 +77,7 @@ contains
     integer :: next
 
     allocate (self%layer(n), self%symmetric(n))
-    allocate (self%room(3*row_length*n + 9*block_size*(n + 1) + cache_line))
+    allocate (self%room(3*row_length*n + 12*block_size*(n + 1) + cache_line))
     next = first_aligned(self%room)
     call take(self%absorption, row_length*n)
     call take(self%scattering, row_length*n)
@@ -90,6 +91,9 @@ contains
     call take(self%up, block_size*(n + 1))
     call take(self%down, block_size*(n + 1))
     call take(self%direct, block_size*(n + 1))
+    call take(self%absorbed, block_size*n)
+    call take(self%kept_beam, block_size*n)
+    call take(self%kept_diffuse, block_size*n)
 
   contains
 
@@ -115,6 +119,7 @@ contains
     real(real64), intent(out) :: direct(n + 1)          !! direct part of the downward flux [W m-2] (nlay+1)
     real(real64), intent(out) :: heating_rate(n)        !! heating rate [K day-1] (nlay)
     real(real64), parameter :: rate = rrtmg_gravity*rrtmg_seconds_per_day/rrtmg_heat_capacity
+    real(real64) :: absorbed
     real(wp) :: cosine, incoming(n_gpoints), albedo_direct(n_gpoints), albedo_diffuse(n_gpoints)
     integer :: b, first, g, j, k, true_beam
 
@@ -143,7 +148,7 @@ contains
         end if
       end do
 
-      w%room(w%up:w%direct + block_size*(n + 1) - 1) = 0
+      w%room(w%up:w%absorbed + block_size*n - 1) = 0
       true_beam = merge(w%beam, w%true_beam, all(w%symmetric))
       do j = 1, n_blocks
         first = (j - 1)*block_size
@@ -156,22 +161,24 @@ contains
           call up_through_block(n, cosine, w%room(w%absorption + first), w%room(w%scattering + first), &
                                 w%room(w%forward + first), w%symmetric, albedo_direct(first + 1), albedo_diffuse(first + 1), &
                                 w%room(w%beam), w%room(w%passed), w%room(w%scattered), w%room(w%bright), w%room(w%dull), &
-                                w%room(w%true_beam))
+                                w%room(w%true_beam), w%room(w%kept_beam), w%room(w%kept_diffuse))
         end if
         call down_through_block(n, incoming(first + 1), w%room(w%beam), w%room(w%passed), w%room(w%scattered), &
-                                w%room(w%bright), w%room(w%dull), w%room(true_beam), w%room(w%up), w%room(w%down), &
-                                w%room(w%direct))
+                                w%room(w%bright), w%room(w%dull), w%room(true_beam), w%room(w%kept_beam), &
+                                w%room(w%kept_diffuse), w%room(w%up), w%room(w%down), w%room(w%direct), w%room(w%absorbed))
       end do
       do k = 1, n + 1
         up(k) = sum(w%room(w%up + (k - 1)*block_size:w%up + k*block_size - 1))
         down(k) = sum(w%room(w%down + (k - 1)*block_size:w%down + k*block_size - 1))
         direct(k) = sum(w%room(w%direct + (k - 1)*block_size:w%direct + k*block_size - 1))
       end do
+      do k = 1, n
+        absorbed = (up(k + 1) - down(k + 1)) - (up(k) - down(k))
+        if (sums_heating .and. .not. original) &
+          absorbed = sum(w%room(w%absorbed + (k - 1)*block_size:w%absorbed + k*block_size - 1))
+        heating_rate(k) = rate*absorbed/(input%pressure_level(k + 1) - input%pressure_level(k))
+      end do
     end associate
-
-    do k = 1, n
-      heating_rate(k) = rate*((up(k + 1) - down(k + 1)) - (up(k) - down(k)))/(input%pressure_level(k + 1) - input%pressure_level(k))
-    end do
   end subroutine solve_column
 
   !> Add particles whose properties are known by band to a column's depths.
@@ -183,7 +190,7 @@ contains
     real(wp), intent(inout) :: scattering(row_length, n)  !! vertical depth of scattering [1] (g-point, nlay)
     real(wp), intent(inout) :: forward(row_length, n)     !! the latter times asymmetry, set where not symmetric [1] (g-point, nlay)
     logical, intent(inout) :: symmetric(n)                !! nothing in the layer has an asymmetry (nlay)
-    real(wp) :: depth, scattered, asymmetry
+    real(wp) :: absorbed, scattered, asymmetry
     integer :: b, first, last, k
 
     do k = 1, n
@@ -193,10 +200,11 @@ contains
       do b = 1, n_bands
         first = tables%band(b)%offset + 1
         last = tables%band(b)%offset + tables%band(b)%points
-        depth = real(particles%depth(k, b), wp)
-        scattered = depth*real(particles%albedo(k, b), wp)
+        ! In real64 until the difference from one is taken: of an albedo near one, single precision would keep nothing of it.
+        absorbed = real(particles%depth(k, b)*(1 - particles%albedo(k, b)), wp)
+        scattered = real(particles%depth(k, b)*particles%albedo(k, b), wp)
         asymmetry = real(particles%asymmetry(k, b), wp)
-        absorption(first:last, k) = absorption(first:last, k) + (depth - scattered)
+        absorption(first:last, k) = absorption(first:last, k) + absorbed
         scattering(first:last, k) = scattering(first:last, k) + scattered
         forward(first:last, k) = forward(first:last, k) + scattered*asymmetry
       end do
