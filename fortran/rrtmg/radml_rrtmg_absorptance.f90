@@ -10,14 +10,15 @@ module radml_rrtmg_absorptance
 
   public :: absorb, absorb_with_mean
 
+  ! The constants are for kernels that have a slab's absorption in the midst of other things.
   integer, parameter, public :: slabs = 16 !! slabs of a set: one vector register of real32, two of real64
 
   logical, parameter :: double = wp == real64
   !> Beyond this thickness a slab lets nothing through that could be told from nothing.
   real(wp), parameter, public :: thick = merge(37.0_wp, 17.0_wp, double)
-  integer, parameter :: doublings = merge(5, 4, double)
-  integer, parameter :: degree = merge(11, 6, double)
-  real(wp), parameter :: part = 0.5_wp**doublings
+  integer, parameter, public :: doublings = merge(5, 4, double)   !! from a slab of which the polynomial is [1]
+  integer, parameter, public :: degree = merge(11, 6, double)     !! of the polynomial [1]
+  real(wp), parameter, public :: part = 0.5_wp**doublings         !! that slab over the whole [1]
 
   ! (1 - exp(-y))/y for y from 0 to thick/2**doublings, interpolated at Chebyshev's nodes: relative errors 1e-16 and 5e-9.
   real(real64), parameter :: fine(0:11) = [ &
@@ -27,7 +28,7 @@ module radml_rrtmg_absorptance
   real(real64), parameter :: coarse(0:6) = [ &
     0.999999996914303009_real64, -0.499999715032781619_real64, 0.166662347802933398_real64, -0.0416419646370106666_real64, &
     0.00826539835392403066_real64, -0.00129122389637511612_real64, 0.000125716675043645582_real64]
-  real(wp), parameter :: c(0:degree) = real([merge(fine(:6), coarse, double), fine(7:degree)], wp)
+  real(wp), parameter, public :: absorptance_coefficient(0:degree) = real([merge(fine(:6), coarse, double), fine(7:degree)], wp)
 
 contains
 
@@ -43,9 +44,9 @@ contains
       !$omp simd private(y, a, i)
       do g = 1, slabs
         y = min(thickness(g, k), thick)*part
-        a = c(degree)
+        a = absorptance_coefficient(degree)
         do i = degree - 1, 0, -1
-          a = a*y + c(i)
+          a = a*y + absorptance_coefficient(i)
         end do
         a = a*y
         do i = 1, doublings
@@ -69,9 +70,9 @@ contains
       !$omp simd private(y, a, q, rest, i)
       do g = 1, slabs
         y = min(thickness(g, k), thick)*part
-        q = c(degree)
+        q = absorptance_coefficient(degree)
         do i = degree - 1, 0, -1
-          q = q*y + c(i)
+          q = q*y + absorptance_coefficient(i)
         end do
         a = q*y
         q = q*part

@@ -9,7 +9,7 @@
 !> thicker than 0.06 is replaced by that of the table's nearest entry before the cloud's is added, and in McICA the transmittance
 !> of a cloudy layer is the product of gases' and cloud's while its emissivity comes from the table.
 module radml_rrtmg_longwave_cloud_transfer
-  use radml_rrtmg_kinds, only: wp
+  use radml_rrtmg_kinds, only: sums_heating, wp
   use radml_rrtmg_longwave_overlap, only: layer_exchange
   use radml_rrtmg_longwave_tables, only: lanes, longwave_tables, n_lookup, pade
   use radml_rrtmg_longwave_transfer, only: absorption_of
@@ -122,7 +122,7 @@ contains
 
   !> Down and up where each g-point of a layer sees cloud or not.
   pure subroutine through_subcolumns(n, chunks, has_cloud, cloudy, fraction, clear_absorptivity, clear_up, clear_down, &
-                                     cloud_absorptivity, cloud_up, cloud_down, surface_emission, reflectivity, up, down)
+                                     cloud_absorptivity, cloud_up, cloud_down, surface_emission, reflectivity, up, down, absorbed)
     integer, intent(in) :: n                                    !! layers [1]
     integer, intent(in) :: chunks                               !! chunks of g-points of the band [1]
     logical, intent(in) :: has_cloud(n)                         !! whether a layer has cloud (nlay)
@@ -138,25 +138,31 @@ contains
     real(wp), intent(in) :: reflectivity                        !! of the surface [1]
     real(wp), intent(inout) :: up(lanes, n + 1)                 !! upward flux so far, by lane [W m-2] (lane, nlay+1)
     real(wp), intent(inout) :: down(lanes, n + 1)               !! downward flux so far, by lane [W m-2] (lane, nlay+1)
-    real(wp) :: r(lanes), a, source
+    real(wp), intent(inout) :: absorbed(lanes, n)               !! what layers absorbed so far, less what they emitted, where
+                                                                !! `sums_heating`, by lane [W m-2] (lane, nlay)
+    real(wp) :: r(lanes), a, source, change
     integer :: c, g, k
 
     do c = 1, chunks
       r = 0
       do k = 1, n
         if (has_cloud(k)) then
-          !$omp simd private(a, source)
+          !$omp simd private(a, source, change)
           do g = 1, lanes
             a = merge(cloud_absorptivity(g, c, k), clear_absorptivity(g, c, k), cloudy(g, c, k) > 0)
             source = merge(cloud_down(g, c, k), clear_down(g, c, k), cloudy(g, c, k) > 0)
-            r(g) = r(g) + (fraction(g, c, k)*source - r(g))*a
+            change = (fraction(g, c, k)*source - r(g))*a
+            r(g) = r(g) + change
             down(g, k + 1) = down(g, k + 1) + r(g)
+            if (sums_heating) absorbed(g, k) = absorbed(g, k) - change
           end do
         else
-          !$omp simd
+          !$omp simd private(change)
           do g = 1, lanes
-            r(g) = r(g) + (fraction(g, c, k)*clear_down(g, c, k) - r(g))*clear_absorptivity(g, c, k)
+            change = (fraction(g, c, k)*clear_down(g, c, k) - r(g))*clear_absorptivity(g, c, k)
+            r(g) = r(g) + change
             down(g, k + 1) = down(g, k + 1) + r(g)
+            if (sums_heating) absorbed(g, k) = absorbed(g, k) - change
           end do
         end if
       end do
@@ -165,18 +171,22 @@ contains
       up(:, n + 1) = up(:, n + 1) + r
       do k = n, 1, -1
         if (has_cloud(k)) then
-          !$omp simd private(a, source)
+          !$omp simd private(a, source, change)
           do g = 1, lanes
             a = merge(cloud_absorptivity(g, c, k), clear_absorptivity(g, c, k), cloudy(g, c, k) > 0)
             source = merge(cloud_up(g, c, k), clear_up(g, c, k), cloudy(g, c, k) > 0)
-            r(g) = r(g) + (source - r(g))*a
+            change = (source - r(g))*a
+            r(g) = r(g) + change
             up(g, k) = up(g, k) + r(g)
+            if (sums_heating) absorbed(g, k) = absorbed(g, k) - change
           end do
         else
-          !$omp simd
+          !$omp simd private(change)
           do g = 1, lanes
-            r(g) = r(g) + (clear_up(g, c, k) - r(g))*clear_absorptivity(g, c, k)
+            change = (clear_up(g, c, k) - r(g))*clear_absorptivity(g, c, k)
+            r(g) = r(g) + change
             up(g, k) = up(g, k) + r(g)
+            if (sums_heating) absorbed(g, k) = absorbed(g, k) - change
           end do
         end if
       end do
@@ -185,7 +195,8 @@ contains
 
   !> Down and up where clouds of adjacent layers overlap as much as they can.
   pure subroutine through_overlapping_clouds(n, chunks, downwards, upwards, fraction, clear_absorptivity, clear_up, clear_down, &
-                                             cloud_absorptivity, cloud_up, cloud_down, surface_emission, reflectivity, up, down)
+                                             cloud_absorptivity, cloud_up, cloud_down, surface_emission, reflectivity, up, down, &
+                                             absorbed)
     integer, intent(in) :: n                                    !! layers [1]
     integer, intent(in) :: chunks                               !! chunks of g-points of the band [1]
     type(layer_exchange), intent(in) :: downwards(n)            !! exchange after each layer, walking down (nlay)
@@ -201,7 +212,10 @@ contains
     real(wp), intent(in) :: reflectivity                        !! of the surface [1]
     real(wp), intent(inout) :: up(lanes, n + 1)                 !! upward flux so far, by lane [W m-2] (lane, nlay+1)
     real(wp), intent(inout) :: down(lanes, n + 1)               !! downward flux so far, by lane [W m-2] (lane, nlay+1)
+    real(wp), intent(inout) :: absorbed(lanes, n)               !! what layers absorbed so far, less what they emitted, where
+                                                                !! `sums_heating`, by lane [W m-2] (lane, nlay)
     real(wp), dimension(lanes) :: all, cloudy, clear, moved, clear_source, cloud_source
+    real(wp) :: change
     integer :: c, g, k
 
     do c = 1, chunks
@@ -217,12 +231,14 @@ contains
             cloud_source(g) = fraction(g, c, k)*cloud_down(g, c, k)
           end do
           call cross(downwards(k), clear_absorptivity(:, c, k), cloud_absorptivity(:, c, k), clear_source, cloud_source, &
-                     all, cloudy, clear, moved, down(:, k + 1))
+                     all, cloudy, clear, moved, down(:, k + 1), absorbed(:, k))
         else
-          !$omp simd
+          !$omp simd private(change)
           do g = 1, lanes
-            all(g) = all(g) + (fraction(g, c, k)*clear_down(g, c, k) - all(g))*clear_absorptivity(g, c, k)
+            change = (fraction(g, c, k)*clear_down(g, c, k) - all(g))*clear_absorptivity(g, c, k)
+            all(g) = all(g) + change
             down(g, k + 1) = down(g, k + 1) + all(g)
+            if (sums_heating) absorbed(g, k) = absorbed(g, k) - change
           end do
         end if
       end do
@@ -234,12 +250,14 @@ contains
       do k = n, 1, -1
         if (upwards(k)%cloudy) then
           call cross(upwards(k), clear_absorptivity(:, c, k), cloud_absorptivity(:, c, k), clear_up(:, c, k), cloud_up(:, c, k), &
-                     all, cloudy, clear, moved, up(:, k))
+                     all, cloudy, clear, moved, up(:, k), absorbed(:, k))
         else
-          !$omp simd
+          !$omp simd private(change)
           do g = 1, lanes
-            all(g) = all(g) + (clear_up(g, c, k) - all(g))*clear_absorptivity(g, c, k)
+            change = (clear_up(g, c, k) - all(g))*clear_absorptivity(g, c, k)
+            all(g) = all(g) + change
             up(g, k) = up(g, k) + all(g)
+            if (sums_heating) absorbed(g, k) = absorbed(g, k) - change
           end do
         end if
       end do
@@ -248,7 +266,7 @@ contains
 
   !> Through one cloudy layer, and what changes over between cloudy and clear air behind it.
   pure subroutine cross(exchange, clear_absorptivity, cloud_absorptivity, clear_source, cloud_source, all, cloudy, clear, &
-                        moved, flux)
+                        moved, flux, absorbed)
     type(layer_exchange), intent(in) :: exchange          !! exchange after the layer
     real(wp), intent(in) :: clear_absorptivity(lanes)     !! of clear air [1] (lane)
     real(wp), intent(in) :: cloud_absorptivity(lanes)     !! of clear air and cloud [1] (lane)
@@ -259,8 +277,9 @@ contains
     real(wp), intent(inout) :: clear(lanes)               !! stream through clear air [W m-2] (lane)
     real(wp), intent(inout) :: moved(lanes)               !! what last changed over, into cloud if positive [W m-2] (lane)
     real(wp), intent(inout) :: flux(lanes)                !! flux behind the layer so far [W m-2] (lane)
+    real(wp), intent(inout) :: absorbed(lanes)            !! what the layer absorbed so far, where `sums_heating` [W m-2] (lane)
     real(wp) :: part, to_cloud, to_clear, return_to_cloud, return_to_clear, clear_emission, cloud_emission, &
-                emitted_by_clear, emitted_by_cloud, returning
+                emitted_by_clear, emitted_by_cloud, returning, cloud_change, clear_change
     integer :: g
 
     part = exchange%fraction
@@ -278,12 +297,15 @@ contains
         moved(g) = 0
       end do
     end if
-    !$omp simd private(emitted_by_clear, emitted_by_cloud, returning)
+    !$omp simd private(emitted_by_clear, emitted_by_cloud, returning, cloud_change, clear_change)
     do g = 1, lanes
       emitted_by_clear = clear_source(g)*clear_absorptivity(g)
       emitted_by_cloud = cloud_source(g)*cloud_absorptivity(g)
-      cloudy(g) = cloudy(g)*(1 - cloud_absorptivity(g)) + part*emitted_by_cloud
-      clear(g) = clear(g)*(1 - clear_absorptivity(g)) + (1 - part)*emitted_by_clear
+      cloud_change = (part*cloud_source(g) - cloudy(g))*cloud_absorptivity(g)
+      clear_change = ((1 - part)*clear_source(g) - clear(g))*clear_absorptivity(g)
+      cloudy(g) = cloudy(g) + cloud_change
+      clear(g) = clear(g) + clear_change
+      if (sums_heating) absorbed(g) = absorbed(g) - (cloud_change + clear_change)
       all(g) = cloudy(g) + clear(g)
       flux(g) = flux(g) + all(g)
       returning = moved(g)*(return_to_cloud*(1 - clear_absorptivity(g)) + return_to_clear*(1 - cloud_absorptivity(g))) &

@@ -3,7 +3,7 @@
 module radml_rrtmg_longwave_column
   use, intrinsic :: iso_fortran_env, only: int64, real64
   use radml_rrtmg_constants
-  use radml_rrtmg_kinds, only: wp
+  use radml_rrtmg_kinds, only: sums_heating, wp
   use radml_rrtmg_longwave_bands
   use radml_rrtmg_longwave_cloud_transfer, only: as_original, as_original_mcica, cloud_layers, exactly, &
                                                  through_overlapping_clouds, through_subcolumns
@@ -64,11 +64,13 @@ module radml_rrtmg_longwave_column
     real(wp), allocatable :: planck_layer(:), planck_level(:) !! Planck function of a band [W cm-2 sr-1 cm] (nlay), (nlay+1)
     !> For g-points and layers: optical depth, Planck fraction, absorptivity, upward emission; fluxes by vector lane and level.
     real(wp), allocatable :: room(:)
-    integer :: depth = 0, fraction = 0, absorptivity = 0, emission_up = 0, up = 0, down = 0 !! where these begin in it
+    !> And, where `sums_heating`, what layers absorb by vector lane.
+    integer :: depth = 0, fraction = 0, absorptivity = 0, emission_up = 0, up = 0, down = 0, absorbed = 0 !! where these begin in it
     !> With clouds: absorptivity, upward emission and downward source inside them, where g-points see them; fluxes by vector
     !> lane and level, draw after draw.
     real(wp), allocatable :: cloud_room(:)
-    integer :: cloud_absorptivity = 0, cloud_up = 0, cloud_down = 0, cloudy = 0, all_up = 0, all_down = 0 !! where these begin in it
+    integer :: cloud_absorptivity = 0, cloud_up = 0, cloud_down = 0, cloudy = 0 !! where these begin in it
+    integer :: all_up = 0, all_down = 0, all_absorbed = 0                       !! and these
     logical, allocatable :: has_cloud(:)                          !! layers that have cloud (nlay)
     type(overlap_plan) :: plan                                    !! overlap of subcolumns
     type(layer_exchange), allocatable :: downwards(:), upwards(:) !! overlap of the analytic solver (nlay)
@@ -76,6 +78,7 @@ module radml_rrtmg_longwave_column
     procedure :: create => create_workspace
   end type column_workspace
 
+  real(real64), parameter :: rate = rrtmg_gravity*rrtmg_seconds_per_day/rrtmg_heat_capacity !! [K day-1 Pa m2 W-1]
   real(wp), parameter :: trace = 1e-12_wp !! least mixing ratio of a key species, so that binary parameters exist [mol mol-1]
 
 contains
@@ -107,22 +110,24 @@ contains
 
     allocate (self%layer(n), self%mix(n, n_pairs), self%temperature_layer(n), self%temperature_level(n + 1), &
               self%planck_layer(n), self%planck_level(n + 1))
-    allocate (self%room(lanes*(4*max_chunks*n + 2*(n + 1)) + cache_line))
+    allocate (self%room(lanes*(4*max_chunks*n + 3*(n + 1)) + cache_line))
     self%depth = first_aligned(self%room)
     self%fraction = self%depth + lanes*max_chunks*n
     self%absorptivity = self%fraction + lanes*max_chunks*n
     self%emission_up = self%absorptivity + lanes*max_chunks*n
     self%up = self%emission_up + lanes*max_chunks*n
     self%down = self%up + lanes*(n + 1)
+    self%absorbed = self%down + lanes*(n + 1)
     if (draws < 1) return
     allocate (self%has_cloud(n), self%downwards(n), self%upwards(n))
-    allocate (self%cloud_room(lanes*(4*max_chunks*n + 2*draws*(n + 1)) + cache_line))
+    allocate (self%cloud_room(lanes*(4*max_chunks*n + (2*draws + 1)*(n + 1)) + cache_line))
     self%cloud_absorptivity = first_aligned(self%cloud_room)
     self%cloud_up = self%cloud_absorptivity + lanes*max_chunks*n
     self%cloud_down = self%cloud_up + lanes*max_chunks*n
     self%cloudy = self%cloud_down + lanes*max_chunks*n
     self%all_up = self%cloudy + lanes*max_chunks*n
     self%all_down = self%all_up + lanes*draws*(n + 1)
+    self%all_absorbed = self%all_down + lanes*draws*(n + 1)
   end subroutine create_workspace
 
   !> Fluxes and heating rates of one column.
@@ -144,7 +149,7 @@ contains
         call fill_layer(input, k, w%layer(k))
         call locate(tables, w%layer(k), w%mix(k, :))
       end do
-      w%room(w%up:w%down + lanes*(n + 1) - 1) = 0
+      w%room(w%up:w%absorbed + lanes*n - 1) = 0
       call prepare_clouds(n, input, w, clouds, draws)
       way = exactly
       if (original) way = merge(as_original, as_original_mcica, clouds == by_overlap)
@@ -165,7 +170,8 @@ contains
                                           w%planck_level, w%room(w%absorptivity), w%room(w%emission_up), radiance, w%room(w%down))
         else
           call down_through_band(n, chunks, secant(b), w%room(w%depth), w%room(w%fraction), w%planck_layer, &
-                                 w%planck_level, w%room(w%absorptivity), w%room(w%emission_up), radiance, w%room(w%down))
+                                 w%planck_level, w%room(w%absorptivity), w%room(w%emission_up), radiance, w%room(w%down), &
+                                 w%room(w%absorbed))
         end if
         ! The surface emits with the Planck fractions of the lowest layer.
         bottom = w%fraction - 1 + (n - 1)*chunks*lanes
@@ -174,7 +180,8 @@ contains
             radiance(g, c) = emissivity*planck_surface(1)*w%room(bottom + (c - 1)*lanes + g) + (1 - emissivity)*radiance(g, c)
           end do
         end do
-        call up_through_band(n, chunks, w%room(w%absorptivity), w%room(w%emission_up), radiance, w%room(w%up))
+        call up_through_band(n, chunks, w%room(w%absorptivity), w%room(w%emission_up), radiance, w%room(w%up), &
+                             w%room(w%absorbed))
         if (clouds /= no_clouds) &
           call through_clouds(tables, b, n, clouds, draws, input, emissivity*planck_surface(1), 1 - emissivity, w)
       end do
@@ -187,8 +194,16 @@ contains
         call sum_lanes(n, draws, w%cloud_room(w%all_up), result%up, result%up_noise)
         call sum_lanes(n, draws, w%cloud_room(w%all_down), result%down, result%down_noise)
       end if
+      if (sums_heating .and. .not. original) then
+        if (clouds == no_clouds) then
+          call heat_by_sums(n, input%pressure_level, 1, w%room(w%absorbed), result%heating_rate)
+        else
+          call heat_by_sums(n, input%pressure_level, draws, w%cloud_room(w%all_absorbed), result%heating_rate)
+        end if
+      else
+        call heat(n, input%pressure_level, result%up, result%down, result%heating_rate)
+      end if
     end associate
-    call heat(n, input%pressure_level, result%up, result%down, result%heating_rate)
   end subroutine solve_column
 
   !> Down and up through band `b` with its clouds, after the pass through clear sky.
@@ -211,7 +226,7 @@ contains
         call through_overlapping_clouds(n, chunks, w%downwards, w%upwards, w%room(w%fraction), w%room(w%absorptivity), &
                                         w%room(w%emission_up), w%room(w%depth), w%cloud_room(w%cloud_absorptivity), &
                                         w%cloud_room(w%cloud_up), w%cloud_room(w%cloud_down), surface_emission, reflectivity, &
-                                        w%cloud_room(w%all_up), w%cloud_room(w%all_down))
+                                        w%cloud_room(w%all_up), w%cloud_room(w%all_down), w%cloud_room(w%all_absorbed))
         return
       end if
       do draw = 1, draws
@@ -224,7 +239,7 @@ contains
         call through_subcolumns(n, chunks, w%has_cloud, w%cloud_room(w%cloudy), w%room(w%fraction), w%room(w%absorptivity), &
                                 w%room(w%emission_up), w%room(w%depth), w%cloud_room(w%cloud_absorptivity), &
                                 w%cloud_room(w%cloud_up), w%cloud_room(w%cloud_down), surface_emission, reflectivity, &
-                                w%cloud_room(w%all_up + at), w%cloud_room(w%all_down + at))
+                                w%cloud_room(w%all_up + at), w%cloud_room(w%all_down + at), w%cloud_room(w%all_absorbed))
       end do
     end associate
   end subroutine through_clouds
@@ -236,13 +251,26 @@ contains
     real(real64), intent(in) :: up(n + 1)              !! upward flux at levels [W m-2] (nlay+1)
     real(real64), intent(in) :: down(n + 1)            !! downward flux at levels [W m-2] (nlay+1)
     real(real64), intent(out) :: heating_rate(n)       !! [K day-1] (nlay)
-    real(real64), parameter :: rate = rrtmg_gravity*rrtmg_seconds_per_day/rrtmg_heat_capacity
     integer :: k
 
     do k = 1, n
       heating_rate(k) = rate*((up(k + 1) - down(k + 1)) - (up(k) - down(k)))/(pressure_level(k + 1) - pressure_level(k))
     end do
   end subroutine heat
+
+  !> Heating rates from what layers absorb by lane, in all draws together.
+  pure subroutine heat_by_sums(n, pressure_level, draws, absorbed, heating_rate)
+    integer, intent(in) :: n                           !! layers [1]
+    real(real64), intent(in) :: pressure_level(n + 1)  !! [Pa] (nlay+1)
+    integer, intent(in) :: draws                       !! draws [1]
+    real(wp), intent(in) :: absorbed(lanes, n)         !! absorbed less emitted [W m-2] (lane, nlay)
+    real(real64), intent(out) :: heating_rate(n)       !! [K day-1] (nlay)
+    integer :: k
+
+    do k = 1, n
+      heating_rate(k) = rate*sum(absorbed(:, k))/(draws*(pressure_level(k + 1) - pressure_level(k)))
+    end do
+  end subroutine heat_by_sums
 
   !> Whether the column has clouds, and if so how they overlap; no clouds cost nothing and change no bit.
   subroutine prepare_clouds(n, input, workspace, clouds, draws)
@@ -269,7 +297,9 @@ contains
         w%has_cloud = w%downwards%cloudy
       end select
       if (any(w%has_cloud)) then
+        ! As many levels as the workspace has draws, which may be more than these: what is absorbed begins behind.
         w%cloud_room(w%all_up:w%all_down + lanes*draws*(n + 1) - 1) = 0
+        w%cloud_room(w%all_absorbed:w%all_absorbed + lanes*n - 1) = 0
       else
         clouds = no_clouds
         draws = 1

@@ -4,7 +4,8 @@
 !> the band's flux weight, so that a flux is their plain sum; that sum is kept by vector lane until all bands
 !> are done. No checks here: the front door has made them.
 module radml_rrtmg_longwave_transfer
-  use radml_rrtmg_kinds, only: wp
+  use radml_rrtmg_absorptance, only: c => absorptance_coefficient, degree, doublings, part, thick
+  use radml_rrtmg_kinds, only: sums_heating, wp
   use radml_rrtmg_longwave_tables, only: lanes, longwave_tables, n_lookup, pade
   implicit none
   private
@@ -13,15 +14,6 @@ module radml_rrtmg_longwave_transfer
 
   !> Below this optical depth the original's series, tau - tau**2/2 and tau/6, replace differences of nearly equal numbers.
   real(wp), parameter :: thin = 0.06_wp
-  !> Beyond this optical depth transmittance is below 1e-20, the original's floor.
-  real(wp), parameter :: thick = 46.0_wp
-
-  ! exp(-x) = exp(-x/128)**128: seven squarings and a Taylor series about the middle of the range, good to 2e-12; no integer
-  ! arithmetic, so that any compiler makes vector code of it.
-  real(wp), parameter :: middle = 0.5_wp*thick/128
-  real(wp), parameter :: c0 = exp(-middle)
-  real(wp), parameter :: c1 = -c0, c2 = c0/2, c3 = -c0/6, c4 = c0/24, c5 = -c0/120, c6 = c0/720, c7 = -c0/5040, &
-                         c8 = c0/40320, c9 = -c0/362880
 
 contains
 
@@ -30,20 +22,23 @@ contains
     real(wp), intent(in) :: depth(lanes)          !! optical depth along the path [1] (lane)
     real(wp), intent(out) :: absorptivity(lanes)  !! [1] (lane)
     real(wp), intent(out) :: towards(lanes)       !! weight of the level in the source [1] (lane)
-    real(wp) :: x, y, e, a, xs, weight
+    real(wp) :: x, y, a, xs, weight
     integer :: g, i
 
-    !$omp simd private(x, y, e, a, xs, weight)
+    !$omp simd private(x, y, a, xs, weight, i)
     do g = 1, lanes
       x = depth(g)
       xs = max(x, thin)
-      y = min(xs, thick)*(1.0_wp/128) - middle
-      e = c0 + y*(c1 + y*(c2 + y*(c3 + y*(c4 + y*(c5 + y*(c6 + y*(c7 + y*(c8 + y*c9))))))))
-      do i = 1, 7
-        e = e*e
+      y = min(xs, thick)*part
+      a = c(degree)
+      do i = degree - 1, 0, -1
+        a = a*y + c(i)
       end do
-      a = 1 - e
-      weight = 1 - 2*(a - xs*e)/(xs*a)
+      a = a*y
+      do i = 1, doublings
+        a = a*(2 - a)
+      end do
+      weight = 1 - 2*(a - xs*(1 - a))/(xs*a)
       absorptivity(g) = merge(x - 0.5_wp*x*x, a, x < thin)
       towards(g) = merge(x*(1.0_wp/6), weight, x < thin)
     end do
@@ -51,7 +46,7 @@ contains
 
   !> Downward through all layers of a band, with exact exponentials.
   pure subroutine down_through_band(n, chunks, secant, depth, fraction, planck_layer, planck_level, absorptivity, emission_up, &
-                                    radiance, down)
+                                    radiance, down, absorbed)
     integer, intent(in) :: n                                !! layers [1]
     integer, intent(in) :: chunks                           !! chunks of g-points of the band [1]
     real(wp), intent(in) :: secant                          !! secant of the diffusivity angle [1]
@@ -64,38 +59,41 @@ contains
     real(wp), intent(inout) :: emission_up(lanes, chunks, n) !! their black-body emission upwards [W m-2] (g-point, nlay)
     real(wp), intent(inout) :: radiance(lanes, chunks)      !! downward radiance at the surface [W m-2] (g-point)
     real(wp), intent(inout) :: down(lanes, n + 1)           !! downward flux so far, by lane [W m-2] (lane, nlay+1)
-    real(wp) :: x, y, e, a, xs, towards, source, r(lanes)
-    integer :: c, g, k
+    real(wp), intent(inout) :: absorbed(lanes, n)           !! what layers absorbed so far, less what they emitted, where
+                                                            !! `sums_heating`, by lane [W m-2] (lane, nlay)
+    real(wp) :: x, y, a, xs, towards, source, change, r(lanes)
+    integer :: b, g, i, k
 
-    do c = 1, chunks
+    do b = 1, chunks
       r = 0
       do k = 1, n
-        !$omp simd private(x, y, e, a, xs, towards, source)
+        !$omp simd private(x, y, a, xs, towards, source, change, i)
         do g = 1, lanes
-          x = secant*max(depth(g, c, k), 0.0_wp)
+          x = secant*max(depth(g, b, k), 0.0_wp)
           xs = max(x, thin)
-          y = min(xs, thick)*(1.0_wp/128) - middle
-          e = c0 + y*(c1 + y*(c2 + y*(c3 + y*(c4 + y*(c5 + y*(c6 + y*(c7 + y*(c8 + y*c9))))))))
-          e = e*e
-          e = e*e
-          e = e*e
-          e = e*e
-          e = e*e
-          e = e*e
-          e = e*e
-          a = 1 - e
-          towards = 1 - 2*(a - xs*e)/(xs*a)
+          y = min(xs, thick)*part
+          a = c(degree)
+          do i = degree - 1, 0, -1
+            a = a*y + c(i)
+          end do
+          a = a*y
+          do i = 1, doublings
+            a = a*(2 - a)
+          end do
+          towards = 1 - 2*(a - xs*(1 - a))/(xs*a)
           a = merge(x - 0.5_wp*x*x, a, x < thin)
           towards = merge(x*(1.0_wp/6), towards, x < thin)
           source = planck_layer(k) + towards*(planck_level(k + 1) - planck_layer(k))
-          depth(g, c, k) = source
-          absorptivity(g, c, k) = a
-          emission_up(g, c, k) = fraction(g, c, k)*(planck_layer(k) + towards*(planck_level(k) - planck_layer(k)))
-          r(g) = r(g) + (fraction(g, c, k)*source - r(g))*a
+          depth(g, b, k) = source
+          absorptivity(g, b, k) = a
+          emission_up(g, b, k) = fraction(g, b, k)*(planck_layer(k) + towards*(planck_level(k) - planck_layer(k)))
+          change = (fraction(g, b, k)*source - r(g))*a
+          r(g) = r(g) + change
           down(g, k + 1) = down(g, k + 1) + r(g)
+          if (sums_heating) absorbed(g, k) = absorbed(g, k) - change
         end do
       end do
-      radiance(:, c) = r
+      radiance(:, b) = r
     end do
   end subroutine down_through_band
 
@@ -141,24 +139,27 @@ contains
   end subroutine down_through_band_original
 
   !> Upward from the surface through all layers of a band that `down_through_band` has passed.
-  pure subroutine up_through_band(n, chunks, absorptivity, emission_up, radiance, up)
+  pure subroutine up_through_band(n, chunks, absorptivity, emission_up, radiance, up, absorbed)
     integer, intent(in) :: n                                !! layers [1]
     integer, intent(in) :: chunks                           !! chunks of g-points of the band [1]
     real(wp), intent(in) :: absorptivity(lanes, chunks, n)  !! absorptivity of layers [1] (g-point, nlay)
     real(wp), intent(in) :: emission_up(lanes, chunks, n)   !! their black-body emission upwards [W m-2] (g-point, nlay)
     real(wp), intent(in) :: radiance(lanes, chunks)         !! upward radiance at the surface [W m-2] (g-point)
     real(wp), intent(inout) :: up(lanes, n + 1)             !! upward flux so far, by lane [W m-2] (lane, nlay+1)
-    real(wp) :: r(lanes)
+    real(wp), intent(inout) :: absorbed(lanes, n)           !! as in `down_through_band` [W m-2] (lane, nlay)
+    real(wp) :: change, r(lanes)
     integer :: c, g, k
 
     do c = 1, chunks
       r = radiance(:, c)
       up(:, n + 1) = up(:, n + 1) + r
       do k = n, 1, -1
-        !$omp simd
+        !$omp simd private(change)
         do g = 1, lanes
-          r(g) = r(g) + (emission_up(g, c, k) - r(g))*absorptivity(g, c, k)
+          change = (emission_up(g, c, k) - r(g))*absorptivity(g, c, k)
+          r(g) = r(g) + change
           up(g, k) = up(g, k) + r(g)
+          if (sums_heating) absorbed(g, k) = absorbed(g, k) - change
         end do
       end do
     end do
