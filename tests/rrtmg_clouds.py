@@ -105,13 +105,16 @@ def ours(c: Columns, folder: Path, mode: str = "fluxes", clear: bool = False, **
 
 
 def optics(c: Columns, folder: Path, ice: int) -> Columns:
-    """Longwave absorption optical depth; shortwave extinction, single-scattering albedo, asymmetry: (column, layer, band)."""
+    """Longwave absorption depth; shortwave depths of absorption, scattering, scattering times asymmetry, and extinction.
+
+    Each (column, layer, band); the last is that before delta scaling.
+    """
     run = drive("optics", c, folder, ice=ice, tables=CLOUD_TABLES)
     assert run.returncode == 0, run.stderr
     count, layers = c["pressure_layer"].shape
-    values = np.fromfile(folder / "cloudy.bin").reshape(count, layers * (16 + 3 * 14))
-    parts = np.split(values, layers * np.array([16, 30, 44]), axis=1)
-    names = ("absorption", "extinction", "single_scattering_albedo", "asymmetry")
+    values = np.fromfile(folder / "cloudy.bin").reshape(count, layers * (16 + 4 * 14))
+    parts = np.split(values, layers * np.array([16, 30, 44, 58]), axis=1)
+    names = ("longwave_absorption", "absorption", "scattering", "forward", "unscaled")
     return {name: part.reshape(count, layers, -1) for name, part in zip(names, parts, strict=True)}
 
 

@@ -60,6 +60,18 @@ def state(c: Columns) -> list[np.ndarray]:
     return arrays + [surface_up(c.get(gas, zero)) for gas in GASES]
 
 
+def cloud_state(c: Columns, ice: int) -> list[np.ndarray]:
+    """Cloud fraction, paths of ice and water in g m-2, sizes of crystals and droplets in um, from the surface up."""
+    size_of_radius = 8 / (3 * np.sqrt(3)) if ice == 3 else 1.0
+    has_liquid = (c["cloud_liquid_path"] > 0) & (c["cloud_fraction"] > 0)
+    has_ice = (c["cloud_ice_path"] > 0) & (c["cloud_fraction"] > 0)
+    # Radii are looked at wherever there is cloud, so give good ones where there is no water.
+    droplets = surface_up(np.where(has_liquid, c["liquid_radius"] * 1e6, 10.0))
+    crystals = surface_up(np.where(has_ice, c["ice_radius"] * 1e6 * size_of_radius, 50.0))
+    paths = [surface_up(c["cloud_ice_path"] * 1e3), surface_up(c["cloud_liquid_path"] * 1e3)]
+    return [surface_up(c["cloud_fraction"]), *paths, crystals, droplets]
+
+
 def fluxes(lib: ctypes.CDLL, c: Columns) -> Columns:
     columns, layers = c["pressure_layer"].shape
     # The wrapper declares emissivity with the layers' extent and uses 16 bands of it.
@@ -92,14 +104,7 @@ def cloudy_fluxes(lib: ctypes.CDLL, c: Columns) -> Columns:
     emissivity[:, :16] = c.get("band_emissivity", np.repeat(c["surface_emissivity"][:, None], 16, axis=1))
     aerosol = np.zeros((columns, layers, 16))
     aerosol = np.asfortranarray(c.get("aerosol_optical_depth", aerosol)[:, ::-1])
-    size_of_radius = 8 / (3 * np.sqrt(3)) if ice == 3 else 1.0
-    has_liquid = (c["cloud_liquid_path"] > 0) & (c["cloud_fraction"] > 0)
-    has_ice = (c["cloud_ice_path"] > 0) & (c["cloud_fraction"] > 0)
-    # Radii are looked at wherever there is cloud, so give good ones where there is no water.
-    droplets = surface_up(np.where(has_liquid, c["liquid_radius"] * 1e6, 10.0))
-    crystals = surface_up(np.where(has_ice, c["ice_radius"] * 1e6 * size_of_radius, 50.0))
-    fraction = surface_up(c["cloud_fraction"])
-    water, frozen = surface_up(c["cloud_liquid_path"] * 1e3), surface_up(c["cloud_ice_path"] * 1e3)
+    fraction, frozen, water, crystals, droplets = cloud_state(c, ice)
     depth = np.zeros((16, columns, layers), order="F")
     results = [np.zeros((columns, layers + extra), order="F") for extra in (1, 1, 0, 1, 1, 0, 1, 1)]
     air = state(c)
@@ -245,7 +250,7 @@ def shortwave_optics(c: Columns) -> Columns:
     ice = int(c["ice_option"])
     size_of_radius = 8 / (3 * np.sqrt(3)) if ice == 3 else 1.0
     count, layers = c["cloud_fraction"].shape
-    found: dict[str, list[np.ndarray]] = {"extinction": [], "single_scattering_albedo": [], "asymmetry": []}
+    found: dict[str, list[np.ndarray]] = {"unscaled": [], "extinction": [], "single_scattering_albedo": [], "asymmetry": []}
     for i in range(count):
         water, frozen = c["cloud_liquid_path"][i] * 1e3, c["cloud_ice_path"][i] * 1e3
         droplets = np.where(water > 0, c["liquid_radius"][i] * 1e6, 10.0)
@@ -257,7 +262,7 @@ def shortwave_optics(c: Columns) -> Columns:
             *map(descriptor, given), *map(descriptor, (frozen, water, crystals, droplets)), descriptor(unscaled),
             *map(descriptor, results),
         )  # fmt: skip
-        for name, values in zip(found, results, strict=True):
+        for name, values in zip(found, (unscaled, *results), strict=True):
             found[name].append(values[:, 15:])
     return {name: np.array(values) for name, values in found.items()}
 

@@ -2,10 +2,11 @@
 
 Run as a program in a child process, for a Fortran STOP in the wheel ends Python with exit code 0:
 
-    python tests/rrtmg_shortwave_oracle.py fluxes|depths|time columns.npz results.npz
+    python tests/rrtmg_shortwave_oracle.py fluxes|clouds|depths|time columns.npz results.npz
 
-Columns and results are those of `columns()` in `test_rrtmg_shortwave.py`: layers from the top down, Pa, mol mol-1. Clear sky;
-aerosol by band if `aerosol_optical_depth`, `aerosol_single_scattering_albedo` and `aerosol_asymmetry` are there.
+Columns and results are those of `columns()` in `test_rrtmg_shortwave.py`: layers from the top down, Pa, mol mol-1. Clear sky,
+or McICA's where `permuteseeds` are there; aerosol by band if `aerosol_optical_depth`, `aerosol_single_scattering_albedo` and
+`aerosol_asymmetry` are there.
 """
 
 from __future__ import annotations
@@ -17,9 +18,20 @@ import time
 from pathlib import Path
 
 import numpy as np
-from rrtmg_oracle import CONSTANTS, DRY_AIR_MASS, WATER_MASS, Columns, available, descriptor, number, pointer, surface_up
+from rrtmg_oracle import (
+    CONSTANTS,
+    DRY_AIR_MASS,
+    WATER_MASS,
+    Columns,
+    available,
+    cloud_state,
+    descriptor,
+    number,
+    pointer,
+    surface_up,
+)
 
-__all__ = ["available", "depths_of_column", "fluxes", "library"]
+__all__ = ["available", "cloudy_fluxes", "depths_of_column", "fluxes", "library"]
 
 GASES = ("h2o", "o3", "co2", "ch4", "n2o", "o2")
 ALBEDOS = ("visible_albedo_direct", "visible_albedo_diffuse", "near_infrared_albedo_direct", "near_infrared_albedo_diffuse")
@@ -43,8 +55,8 @@ def by_band(c: Columns, name: str, absent: float) -> np.ndarray:
     return np.asfortranarray(values[:, ::-1])
 
 
-def fluxes(lib: ctypes.CDLL, c: Columns) -> Columns:
-    """Fluxes and heating rates; the columns share one solar irradiance, as the original takes a single one."""
+def front(c: Columns, overlap: int) -> list[ctypes.c_void_p]:
+    """Arguments that both solvers begin with; the columns share one solar irradiance, as the original takes a single one."""
     columns, layers = c["pressure_layer"].shape
     irradiance = float(c["solar_irradiance"][0])
     assert (c["solar_irradiance"] == irradiance).all()
@@ -53,9 +65,14 @@ def fluxes(lib: ctypes.CDLL, c: Columns) -> Columns:
     state += [np.array(c["temperature_level"][:, -1])]
     state += [surface_up(c.get(gas, np.zeros_like(c["h2o"]))) for gas in GASES]
     state += [np.array(c[name]) for name in (*ALBEDOS, "cos_zenith")]
-    layer_zero = np.zeros((columns, layers), order="F")
-    radius = np.full((columns, layers), 20.0, order="F")
-    zero, one = (np.full((BANDS, columns, layers), value, order="F") for value in (0.0, 1.0))
+    aerosol_kind = EXTERNAL_AEROSOL if "aerosol_optical_depth" in c else 0
+    arguments = [number(columns), number(layers), number(overlap), number(aerosol_kind), *map(pointer, state)]
+    return [*arguments, number(1.0), number(0), number(irradiance), number(SOLAR_CYCLE_MEAN)]
+
+
+def back(c: Columns) -> tuple[list[ctypes.c_void_p], list[np.ndarray]]:
+    """Arguments that both solvers end with, and the arrays of results among them."""
+    columns, layers = c["pressure_layer"].shape
     aerosol = [
         by_band(c, "aerosol_optical_depth", 0.0),
         by_band(c, "aerosol_single_scattering_albedo", 1.0),
@@ -63,17 +80,59 @@ def fluxes(lib: ctypes.CDLL, c: Columns) -> Columns:
         np.zeros((columns, layers, 6), order="F"),
     ]
     results = [np.zeros((columns, layers + extra), order="F") for extra in (1, 1, 0, 1, 1, 0)]
-    aerosol_kind = EXTERNAL_AEROSOL if "aerosol_optical_depth" in c else 0
-    arguments = [number(columns), number(layers), number(0), number(aerosol_kind), *map(pointer, state)]
-    arguments += [number(1.0), number(0), number(irradiance), number(SOLAR_CYCLE_MEAN), number(2), number(2), number(1)]
-    arguments += [pointer(layer_zero), *map(pointer, (zero, one, zero, zero))]
-    arguments += [pointer(layer_zero), pointer(layer_zero), pointer(radius), pointer(radius), *map(pointer, aerosol)]
     variability = [pointer(np.ones(16)), pointer(np.ones(2)), number(0.0)]
+    return [*map(pointer, aerosol), *map(pointer, results), *variability], results
+
+
+def fluxes(lib: ctypes.CDLL, c: Columns) -> Columns:
+    """Clear-sky fluxes and heating rates."""
+    columns, layers = c["pressure_layer"].shape
+    layer_zero = np.zeros((columns, layers), order="F")
+    radius = np.full((columns, layers), 20.0, order="F")
+    zero, one = (np.full((BANDS, columns, layers), value, order="F") for value in (0.0, 1.0))
+    arguments = [*front(c, 0), number(2), number(2), number(1), pointer(layer_zero), *map(pointer, (zero, one, zero, zero))]
+    arguments += [pointer(layer_zero), pointer(layer_zero), pointer(radius), pointer(radius)]
+    last, results = back(c)
     start = time.perf_counter()
-    lib.rrtmg_sw_nomcica_wrapper(*arguments, *map(pointer, results), *variability)
+    lib.rrtmg_sw_nomcica_wrapper(*arguments, *last)
     seconds = time.perf_counter() - start
     up, down, heating = (surface_up(array) for array in results[3:6])
     return {"up": up, "down": down, "heating_rate": heating, "seconds": np.array(seconds)}
+
+
+def cloudy_fluxes(lib: ctypes.CDLL, c: Columns) -> Columns:
+    """All-sky fluxes by McICA, one result for each permuteseed, and the subcolumns of the last one, (column, layer, g-point).
+
+    Clouds are those of the column file; `ice_option` and `overlap_option` are RRTMG's iceflgsw and icld.
+    """
+    columns, layers = c["pressure_layer"].shape
+    ice, overlap = int(c["ice_option"]), int(c["overlap_option"])
+    inside = cloud_state(c, ice)  # fraction, ice, water, crystals, droplets
+    pressure = surface_up(c["pressure_layer"] / 100)
+    given = [np.full((BANDS, columns, layers), value, order="F") for value in (0.0, 1.0, 0.0, 0.0)]
+    cloud, ice_of, water_of, *optics_of = (np.zeros((POINTS, columns, layers), order="F") for _ in range(7))
+    radii = [np.zeros((columns, layers), order="F") for _ in range(2)]
+    last, results = back(c)
+    first = front(c, overlap)
+    names = ("up", "down", "heating_rate", "up_clear", "down_clear", "heating_rate_clear")
+    draws: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    seconds = []
+    for seed in c["permuteseeds"]:
+        start = time.perf_counter()
+        lib.mcica_subcol_sw_wrapper(
+            number(1), number(columns), number(layers), number(overlap), number(int(seed)), number(1), pointer(pressure),
+            *map(pointer, inside), *map(pointer, given), pointer(cloud), pointer(ice_of), pointer(water_of),
+            *map(pointer, radii), *map(pointer, optics_of),
+        )  # fmt: skip
+        lib.rrtmg_sw_mcica_wrapper(
+            *first, number(2), number(ice), number(1), pointer(cloud), *map(pointer, optics_of), pointer(ice_of),
+            pointer(water_of), *map(pointer, radii), *last,
+        )  # fmt: skip
+        seconds.append(time.perf_counter() - start)
+        for name, values in zip(names, results, strict=True):
+            draws[name].append(surface_up(values))
+    found = {name: np.array(values) for name, values in draws.items()}
+    return found | {"subcolumns": cloud[:, :, ::-1].transpose(1, 2, 0).copy(), "seconds": np.array(min(seconds))}
 
 
 def depths_of_column(lib: ctypes.CDLL, c: Columns, column: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -118,12 +177,15 @@ def main() -> None:
     with np.load(path) as file:
         columns = dict(file)
     lib = library()
-    results = fluxes(lib, columns)
-    if mode == "depths":
+    results = fluxes(lib, columns)  # also sets module variables that the stages want
+    if mode == "clouds":
+        results = cloudy_fluxes(lib, columns)
+    elif mode == "depths":
         parts = [depths_of_column(lib, columns, i) for i in range(columns["pressure_layer"].shape[0])]
         results = {name: np.array([part[i] for part in parts]) for i, name in enumerate(("depth", "rayleigh", "source"))}
     elif mode == "time":
-        results["seconds"] = np.array(min(float(fluxes(lib, columns)["seconds"]) for _ in range(5)))
+        solve = cloudy_fluxes if "permuteseeds" in columns else fluxes
+        results["seconds"] = np.array(min(float(solve(lib, columns)["seconds"]) for _ in range(5)))
     np.savez(target, **results)
 
 

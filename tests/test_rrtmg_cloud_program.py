@@ -63,20 +63,16 @@ def test_the_file_says_what_was_done(tmp_path: Path) -> None:
     run(tmp_path, "drawn", "--draws", "3", "--seed", "5", "--overlap", "random")
     run(tmp_path, "analytic", "--overlap", "analytic", "--ice-optics", "streamer")
     with netCDF4.Dataset(tmp_path / "drawn.nc") as file:
-        assert (
-            file.comment
-            == "clouds: McICA, random overlap, mean of 3 draws from seed 5; ice optics of Fu; the shortwave is of clear sky"
-        )
-        assert file["lw_up"].standard_name == "upwelling_longwave_flux_in_air"
-        assert file["lw_up_clear"].standard_name == "upwelling_longwave_flux_in_air_assuming_clear_sky"
-        assert file["lw_down_clear"].dimensions == ("column", "level")
-    # Clouds are the longwave's alone so far.
-    with netCDF4.Dataset(tmp_path / "drawn.nc") as file:
-        assert file["sw_up"].standard_name == "upwelling_shortwave_flux_in_air_assuming_clear_sky"
+        assert file.comment == "clouds: McICA, random overlap, mean of 3 draws from seed 5; ice optics of Fu"
+        for prefix, spectrum in (("lw", "longwave"), ("sw", "shortwave")):
+            assert file[f"{prefix}_up"].standard_name == f"upwelling_{spectrum}_flux_in_air"
+            assert file[f"{prefix}_up_clear"].standard_name == f"upwelling_{spectrum}_flux_in_air_assuming_clear_sky"
+            assert file[f"{prefix}_down_clear"].dimensions == ("column", "level")
+        assert file["sw_surface_visible_direct"].dimensions == ("column",)
     with netCDF4.Dataset(tmp_path / "analytic.nc") as file:
-        assert (
-            file.comment
-            == "clouds: maximum-random overlap, analytic solver; ice optics of Streamer; the shortwave is of clear sky"
+        assert file.comment == (
+            "clouds: maximum-random overlap, in the longwave by the analytic solver, in the shortwave by McICA, "
+            "mean of 1 draws from the columns' own values; ice optics of Streamer"
         )
 
 

@@ -321,11 +321,13 @@ def test_shortwave_cloud_optics_are_the_originals(tmp_path: Path, ice: int) -> N
         theirs = dict(file)
     water = (c["cloud_fraction"] > 0) & (c["cloud_liquid_path"] + c["cloud_ice_path"] > 0)
     assert water.sum() > 100
-    for name in ("extinction", "single_scattering_albedo", "asymmetry"):
-        assert np.allclose(mine[name][water], theirs[name][water], rtol=1e-9, atol=0), name
-    dry = ~water
-    assert not mine["extinction"][dry].any()
-    assert (mine["single_scattering_albedo"][dry] == 1).all()
+    absorption, scattering, forward = (mine[name][water] for name in ("absorption", "scattering", "forward"))
+    assert np.allclose(absorption + scattering, theirs["extinction"][water], rtol=1e-9, atol=0)
+    assert np.allclose(scattering / (absorption + scattering), theirs["single_scattering_albedo"][water], rtol=1e-9, atol=0)
+    assert np.allclose(forward / scattering, theirs["asymmetry"][water], rtol=1e-9, atol=0)
+    assert np.allclose(mine["unscaled"][water], theirs["unscaled"][water], rtol=1e-9, atol=0)
+    for name in ("absorption", "scattering", "forward", "unscaled"):
+        assert not mine[name][~water].any()
 
 
 def test_both_ice_options_mean_the_same_radius() -> None:

@@ -16,12 +16,18 @@ from ftorch_bridge.columns import generate_columns
 from host_projects import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rrtmg_drivers import Columns, run_driver, write_columns
+from rrtmg_drivers import Columns, run_driver
 from rrtmg_shortwave_oracle import ALBEDOS, BANDS, POINTS
 
 TABLES = ROOT / "data" / "rrtmg_shortwave.nc"
 LAYER_ARRAYS = ("pressure_layer", "temperature_layer", "h2o", "o3", "co2", "ch4", "o2")
 ARRAYS = ("pressure_level", *LAYER_ARRAYS, "cos_zenith", "solar_irradiance", *ALBEDOS)
+SURFACE = (
+    "surface_visible_direct",
+    "surface_visible_diffuse",
+    "surface_near_infrared_direct",
+    "surface_near_infrared_diffuse",
+)
 AEROSOL = ("aerosol_optical_depth", "aerosol_single_scattering_albedo", "aerosol_asymmetry")
 
 needs_oracle = pytest.mark.skipif(
@@ -45,16 +51,26 @@ def columns(count: int, layers: int, seed: int, aerosol: bool = False) -> Column
     return result
 
 
-def write(path: Path, c: Columns) -> None:
-    write_columns(path, c, ARRAYS, AEROSOL)
+def write(path: Path, c: Columns, overlap: int = 1, ice: int = 2, draws: int = 1, clear: bool = False) -> None:
+    given = 2 if "subcolumns" in c else int("cloud_fraction" in c)
+    arrays = list(ARRAYS)
+    if given:
+        arrays += ["cloud_liquid_path", "liquid_radius", "cloud_ice_path", "ice_radius"]
+        arrays += ["subcolumns" if given == 2 else "cloud_fraction"]
+    arrays += [name for name in ("seed", *AEROSOL) if name in c]
+    with path.open("wb") as file:
+        header = [*c["pressure_layer"].shape, given, overlap, ice, draws, "seed" in c, AEROSOL[0] in c, clear]
+        np.array(header, dtype=np.int32).tofile(file)
+        for name in arrays:
+            np.asarray(c[name], dtype=np.int64 if name == "seed" else np.float64).ravel(order="F").tofile(file)
 
 
 def drive(mode: str, source: Path, target: Path, tables: Path = TABLES, *more: str) -> subprocess.CompletedProcess[str]:
     return run_driver("rrtmg_shortwave_driver", mode, tables, source, target, *more)
 
 
-def ours(c: Columns, folder: Path, mode: str = "fluxes") -> Columns:
-    write(folder / "columns.bin", c)
+def ours(c: Columns, folder: Path, mode: str = "fluxes", clear: bool = False, **options: int) -> Columns:
+    write(folder / "columns.bin", c, clear=clear, **options)
     run = drive(mode, folder / "columns.bin", folder / "results.bin")
     assert run.returncode == 0, run.stderr
     values = np.fromfile(folder / "results.bin")
@@ -67,10 +83,12 @@ def ours(c: Columns, folder: Path, mode: str = "fluxes") -> Columns:
             "rayleigh": rayleigh.reshape(count, layers, POINTS).transpose(0, 2, 1),
             "source": source,
         }
-    levels = count * (layers + 1)
-    parts = np.split(values, [levels, 2 * levels, 3 * levels])
-    names = ("up", "down", "direct", "heating_rate")
-    return {name: part.reshape(count, -1, order="F") for name, part in zip(names, parts, strict=True)}
+    sizes = dict.fromkeys(("up", "down", "direct"), layers + 1) | {"heating_rate": layers}
+    sizes |= dict.fromkeys(("up_noise", "down_noise"), layers + 1) | dict.fromkeys(SURFACE, 1)
+    if clear:
+        sizes |= dict.fromkeys(("up_clear", "down_clear", "direct_clear"), layers + 1)
+    parts = np.split(values, count * np.cumsum(list(sizes.values()))[:-1])
+    return {name: part.reshape(count, -1, order="F") for name, part in zip(sizes, parts, strict=True)}
 
 
 def oracle(c: Columns, folder: Path, mode: str = "fluxes") -> Columns:
@@ -103,8 +121,11 @@ GPOINTS_OF_BANDS = (6, 12, 8, 8, 10, 10, 2, 10, 8, 6, 6, 8, 6, 12)
 VISIBLE_BANDS = slice(9, 13)
 
 
-def reference_fluxes(c: Columns, optics: Columns) -> Columns:
-    """Two-stream layers and their adding from the top down as textbooks have it, in extended precision, without shortcuts."""
+def reference_fluxes(c: Columns, optics: Columns, clouds: Columns | None = None) -> Columns:
+    """Two-stream layers and their adding from the top down as textbooks have it, in extended precision, without shortcuts.
+
+    `clouds` are depths inside them, by band, which come delta-scaled; `subcolumns` of the columns say which g-points see them.
+    """
     count, layers = c["pressure_layer"].shape
     visible = np.zeros(BANDS, dtype=bool)
     visible[VISIBLE_BANDS] = True
@@ -122,6 +143,13 @@ def reference_fluxes(c: Columns, optics: Columns) -> Columns:
     total = absorption + scattering
     w, g = scattering / total, forward / scattering
     tau, w, g = (1 - w * g**2) * total, w * (1 - g**2) / (1 - w * g**2), g / (1 + g)
+    if clouds is not None:
+        seen = c["subcolumns"].astype(np.longdouble)
+        cloud = {name: seen * np.repeat(values, GPOINTS_OF_BANDS, axis=2) for name, values in clouds.items()}
+        scattered, forward = w * tau + cloud["scattering"], g * w * tau + cloud["forward"]
+        tau = tau + cloud["absorption"] + cloud["scattering"]
+        w, g = scattered / tau, forward / scattered
+        total = total + cloud["unscaled"]
     gamma1, gamma2, gamma3 = (8 - w * (5 + 3 * g)) / 4, 3 * w * (1 - g) / 4, (2 - 3 * g * mu) / 4
     gamma4 = 1 - gamma3
     alpha1, alpha2 = gamma1 * gamma4 + gamma2 * gamma3, gamma1 * gamma3 + gamma2 * gamma4

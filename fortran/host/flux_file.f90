@@ -10,36 +10,54 @@ module flux_file
   !> What a file of results says where clouds of the columns took no part [text] ()
   character(len=*), parameter, public :: clear_sky_comment = 'clear sky: the clouds of the columns were left out'
 
-  !> What the shortwave adds.
-  type, public :: shortwave_fluxes
-    real(real64), allocatable :: up(:, :)            !! upward [W m-2] (ncol, nlay+1)
-    real(real64), allocatable :: down(:, :)          !! downward, direct and diffuse [W m-2] (ncol, nlay+1)
-    real(real64), allocatable :: direct(:, :)        !! the direct part [W m-2] (ncol, nlay+1)
-    real(real64), allocatable :: heating_rate(:, :)  !! [K day-1] (ncol, nlay)
-  end type shortwave_fluxes
+  !> Fluxes and heating rates of one spectrum; what was not asked for is not allocated.
+  type, public :: spectrum_fluxes
+    real(real64), allocatable, dimension(:, :) :: up, down              !! upward, downward [W m-2] (ncol, nlay+1)
+    real(real64), allocatable :: heating_rate(:, :)                     !! [K day-1] (ncol, nlay)
+    real(real64), allocatable, dimension(:, :) :: up_clear, down_clear  !! without clouds [W m-2] (ncol, nlay+1)
+    real(real64), allocatable, dimension(:, :) :: up_noise, down_noise  !! standard deviation of a draw [W m-2] (ncol, nlay+1)
+    real(real64), allocatable :: direct(:, :)                           !! direct part of `down` [W m-2] (ncol, nlay+1)
+    real(real64), allocatable, dimension(:) :: surface_visible_direct, surface_visible_diffuse             !! [W m-2] (ncol)
+    real(real64), allocatable, dimension(:) :: surface_near_infrared_direct, surface_near_infrared_diffuse !! [W m-2] (ncol)
+  contains
+    procedure :: create
+  end type spectrum_fluxes
 
 contains
 
-  !> Writes upward and downward fluxes and heating rates of columns, with the pressures they belong to.
-  subroutine write_fluxes(path, command, scheme, pressure_level, pressure_layer, up, down, heating_rate, clouds_left_out, &
-                          stat, errmsg, shortwave, clouds, up_clear, down_clear, up_noise, down_noise)
+  !> Room for the fluxes of all columns.
+  subroutine create(self, n_columns, n_layers, shortwave, clouds, noise)
+    class(spectrum_fluxes), intent(inout) :: self  !! fluxes [W m-2, K day-1] ()
+    integer, intent(in) :: n_columns               !! [1] ()
+    integer, intent(in) :: n_layers                !! [1] ()
+    logical, intent(in) :: shortwave               !! whether the sun's light has its parts [1] ()
+    logical, intent(in) :: clouds                  !! whether clear-sky fluxes are kept, too [1] ()
+    logical, intent(in) :: noise                   !! whether the noise of a draw is [1] ()
+
+    allocate (self%up(n_columns, n_layers + 1), self%heating_rate(n_columns, n_layers))
+    allocate (self%down, mold=self%up)
+    if (clouds) allocate (self%up_clear, self%down_clear, mold=self%up)
+    if (clouds .and. noise) allocate (self%up_noise, self%down_noise, mold=self%up)
+    if (.not. shortwave) return
+    allocate (self%direct, mold=self%up)
+    allocate (self%surface_visible_direct(n_columns), self%surface_visible_diffuse(n_columns), &
+              self%surface_near_infrared_direct(n_columns), self%surface_near_infrared_diffuse(n_columns))
+  end subroutine create
+
+  !> Writes fluxes and heating rates of columns, with the pressures they belong to.
+  subroutine write_fluxes(path, command, scheme, comment, pressure_level, pressure_layer, longwave, clouds_left_out, stat, &
+                          errmsg, shortwave)
     character(len=*), intent(in) :: path                               !! [text] ()
     character(len=*), intent(in) :: command                            !! when and how it was made [text] ()
     character(len=*), intent(in) :: scheme                             !! the radiation scheme, for the attribute `source` [text] ()
+    character(len=*), intent(in) :: comment                            !! how clouds were treated; empty: there were none [text] ()
     real(real64), intent(in) :: pressure_level(:, :)                   !! [Pa] (ncol, nlay+1)
     real(real64), intent(in) :: pressure_layer(:, :)                   !! [Pa] (ncol, nlay)
-    real(real64), intent(in) :: up(:, :)                               !! [W m-2] (ncol, nlay+1)
-    real(real64), intent(in) :: down(:, :)                             !! [W m-2] (ncol, nlay+1)
-    real(real64), intent(in) :: heating_rate(:, :)                     !! [K day-1] (ncol, nlay)
+    type(spectrum_fluxes), intent(in) :: longwave                      !! [W m-2, K day-1] ()
     logical, intent(in) :: clouds_left_out                             !! whether the columns had clouds that were not used [1] ()
     integer, intent(out), optional :: stat                             !! 0, or `status_cannot_write` [1] ()
     character(len=:), allocatable, intent(inout), optional :: errmsg   !! [text] ()
-    type(shortwave_fluxes), intent(in), optional :: shortwave          !! the same of sunlight [W m-2, K day-1] ()
-    character(len=*), intent(in), optional :: clouds                   !! how clouds were treated, if they were [text] ()
-    real(real64), intent(in), optional :: up_clear(:, :)               !! without clouds [W m-2] (ncol, nlay+1)
-    real(real64), intent(in), optional :: down_clear(:, :)             !! without clouds [W m-2] (ncol, nlay+1)
-    real(real64), intent(in), optional :: up_noise(:, :)               !! standard deviation of one draw [W m-2] (ncol, nlay+1)
-    real(real64), intent(in), optional :: down_noise(:, :)             !! standard deviation of one draw [W m-2] (ncol, nlay+1)
+    type(spectrum_fluxes), intent(in), optional :: shortwave           !! [W m-2, K day-1] ()
 
     type(netcdf_file) :: file
     integer :: code
@@ -50,46 +68,19 @@ contains
     call file%put_attribute('title', 'Radiative fluxes and heating rates, from the top of the atmosphere down')
     call file%put_attribute('source', scheme)
     call file%put_attribute('history', command)
-    if (clouds_left_out) call file%put_attribute('comment', clear_sky_comment)
-    if (present(clouds)) then
-      if (present(shortwave)) then
-        call file%put_attribute('comment', clouds//'; the shortwave is of clear sky')
-      else
-        call file%put_attribute('comment', clouds)
-      end if
-    end if
-    call file%define_dimension('column', size(heating_rate, 1))
-    call file%define_dimension('layer', size(heating_rate, 2))
-    call file%define_dimension('level', size(heating_rate, 2) + 1)
+    if (comment /= '') call file%put_attribute('comment', comment)
+    call file%define_dimension('column', size(longwave%heating_rate, 1))
+    call file%define_dimension('layer', size(longwave%heating_rate, 2))
+    call file%define_dimension('level', size(longwave%heating_rate, 2) + 1)
     call file%define_variable('pressure_level', 'column level', 'Pa', 'air_pressure')
     call file%define_variable('pressure_layer', 'column layer', 'Pa', 'air_pressure')
-    call define_fluxes(file, 'lw', clouds_left_out)
-    if (present(shortwave)) then
-      ! Clouds are the longwave's alone.
-      call define_fluxes(file, 'sw', clouds_left_out .or. present(clouds))
-      call file%define_variable('sw_direct', 'column level', 'W m-2', long_name='direct part of the downward shortwave flux')
-      call file%put_attribute('coordinates', 'pressure_level', 'sw_direct')
-    end if
-    if (present(up_clear)) call define('lw_up_clear', 'upwelling_longwave_flux_in_air_assuming_clear_sky')
-    if (present(down_clear)) call define('lw_down_clear', 'downwelling_longwave_flux_in_air_assuming_clear_sky')
-    if (present(up_noise)) call define('lw_up_noise', long_name='standard deviation of lw_up in one draw of subcolumns')
-    if (present(down_noise)) call define('lw_down_noise', long_name='standard deviation of lw_down in one draw of subcolumns')
+    call define(longwave, 'lw')
+    if (present(shortwave)) call define(shortwave, 'sw')
     call file%end_definitions()
     call file%write('pressure_level', pressure_level)
     call file%write('pressure_layer', pressure_layer)
-    call file%write('lw_up', up)
-    call file%write('lw_down', down)
-    call file%write('lw_heating_rate', heating_rate)
-    if (present(shortwave)) then
-      call file%write('sw_up', shortwave%up)
-      call file%write('sw_down', shortwave%down)
-      call file%write('sw_direct', shortwave%direct)
-      call file%write('sw_heating_rate', shortwave%heating_rate)
-    end if
-    if (present(up_clear)) call file%write('lw_up_clear', up_clear)
-    if (present(down_clear)) call file%write('lw_down_clear', down_clear)
-    if (present(up_noise)) call file%write('lw_up_noise', up_noise)
-    if (present(down_noise)) call file%write('lw_down_noise', down_noise)
+    call write_spectrum(longwave, 'lw')
+    if (present(shortwave)) call write_spectrum(shortwave, 'sw')
     call file%close()
     call file%report(code, message)
     if (present(stat)) stat = code
@@ -100,12 +91,66 @@ contains
 
   contains
 
-    subroutine define(name, standard_name, long_name)
+    !> What there is of one spectrum.
+    subroutine define(fluxes, prefix)
+      type(spectrum_fluxes), intent(in) :: fluxes
+      character(len=*), intent(in) :: prefix
+      character(len=:), allocatable :: spectrum
+      spectrum = 'longwave'
+      if (prefix == 'sw') spectrum = 'shortwave'
+      call define_fluxes(file, prefix, clouds_left_out)
+      if (allocated(fluxes%direct)) &
+        call define_levels(prefix//'_direct', long_name='direct part of the downward '//spectrum//' flux')
+      if (allocated(fluxes%up_clear)) then
+        call define_levels(prefix//'_up_clear', 'upwelling_'//spectrum//'_flux_in_air_assuming_clear_sky')
+        call define_levels(prefix//'_down_clear', 'downwelling_'//spectrum//'_flux_in_air_assuming_clear_sky')
+      end if
+      if (allocated(fluxes%up_noise)) then
+        call define_levels(prefix//'_up_noise', long_name='standard deviation of '//prefix//'_up in one draw of subcolumns')
+        call define_levels(prefix//'_down_noise', long_name='standard deviation of '//prefix//'_down in one draw of subcolumns')
+      end if
+      if (allocated(fluxes%surface_visible_direct)) then
+        call define_surface('visible_direct', 'direct downward flux at the surface below 625 nm')
+        call define_surface('visible_diffuse', 'diffuse downward flux at the surface below 625 nm')
+        call define_surface('near_infrared_direct', 'direct downward flux at the surface beyond 625 nm')
+        call define_surface('near_infrared_diffuse', 'diffuse downward flux at the surface beyond 625 nm')
+      end if
+    end subroutine define
+
+    subroutine define_levels(name, standard_name, long_name)
       character(len=*), intent(in) :: name
       character(len=*), intent(in), optional :: standard_name, long_name
       call file%define_variable(name, 'column level', 'W m-2', standard_name, long_name)
       call file%put_attribute('coordinates', 'pressure_level', name)
-    end subroutine define
+    end subroutine define_levels
+
+    subroutine define_surface(part, long_name)
+      character(len=*), intent(in) :: part, long_name
+      call file%define_variable('sw_surface_'//part, 'column', 'W m-2', long_name=long_name)
+    end subroutine define_surface
+
+    subroutine write_spectrum(fluxes, prefix)
+      type(spectrum_fluxes), intent(in) :: fluxes
+      character(len=*), intent(in) :: prefix
+      call file%write(prefix//'_up', fluxes%up)
+      call file%write(prefix//'_down', fluxes%down)
+      call file%write(prefix//'_heating_rate', fluxes%heating_rate)
+      if (allocated(fluxes%direct)) call file%write(prefix//'_direct', fluxes%direct)
+      if (allocated(fluxes%up_clear)) then
+        call file%write(prefix//'_up_clear', fluxes%up_clear)
+        call file%write(prefix//'_down_clear', fluxes%down_clear)
+      end if
+      if (allocated(fluxes%up_noise)) then
+        call file%write(prefix//'_up_noise', fluxes%up_noise)
+        call file%write(prefix//'_down_noise', fluxes%down_noise)
+      end if
+      if (allocated(fluxes%surface_visible_direct)) then
+        call file%write('sw_surface_visible_direct', fluxes%surface_visible_direct)
+        call file%write('sw_surface_visible_diffuse', fluxes%surface_visible_diffuse)
+        call file%write('sw_surface_near_infrared_direct', fluxes%surface_near_infrared_direct)
+        call file%write('sw_surface_near_infrared_diffuse', fluxes%surface_near_infrared_diffuse)
+      end if
+    end subroutine write_spectrum
 
   end subroutine write_fluxes
 

@@ -8,7 +8,7 @@ module radiation
   use radml_torch, only: torch_model, torch_in, torch_out
   use column_file, only: column_set
   use host_status, only: status_success, status_radiation_failed, fail, integer_text
-  use rrtmg_block, only: load_tables, rrtmg_clear_sky
+  use rrtmg_block, only: load_tables, longwave_fluxes
   implicit none
   private
 
@@ -132,7 +132,7 @@ contains
       integer, intent(in) :: first, last
       integer :: block_stat
       character(len=:), allocatable :: block_message
-      call rrtmg_clear_sky(self%longwave, columns, first, last, up(first:last, :), down(first:last, :), &
+      call longwave_fluxes(self%longwave, columns, first, last, up(first:last, :), down(first:last, :), &
                            heating_rate(first:last, :), block_stat, block_message)
       if (block_stat == 0) return
       !$omp critical (radiation_failure)

@@ -9,7 +9,7 @@ module radml_rrtmg_cloud_optics
   implicit none
   private
 
-  public :: longwave_cloud_depth, shortwave_cloud_optics, radius_range
+  public :: longwave_cloud_depth, shortwave_cloud_depths, radius_range
 
   integer, parameter, public :: n_longwave_bands = 16, n_shortwave_bands = 14
 
@@ -41,6 +41,14 @@ module radml_rrtmg_cloud_optics
     type(optics_table) :: delta_fraction              !! shortwave, delta transmission of Fu's crystals [1]
     logical :: loaded = .false.
   end type cloud_tables
+
+  !> Shortwave depths of a layer, summed over the kinds of particles.
+  type :: cloud_depths
+    real(real64), dimension(n_shortwave_bands) :: absorption = 0 !! [1] (band)
+    real(real64), dimension(n_shortwave_bands) :: scattering = 0 !! delta-scaled [1] (band)
+    real(real64), dimension(n_shortwave_bands) :: forward = 0    !! the latter times asymmetry [1] (band)
+    real(real64), dimension(n_shortwave_bands) :: unscaled = 0   !! of extinction, before scaling [1] (band)
+  end type cloud_depths
 
 contains
 
@@ -103,10 +111,10 @@ contains
     end do
   end subroutine longwave_cloud_depth
 
-  !> Shortwave properties inside the clouds of a column, delta-scaled: the forward peak is taken out of each kind of particle
-  !> before they are put together, as RRTMG does.
-  pure subroutine shortwave_cloud_optics(tables, ice, n, liquid_path, ice_path, liquid_radius, ice_radius, &
-                                         depth, scattering, asymmetry)
+  !> Shortwave depths inside the clouds of a column, delta-scaled: the forward peak is taken out of each kind of particle before
+  !> they are put together, as RRTMG does.
+  pure subroutine shortwave_cloud_depths(tables, ice, n, liquid_path, ice_path, liquid_radius, ice_radius, &
+                                         absorption, scattering, forward, unscaled)
     type(cloud_tables), intent(in) :: tables                  !! cloud optics
     integer, intent(in) :: ice                                !! `ice_fu` or `ice_streamer` [1]
     integer, intent(in) :: n                                  !! layers [1]
@@ -114,37 +122,32 @@ contains
     real(real64), intent(in) :: ice_path(n)                   !! ice inside the cloud [kg m-2] (nlay)
     real(real64), intent(in) :: liquid_radius(n)              !! effective radius [m] (nlay)
     real(real64), intent(in) :: ice_radius(n)                 !! effective radius [m] (nlay)
-    real(wp), intent(out) :: depth(n_shortwave_bands, n)      !! vertical extinction optical depth [1] (band, nlay)
-    real(wp), intent(out) :: scattering(n_shortwave_bands, n) !! single-scattering albedo, 1 without cloud [1] (band, nlay)
-    real(wp), intent(out) :: asymmetry(n_shortwave_bands, n)  !! asymmetry parameter, 0 without cloud [1] (band, nlay)
-    ! Sums over the kinds: extinction, scattering, and scattering times asymmetry.
-    real(real64), dimension(n_shortwave_bands) :: extinguished, scattered, forward
+    real(wp), intent(out) :: absorption(n_shortwave_bands, n) !! vertical depth of absorption [1] (band, nlay)
+    real(wp), intent(out) :: scattering(n_shortwave_bands, n) !! vertical depth of scattering [1] (band, nlay)
+    real(wp), intent(out) :: forward(n_shortwave_bands, n)    !! the latter times asymmetry [1] (band, nlay)
+    real(wp), intent(out) :: unscaled(n_shortwave_bands, n)   !! depth of extinction before scaling [1] (band, nlay)
+    type(cloud_depths) :: sums
     integer :: k
 
     do k = 1, n
-      extinguished = 0
-      scattered = 0
-      forward = 0
-      if (liquid_path(k) > 0) call add(tables, liquid, liquid_path(k), liquid_radius(k), extinguished, scattered, forward)
-      if (ice_path(k) > 0) call add(tables, ice, ice_path(k), ice_radius(k), extinguished, scattered, forward)
-      depth(:, k) = real(extinguished, wp)
-      scattering(:, k) = 1
-      asymmetry(:, k) = 0
-      where (extinguished > 0) scattering(:, k) = real(scattered/extinguished, wp)
-      where (scattered > 0) asymmetry(:, k) = real(forward/scattered, wp)
+      sums = cloud_depths()
+      if (liquid_path(k) > 0) call add(tables, liquid, liquid_path(k), liquid_radius(k), sums)
+      if (ice_path(k) > 0) call add(tables, ice, ice_path(k), ice_radius(k), sums)
+      absorption(:, k) = real(sums%absorption, wp)
+      scattering(:, k) = real(sums%scattering, wp)
+      forward(:, k) = real(sums%forward, wp)
+      unscaled(:, k) = real(sums%unscaled, wp)
     end do
-  end subroutine shortwave_cloud_optics
+  end subroutine shortwave_cloud_depths
 
-  !> Add one kind of particle to the shortwave properties of a layer.
-  pure subroutine add(tables, particles, path, radius, extinguished, scattered, forward)
+  !> Add one kind of particle to the shortwave depths of a layer.
+  pure subroutine add(tables, particles, path, radius, sums)
     type(cloud_tables), intent(in) :: tables   !! cloud optics
     integer, intent(in) :: particles           !! kind [1]
     real(real64), intent(in) :: path           !! water of that kind [kg m-2]
     real(real64), intent(in) :: radius         !! effective radius [m]
-    real(real64), dimension(n_shortwave_bands), intent(inout) :: extinguished !! extinction optical depth [1] (band)
-    real(real64), dimension(n_shortwave_bands), intent(inout) :: scattered    !! scattering optical depth [1] (band)
-    real(real64), dimension(n_shortwave_bands), intent(inout) :: forward      !! the same times asymmetry [1] (band)
-    real(real64), dimension(n_shortwave_bands) :: albedo, g, peak, scaled
+    type(cloud_depths), intent(inout) :: sums  !! depths so far
+    real(real64), dimension(n_shortwave_bands) :: albedo, g, peak, extinction, scattered
     real(real64) :: weight
     integer :: node
 
@@ -156,11 +159,12 @@ contains
     else
       peak = g*g
     end if
-    scaled = 1e3_real64*path*between(tables%extinction(particles), node, weight)
-    extinguished = extinguished + (1 - peak*albedo)*scaled
-    scaled = albedo*(1 - peak)*scaled
-    scattered = scattered + scaled
+    extinction = 1e3_real64*path*between(tables%extinction(particles), node, weight)
+    scattered = albedo*(1 - peak)*extinction
+    sums%unscaled = sums%unscaled + extinction
+    sums%absorption = sums%absorption + (1 - albedo)*extinction
+    sums%scattering = sums%scattering + scattered
     ! A peak that takes all there is leaves nothing to scatter sideways.
-    where (peak < 1) forward = forward + scaled*(g - peak)/(1 - peak)
+    where (peak < 1) sums%forward = sums%forward + scattered*(g - peak)/(1 - peak)
   end subroutine add
 end module radml_rrtmg_cloud_optics

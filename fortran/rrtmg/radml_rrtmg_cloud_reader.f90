@@ -6,11 +6,24 @@ module radml_rrtmg_cloud_reader
   implicit none
   private
 
-  public :: read_cloud_tables
+  public :: read_cloud_tables, read_cloud_tables_beside
 
   integer, parameter :: format_version = 1
 
 contains
+
+  !> Read `rrtmg_clouds.nc` in the folder of another file; without it `tables` is not marked as loaded, which is no failure.
+  subroutine read_cloud_tables_beside(path, tables, problem)
+    character(len=*), intent(in) :: path                  !! the other file
+    type(cloud_tables), intent(out) :: tables             !! tables read
+    character(len=:), allocatable, intent(out) :: problem !! what went wrong; not allocated on success
+    character(len=:), allocatable :: cloud_path
+    logical :: there
+
+    cloud_path = trim(path(:scan(path, "/", back=.true.)))//"rrtmg_clouds.nc"
+    inquire (file=cloud_path, exist=there)
+    if (there) call read_cloud_tables(cloud_path, tables, problem)
+  end subroutine read_cloud_tables_beside
 
   !> Read `path`. On failure `problem` is allocated and `tables` is not marked as loaded.
   subroutine read_cloud_tables(path, tables, problem)

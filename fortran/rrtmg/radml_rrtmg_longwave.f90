@@ -14,20 +14,20 @@
 !> With `stat` absent a failure stops the program with its message on standard error.
 module radml_rrtmg_longwave
   use, intrinsic :: iso_fortran_env, only: int64, real64
-  use radml_rrtmg_checks, only: input_checks, number, whole
-  use radml_rrtmg_cloud_optics, only: cloud_tables, ice_fu, ice_streamer, liquid, longwave_cloud_depth, radius_range
-  use radml_rrtmg_cloud_reader, only: read_cloud_tables
+  use radml_rrtmg_checks, only: input_checks, whole
+  use radml_rrtmg_cloud_optics, only: cloud_tables, longwave_cloud_depth
+  use radml_rrtmg_cloud_reader, only: read_cloud_tables_beside
+  use radml_rrtmg_clouds, only: by_subcolumns, cloud_arguments, given_subcolumns, no_clouds, rrtmg_ice_fu, rrtmg_ice_streamer, &
+                                rrtmg_overlap_analytic
   use radml_rrtmg_kinds, only: wp
   use radml_rrtmg_longwave_bands, only: n_bands, n_gpoints
-  use radml_rrtmg_longwave_column, only: by_overlap, by_subcolumns, column_input, column_result, column_workspace, &
-                                         given_subcolumns, no_clouds, optical_depths_of_column, solve_column
+  use radml_rrtmg_longwave_column, only: column_input, column_result, column_workspace, optical_depths_of_column, solve_column
   use radml_rrtmg_constants, only: rrtmg_avogadro, rrtmg_dry_air_mass, rrtmg_gravity, rrtmg_heat_capacity, &
                                    rrtmg_seconds_per_day, rrtmg_water_mass
   use radml_rrtmg_longwave_reader, only: read_longwave_tables
   use radml_rrtmg_longwave_tables, only: longwave_tables
   use radml_rrtmg_status
-  use radml_rrtmg_subcolumns, only: rrtmg_overlap_maximum, rrtmg_overlap_maximum_random, rrtmg_overlap_random, &
-                                    seed_of_column, seed_of_number
+  use radml_rrtmg_subcolumns, only: rrtmg_overlap_maximum, rrtmg_overlap_maximum_random, rrtmg_overlap_random, seed_of_column
   implicit none
   private
 
@@ -36,14 +36,9 @@ module radml_rrtmg_longwave
   public :: rrtmg_success, rrtmg_bad_tables, rrtmg_not_loaded, rrtmg_bad_shape, rrtmg_bad_value, rrtmg_bad_arguments
 
   !> How clouds overlap. The first three are McICA's; the last is the analytic solver, which draws nothing.
-  public :: rrtmg_overlap_maximum_random, rrtmg_overlap_random, rrtmg_overlap_maximum
-  integer, parameter, public :: rrtmg_overlap_analytic = 4 !! maximum-random, without subcolumns
+  public :: rrtmg_overlap_maximum_random, rrtmg_overlap_random, rrtmg_overlap_maximum, rrtmg_overlap_analytic
+  public :: rrtmg_ice_fu, rrtmg_ice_streamer
 
-  integer, parameter, public :: rrtmg_ice_fu = ice_fu             !! ice optics of Fu (1996) and Fu et al. (1998)
-  integer, parameter, public :: rrtmg_ice_streamer = ice_streamer !! ice optics of Streamer (Key 1996)
-
-  real(real64), parameter :: most_water = 1000 !! accepted water path inside a cloud [kg m-2]
-  real(real64), parameter :: slack = 1e-6_real64 !! part by which a radius may leave its range: rounding of single precision [1]
   real(real64), parameter :: coldest = 100, hottest = 400 ! accepted temperatures [K]; the tables hold for 160 to 340
 
   !> RRTMG longwave with its coefficient tables.
@@ -69,15 +64,11 @@ contains
     integer, optional, intent(out) :: stat                           !! `rrtmg_success` or `rrtmg_bad_tables` [1]
     character(len=:), allocatable, optional, intent(inout) :: errmsg !! what went wrong
     type(input_checks) :: checks
-    character(len=:), allocatable :: problem, cloud_path
-    logical :: there
+    character(len=:), allocatable :: problem
 
     call read_longwave_tables(path, self%tables, problem)
     if (.not. allocated(problem)) then
-      cloud_path = trim(path(:scan(path, "/", back=.true.)))//"rrtmg_clouds.nc"
-      inquire (file=cloud_path, exist=there)
-      self%cloud_optics%loaded = .false.
-      if (there) call read_cloud_tables(cloud_path, self%cloud_optics, problem)
+      call read_cloud_tables_beside(path, self%cloud_optics, problem)
       if (allocated(problem)) self%tables%loaded = .false.
     end if
     if (allocated(problem)) then
@@ -118,18 +109,18 @@ contains
     real(real64), optional, intent(in) :: cfc12(:,:)                 !! CFC-12 in dry air, 0 if absent [mol mol-1] (ncol, nlay)
     real(real64), optional, intent(in) :: cfc22(:,:)                 !! CFC-22 in dry air, 0 if absent [mol mol-1] (ncol, nlay)
     real(real64), optional, intent(in) :: ccl4(:,:)                  !! CCl4 in dry air, 0 if absent [mol mol-1] (ncol, nlay)
-    real(real64), optional, intent(in) :: cloud_fraction(:,:)        !! cloud fraction of layers [1] (ncol, nlay)
-    real(real64), optional, intent(in) :: cloud_liquid_path(:,:)     !! liquid water inside the cloud [kg m-2] (ncol, nlay)
-    real(real64), optional, intent(in) :: liquid_radius(:,:)         !! effective radius, 2.5e-6 to 60e-6 [m] (ncol, nlay)
-    real(real64), optional, intent(in) :: cloud_ice_path(:,:)        !! ice inside the cloud [kg m-2] (ncol, nlay)
-    real(real64), optional, intent(in) :: ice_radius(:,:)            !! effective radius, 3.25e-6 to 90.9e-6 with Fu's
+    real(real64), optional, target, intent(in) :: cloud_fraction(:,:) !! cloud fraction of layers [1] (ncol, nlay)
+    real(real64), optional, target, intent(in) :: cloud_liquid_path(:,:) !! liquid water inside the cloud [kg m-2] (ncol, nlay)
+    real(real64), optional, target, intent(in) :: liquid_radius(:,:) !! effective radius, 2.5e-6 to 60e-6 [m] (ncol, nlay)
+    real(real64), optional, target, intent(in) :: cloud_ice_path(:,:) !! ice inside the cloud [kg m-2] (ncol, nlay)
+    real(real64), optional, target, intent(in) :: ice_radius(:,:) !! effective radius, 3.25e-6 to 90.9e-6 with Fu's
                                                                      !! optics, 5e-6 to 131e-6 with Streamer's [m] (ncol, nlay)
     integer, optional, intent(in) :: ice_optics                      !! `rrtmg_ice_fu` (if absent) or `rrtmg_ice_streamer` [1]
     integer, optional, intent(in) :: overlap                         !! one of `rrtmg_overlap_...`, maximum-random if absent [1]
-    integer(int64), optional, intent(in) :: seed(:)                  !! any number for each column; if absent subcolumns are
+    integer(int64), optional, target, intent(in) :: seed(:)          !! any number for each column; if absent subcolumns are
                                                                      !! drawn from the column's own values [1] (ncol)
     integer, optional, intent(in) :: draws                           !! subcolumn draws to average, 1 if absent [1]
-    logical, optional, intent(in) :: subcolumns(:,:,:)               !! where g-points see cloud, instead of `cloud_fraction` and
+    logical, optional, target, intent(in) :: subcolumns(:,:,:)       !! where g-points see cloud, instead of `cloud_fraction` and
                                                                      !! what goes with it [1] (ncol, nlay, 140)
     real(real64), optional, intent(in) :: aerosol_optical_depth(:,:,:) !! absorption optical depth of aerosol in each band, 0 if
                                                                      !! absent [1] (ncol, nlay, 16)
@@ -146,7 +137,8 @@ contains
     type(column_input) :: input
     type(column_workspace) :: workspace
     type(column_result) :: result
-    integer :: column, n_columns, n_layers, n_draws, ice, clouds
+    type(cloud_arguments) :: clouds
+    integer :: column, n_columns, n_layers
 
     n_columns = size(pressure_layer, 1)
     n_layers = size(pressure_layer, 2)
@@ -183,7 +175,9 @@ contains
       if (present(band_emissivity)) call checks%extents(shape(band_emissivity), "band_emissivity", [n_columns, n_bands])
       if (present(aerosol_optical_depth)) &
         call checks%extents(shape(aerosol_optical_depth), "aerosol_optical_depth", [n_columns, n_layers, n_bands])
-      call check_cloud_arguments()
+      call clouds%set(cloud_fraction, cloud_liquid_path, liquid_radius, cloud_ice_path, ice_radius, ice_optics, overlap, seed, &
+                      draws, subcolumns)
+      call clouds%check_arguments(checks, n_gpoints, self%cloud_optics%loaded, analytic=.true.)
     end if
     if (checks%code == rrtmg_success) then
       call checks%pressures(pressure_level, pressure_layer)
@@ -205,7 +199,7 @@ contains
         call checks%range_of_layers(band_emissivity, "band_emissivity", 0.0_real64, 1.0_real64, "1", "band")
       if (present(aerosol_optical_depth)) &
         call checks%range_of_bands(aerosol_optical_depth, "aerosol_optical_depth", 0.0_real64, 1e4_real64, "1")
-      if (clouds /= no_clouds) call check_clouds()
+      call clouds%check_values(checks)
     end if
     if (present(stat)) stat = checks%code
     if (present(errmsg) .and. checks%code /= rrtmg_success) errmsg = checks%problem
@@ -214,16 +208,15 @@ contains
 
     call input%create(n_layers)
     call result%create(n_layers)
-    n_draws = 0
-    if (clouds /= no_clouds) then
-      n_draws = 1
-      if (present(draws) .and. clouds == by_subcolumns) n_draws = draws
+    input%clouds = clouds%treatment
+    input%overlap = clouds%overlap
+    input%draws = clouds%draws
+    if (clouds%treatment == no_clouds) then
+      call workspace%create(n_layers, 0)
+    else
+      call workspace%create(n_layers, clouds%draws)
       allocate (input%cloud_depth(n_layers, n_bands))
-      if (present(overlap)) input%overlap = overlap
-      input%draws = n_draws
     end if
-    call workspace%create(n_layers, n_draws)
-    input%clouds = clouds
     if (present(aerosol_optical_depth)) allocate (input%aerosol_depth(n_layers, n_bands))
     do column = 1, n_columns
       input%pressure_level = pressure_level(column, :)
@@ -244,7 +237,7 @@ contains
       input%surface_emissivity = surface_emissivity(column)
       if (present(band_emissivity)) input%surface_emissivity = band_emissivity(column, :)
       if (present(aerosol_optical_depth)) input%aerosol_depth = real(aerosol_optical_depth(column, :, :), wp)
-      if (clouds /= no_clouds) call take_clouds()
+      if (clouds%treatment /= no_clouds) call take_clouds()
       call solve_column(self%tables, n_layers, self%original_tables, input, workspace, result)
       up(column, :) = result%up
       down(column, :) = result%down
@@ -257,132 +250,23 @@ contains
 
   contains
 
-    !> Water, radii, subcolumns and seed of one column.
+    !> Optical depth of clouds, and what their subcolumns are made of, in one column.
     subroutine take_clouds()
-      real(real64), dimension(n_layers) :: water, frozen, droplet, crystal
+      real(real64), dimension(n_layers) :: water, droplet, frozen, crystal
       real(wp) :: depth(n_bands, n_layers)
-      integer :: k
 
-      water = 0
-      frozen = 0
-      droplet = 0
-      crystal = 0
-      if (present(cloud_liquid_path)) then
-        water = cloud_liquid_path(column, :)
-        droplet = liquid_radius(column, :)
-      end if
-      if (present(cloud_ice_path)) then
-        frozen = cloud_ice_path(column, :)
-        crystal = ice_radius(column, :)
-      end if
-      if (clouds == given_subcolumns) then
+      call clouds%take_water(column, water, droplet, frozen, crystal)
+      call longwave_cloud_depth(self%cloud_optics, clouds%ice, n_layers, water, frozen, droplet, crystal, depth)
+      input%cloud_depth = transpose(depth)
+      if (clouds%treatment == given_subcolumns) then
         input%subcolumns = subcolumns(column, :, :)
       else
         input%cloud_fraction = cloud_fraction(column, :)
-        do k = 1, n_layers ! what is said of layers without cloud has not been checked
-          if (input%cloud_fraction(k) > 0) cycle
-          water(k) = 0
-          frozen(k) = 0
-        end do
       end if
-      call longwave_cloud_depth(self%cloud_optics, ice, n_layers, water, frozen, droplet, crystal, depth)
-      input%cloud_depth = transpose(depth)
-      if (clouds /= by_subcolumns) return
-      if (present(seed)) then
-        input%seed = seed_of_number(seed(column))
-      else
-        input%seed = seed_of_column(input%pressure_level(n_layers + 1), input%surface_temperature, &
-                                    input%temperature_layer([n_layers, (n_layers + 1)/2]))
-      end if
+      if (clouds%treatment == by_subcolumns) &
+        input%seed = clouds%key_of_column(column, seed_of_column(input%pressure_level(n_layers + 1), input%surface_temperature, &
+                                                                 input%temperature_layer([n_layers, (n_layers + 1)/2])))
     end subroutine take_clouds
-
-    !> Which clouds there are, and whether their arguments go together and have the right shapes.
-    subroutine check_cloud_arguments()
-      clouds = no_clouds
-      ice = rrtmg_ice_fu
-      if (present(ice_optics)) ice = ice_optics
-      if (present(cloud_fraction)) then
-        clouds = by_subcolumns
-        if (present(overlap)) clouds = merge(by_overlap, by_subcolumns, overlap == rrtmg_overlap_analytic)
-      end if
-      if (present(subcolumns)) then
-        clouds = given_subcolumns
-        if (present(cloud_fraction)) call checks%fail(rrtmg_bad_arguments, "expected cloud_fraction or subcolumns, got both")
-      end if
-      if (clouds == no_clouds) then
-        if (present(cloud_liquid_path)) &
-          call checks%fail(rrtmg_bad_arguments, "cloud_liquid_path without cloud_fraction or subcolumns")
-        if (present(cloud_ice_path)) &
-          call checks%fail(rrtmg_bad_arguments, "cloud_ice_path without cloud_fraction or subcolumns")
-        return
-      end if
-      if (present(cloud_liquid_path) .neqv. present(liquid_radius)) &
-        call checks%fail(rrtmg_bad_arguments, "expected cloud_liquid_path and liquid_radius together, got one of them")
-      if (present(cloud_ice_path) .neqv. present(ice_radius)) &
-        call checks%fail(rrtmg_bad_arguments, "expected cloud_ice_path and ice_radius together, got one of them")
-      if (.not. (present(cloud_liquid_path) .or. present(cloud_ice_path))) &
-        call checks%fail(rrtmg_bad_arguments, "clouds without water: expected cloud_liquid_path, cloud_ice_path or both")
-      if (all(ice /= [rrtmg_ice_fu, rrtmg_ice_streamer])) &
-        call checks%fail(rrtmg_bad_arguments, "ice_optics: expected rrtmg_ice_fu or rrtmg_ice_streamer, got "//trim(whole(ice)))
-      if (present(overlap)) then
-        if (all(overlap /= [rrtmg_overlap_maximum_random, rrtmg_overlap_random, rrtmg_overlap_maximum, rrtmg_overlap_analytic])) &
-          call checks%fail(rrtmg_bad_arguments, "overlap: expected one of the constants rrtmg_overlap_..., got "// &
-                           trim(whole(overlap)))
-      end if
-      if (present(draws)) then
-        if (draws < 1) call checks%fail(rrtmg_bad_arguments, "draws: expected at least 1, got "//trim(whole(draws)))
-      end if
-      if (.not. self%cloud_optics%loaded) &
-        call checks%fail(rrtmg_not_loaded, "no cloud optics; expected rrtmg_clouds.nc in the folder of the file that was loaded")
-      if (present(cloud_fraction)) call checks%extent_of_layers(cloud_fraction, "cloud_fraction", 0)
-      if (present(subcolumns)) call checks%extents(shape(subcolumns), "subcolumns", [n_columns, n_layers, n_gpoints])
-      if (present(cloud_liquid_path)) call checks%extent_of_layers(cloud_liquid_path, "cloud_liquid_path", 0)
-      if (present(liquid_radius)) call checks%extent_of_layers(liquid_radius, "liquid_radius", 0)
-      if (present(cloud_ice_path)) call checks%extent_of_layers(cloud_ice_path, "cloud_ice_path", 0)
-      if (present(ice_radius)) call checks%extent_of_layers(ice_radius, "ice_radius", 0)
-      if (present(seed)) call checks%extents(shape(seed), "seed", [n_columns])
-    end subroutine check_cloud_arguments
-
-    !> Values of clouds are in range; a radius counts only where there is cloud and water.
-    subroutine check_clouds()
-      if (present(cloud_fraction)) call checks%range_of_layers(cloud_fraction, "cloud_fraction", 0.0_real64, 1.0_real64, "1")
-      if (present(cloud_liquid_path)) then
-        call checks%range_of_layers(cloud_liquid_path, "cloud_liquid_path", 0.0_real64, most_water, "kg m-2")
-        call check_radius(cloud_liquid_path, liquid_radius, "liquid_radius", radius_range(liquid))
-      end if
-      if (present(cloud_ice_path)) then
-        call checks%range_of_layers(cloud_ice_path, "cloud_ice_path", 0.0_real64, most_water, "kg m-2")
-        call check_radius(cloud_ice_path, ice_radius, "ice_radius", radius_range(ice))
-      end if
-    end subroutine check_clouds
-
-    !> Radii are those of the tables where they are needed.
-    subroutine check_radius(path, radius, name, range)
-      real(real64), intent(in) :: path(:,:)    !! water inside the cloud [kg m-2] (ncol, nlay)
-      real(real64), intent(in) :: radius(:,:)  !! effective radius [m] (ncol, nlay)
-      character(len=*), intent(in) :: name     !! its name
-      real(real64), intent(in) :: range(2)     !! least and largest that the tables have [m]
-      character(len=80) :: hint
-      integer :: i, k
-
-      if (checks%code /= rrtmg_success) return
-      do k = 1, n_layers
-        do i = 1, n_columns
-          if (.not. path(i, k) > 0) cycle
-          if (present(cloud_fraction)) then
-            if (.not. cloud_fraction(i, k) > 0) cycle
-          end if
-          if (radius(i, k) >= range(1)*(1 - slack) .and. radius(i, k) <= range(2)*(1 + slack)) cycle
-          hint = ""
-          if (name == "ice_radius" .and. ice == rrtmg_ice_fu) &
-            hint = "; Streamer's ice optics reach "//number(maxval(radius_range(rrtmg_ice_streamer)))
-          call checks%fail(rrtmg_bad_value, name//" of column "//trim(whole(i))//", layer "//trim(whole(k))//": expected "// &
-                           trim(number(range(1)))//" to "//trim(number(range(2)))//" m where the cloud has water, got "// &
-                           trim(number(radius(i, k)))//trim(hint))
-          return
-        end do
-      end do
-    end subroutine check_radius
   end subroutine fluxes
 
   !> Optical depths and Planck fractions of one column at all 140 g-points, for a look inside. Values are not checked.

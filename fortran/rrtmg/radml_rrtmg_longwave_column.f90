@@ -2,6 +2,7 @@
 !> them.
 module radml_rrtmg_longwave_column
   use, intrinsic :: iso_fortran_env, only: int64, real64
+  use radml_rrtmg_clouds, only: by_overlap, by_subcolumns, given_subcolumns, no_clouds
   use radml_rrtmg_constants
   use radml_rrtmg_kinds, only: sums_heating, wp
   use radml_rrtmg_longwave_bands
@@ -17,12 +18,6 @@ module radml_rrtmg_longwave_column
   private
 
   public :: solve_column, optical_depths_of_column
-
-  !> How clouds are treated.
-  integer, parameter, public :: no_clouds = 0         !! the column has none
-  integer, parameter, public :: by_subcolumns = 1     !! McICA, with subcolumns of its own making
-  integer, parameter, public :: given_subcolumns = 2  !! McICA, with the host's subcolumns
-  integer, parameter, public :: by_overlap = 3        !! the analytic solver, maximum-random overlap
 
   !> What a column holds, from the top of the atmosphere down.
   type, public :: column_input

@@ -1,7 +1,8 @@
 !> Radiative transfer through one column in the shortwave, a block of g-points at a time: two-stream layers, added up.
 !>
 !> From the ground up, the reflectance and transmittance of each layer (practical improved flux method; Zdunkowski et al. 1980,
-!> Meador and Weaver 1980, with delta scaling, Joseph et al. 1976) are joined with the reflectance of all below it.
+!> Meador and Weaver 1980) are joined with the reflectance of all below it. Depths come in delta-scaled (Joseph et al. 1976);
+!> the direct flux that comes out is that of unscaled depths.
 !> From the top down, the direct and the diffuse flux then follow from one recurrence without division.
 !> Fluxes are kept by vector lane until all blocks are done. No checks here: the front door has made them.
 !>
@@ -39,14 +40,17 @@ module radml_rrtmg_shortwave_transfer
 contains
 
   !> Upward from the ground through all layers, with exact exponentials. Arrays of g-points begin with the block's first.
-  pure subroutine up_through_block(n, cosine, absorption, scattering, forward, symmetric, albedo_direct, albedo_diffuse, &
-                                   beam, passed, scattered, bright, dull, true_beam, kept_beam, kept_diffuse)
+  pure subroutine up_through_block(n, absorbing_ice, cosine, absorption, scattering, forward, unscaled, symmetric, albedo_direct, &
+                                   albedo_diffuse, beam, passed, scattered, bright, dull, true_beam, kept_beam, kept_diffuse)
     integer, intent(in) :: n                                      !! layers [1]
+    logical, intent(in) :: absorbing_ice                          !! do not follow the original where it lets ice not absorb
     real(wp), intent(in) :: cosine                                !! cosine of the solar zenith angle, positive [1]
     real(wp), intent(in) :: absorption(row_length, n)             !! vertical depth of absorption [1] (g-point, nlay)
-    real(wp), intent(in) :: scattering(row_length, n)             !! vertical depth of scattering [1] (g-point, nlay)
+    real(wp), intent(in) :: scattering(row_length, n)             !! depth of scattering, delta-scaled (g-point, nlay)
     real(wp), intent(in) :: forward(row_length, n)                !! the latter times asymmetry [1] (g-point, nlay)
-    logical, intent(in) :: symmetric(n)                           !! `forward` is zero there, and not looked at [1] (nlay)
+    real(wp), intent(in) :: unscaled(row_length, n)               !! depth of extinction before scaling [1] (g-point, nlay)
+    logical, intent(in) :: symmetric(n)                           !! nothing has an asymmetry there: `forward` and `unscaled`
+                                                                  !! are not looked at (nlay)
     real(wp), intent(in) :: albedo_direct(block_size)             !! albedo of the surface for the direct beam [1] (g-point)
     real(wp), intent(in) :: albedo_diffuse(block_size)            !! and for diffuse light [1] (g-point)
     real(wp), intent(inout) :: beam(block_size, n)                !! transmittance for the direct beam [1] (g-point, nlay)
@@ -58,9 +62,9 @@ contains
     real(wp), intent(inout) :: kept_beam(block_size, n)           !! absorbed per beam above, where `sums_heating` (g-point, nlay)
     real(wp), intent(inout) :: kept_diffuse(block_size, n)        !! absorbed per diffuse light, where `sums_heating` (g-point, nlay)
     ! A few layers at a time in steps that are short, so that the processor has several layers under way in each.
-    real(wp), dimension(block_size, group) :: asymmetry, effective, depth, scattered_part, absorbed_part, extinction, thinner, &
+    real(wp), dimension(block_size, group) :: asymmetry, depth, scattered_part, absorbed_part, extinction, thinner, &
                                               apart, stopped, stopped_rest, mean, r, t, rd, td, ad
-    real(wp), dimension(block_size) :: r_beam, r_diffuse, kept_below
+    real(wp), dimension(block_size) :: r_beam, r_diffuse, kept_below, whole
     real(wp) :: secant, a, s, p, w, lost, gamma1, gamma2, gamma3, gamma4, alpha1, alpha2, k, stopped_e, stopped_b, e, b, &
                 distance, together, slab, factor, twice, denominator, inverse, along, across, up_rest, down_rest, common, rest, &
                 mean_beam, z
@@ -80,15 +84,19 @@ contains
         j = above + i
         if (symmetric(j)) then
           asymmetry(:, i) = 0
-          effective(:, i) = scattering(:block_size, j)
         else
-          call delta_scale(secant, absorption(1, j), scattering(1, j), forward(1, j), asymmetry(1, i), effective(1, i), &
-                           true_beam(1, j))
+          !$omp simd
+          do g = 1, block_size
+            asymmetry(g, i) = forward(g, j)/max(scattering(g, j), nothing)
+            whole(g) = secant*unscaled(g, j)
+          end do
+          call absorb(1, whole, true_beam(1, j))
+          true_beam(:, j) = max(1 - true_beam(:, j), 0.0_wp)
         end if
         !$omp simd private(a, s, p)
         do g = 1, block_size
           a = max(absorption(g, j), 0.0_wp) ! beyond its ends a table can give less than nothing
-          s = effective(g, i)
+          s = scattering(g, j)
           depth(g, i) = max(a + s, nothing) ! a scatterer that only scatters forward leaves none
           p = 1/depth(g, i)
           scattered_part(g, i) = s*p
@@ -155,7 +163,13 @@ contains
             kept_diffuse(g, j) = ad(g, i)
           end if
         end do
-        if (symmetric(j) .and. .not. all_symmetric) true_beam(:, j) = beam(:, j)
+        if (symmetric(j)) then
+          if (.not. all_symmetric) true_beam(:, j) = beam(:, j)
+        else if (.not. absorbing_ice) then
+          call take_for_pure(cosine, absorption(1, j), scattering(1, j), asymmetry(1, i), depth(1, i), scattered_part(1, i), &
+                             beam(1, j), r(1, i), t(1, i), rd(1, i), td(1, i), ad(1, i), kept_beam(1, j))
+          if (sums_heating) kept_diffuse(:, j) = ad(:, i)
+        end if
       end do
       do i = layers, 1, -1
         j = above + i
@@ -175,39 +189,55 @@ contains
     end do
   end subroutine up_through_block
 
-  !> Delta scaling: the forward peak of the phase function counts as not scattered.
-  pure subroutine delta_scale(secant, absorption, scattering, forward, asymmetry, effective, true_beam)
-    real(wp), intent(in) :: secant                         !! of the solar zenith angle [1]
-    real(wp), intent(in) :: absorption(block_size)         !! vertical depth of absorption [1] (g-point)
-    real(wp), intent(in) :: scattering(block_size)         !! vertical depth of scattering [1] (g-point)
-    real(wp), intent(in) :: forward(block_size)            !! the latter times asymmetry [1] (g-point)
-    real(wp), intent(out) :: asymmetry(block_size)         !! scaled asymmetry [1] (g-point)
-    real(wp), intent(out) :: effective(block_size)         !! scaled depth of scattering [1] (g-point)
-    real(wp), intent(inout) :: true_beam(block_size)       !! transmittance for the direct beam before scaling [1] (g-point)
-    real(wp) :: f, whole(block_size), stopped(block_size)
+  !> Layers that the original takes for such as do not absorb though they do, by its formula for these.
+  !>
+  !> It takes it where the albedo before delta scaling is nearly one. It infers that albedo as if the asymmetry came of g/(1+g),
+  !> which is below a half. Fu's crystals have more in two near-infrared bands: what it infers is then too large, up to more than
+  !> one, and ice that absorbs strongly is taken for ice that does not.
+  pure subroutine take_for_pure(cosine, absorption, scattering, asymmetry, depth, scattered_part, beam, r, t, rd, td, ad, kept_beam)
+    real(wp), intent(in) :: cosine                                !! cosine of the solar zenith angle, positive [1]
+    real(wp), intent(in) :: absorption(block_size)                !! vertical depth of absorption [1] (g-point)
+    real(wp), intent(in) :: scattering(block_size)                !! depth of scattering, delta-scaled [1] (g-point)
+    real(wp), intent(in) :: asymmetry(block_size)                 !! scaled asymmetry [1] (g-point)
+    real(wp), intent(in) :: depth(block_size)                     !! depth of extinction, delta-scaled [1] (g-point)
+    real(wp), intent(in) :: scattered_part(block_size)            !! single-scattering albedo, delta-scaled [1] (g-point)
+    real(wp), intent(in) :: beam(block_size)                      !! transmittance for the direct beam [1] (g-point)
+    real(wp), intent(inout) :: r(block_size), t(block_size)       !! diffuse light up and down per direct beam [1] (g-point)
+    real(wp), intent(inout) :: rd(block_size), td(block_size)     !! reflectance and transmittance for diffuse light [1] (g-point)
+    real(wp), intent(inout) :: ad(block_size)                     !! absorptance for diffuse light [1] (g-point)
+    real(wp), intent(inout) :: kept_beam(block_size)              !! absorptance for the direct beam [1] (g-point)
+    real(wp) :: x, y, z, gamma1
     integer :: g
 
-    !$omp simd private(f)
     do g = 1, block_size
-      f = forward(g)/scattering(g)
-      asymmetry(g) = f/(1 + f)
-      effective(g) = max(scattering(g) - forward(g), 0.0_wp)*(1 + f)
-      whole(g) = secant*(max(absorption(g), 0.0_wp) + scattering(g))
+      if (asymmetry(g) <= 0.5_wp) cycle
+      x = max(absorption(g), 0.0_wp)*asymmetry(g)**2
+      y = (1 - asymmetry(g))**2
+      z = (max(absorption(g), 0.0_wp) + scattering(g))*y - x ! over y: what its albedo is divided by
+      if (z <= 0 .or. scattering(g)*y < conservative*z) cycle
+      gamma1 = 2 - scattered_part(g)*(1.25_wp + 0.75_wp*asymmetry(g))
+      z = gamma1*depth(g)
+      td(g) = 1/(1 + z)
+      rd(g) = z*td(g)
+      ad(g) = 0
+      r(g) = (z - (gamma1*cosine - (0.5_wp - 0.75_wp*asymmetry(g)*cosine))*(1 - beam(g)))*td(g)
+      t(g) = 1 - beam(g) - r(g)
+      kept_beam(g) = 0
     end do
-    call absorb(1, whole, stopped)
-    true_beam = max(1 - stopped, 0.0_wp)
-  end subroutine delta_scale
+  end subroutine take_for_pure
 
   !> The same with the original's transmittance table and its own steps, for tests against it.
-  pure subroutine up_through_block_original(tables, n, cosine, absorption, scattering, forward, symmetric, albedo_direct, &
-                                            albedo_diffuse, beam, passed, scattered, bright, dull, true_beam)
+  pure subroutine up_through_block_original(tables, n, cosine, absorption, scattering, forward, unscaled, symmetric, &
+                                            albedo_direct, albedo_diffuse, beam, passed, scattered, bright, dull, true_beam)
     type(shortwave_tables), intent(in) :: tables                  !! coefficient tables
     integer, intent(in) :: n                                      !! layers [1]
     real(wp), intent(in) :: cosine                                !! cosine of the solar zenith angle, positive [1]
     real(wp), intent(in) :: absorption(row_length, n)             !! vertical depth of absorption [1] (g-point, nlay)
-    real(wp), intent(in) :: scattering(row_length, n)             !! vertical depth of scattering [1] (g-point, nlay)
+    real(wp), intent(in) :: scattering(row_length, n)             !! depth of scattering, delta-scaled (g-point, nlay)
     real(wp), intent(in) :: forward(row_length, n)                !! the latter times asymmetry [1] (g-point, nlay)
-    logical, intent(in) :: symmetric(n)                           !! `forward` is zero there, and not looked at [1] (nlay)
+    real(wp), intent(in) :: unscaled(row_length, n)               !! depth of extinction before scaling [1] (g-point, nlay)
+    logical, intent(in) :: symmetric(n)                           !! nothing has an asymmetry there: `forward` and `unscaled`
+                                                                  !! are not looked at (nlay)
     real(wp), intent(in) :: albedo_direct(block_size)             !! albedo of the surface for the direct beam [1] (g-point)
     real(wp), intent(in) :: albedo_diffuse(block_size)            !! and for diffuse light [1] (g-point)
     real(wp), intent(inout) :: beam(block_size, n)                !! transmittance for the direct beam [1] (g-point, nlay)
@@ -217,7 +247,7 @@ contains
     real(wp), intent(inout) :: dull(block_size, n + 1)            !! reflectance for diffuse light of all below (g-point, nlay+1)
     real(wp), intent(inout) :: true_beam(block_size, n)           !! `beam` without delta scaling (g-point, nlay)
     real(wp), parameter :: nearly_zero = 1e-8_wp
-    real(wp) :: a, s, depth, w, f, asymmetry, gamma1, gamma2, gamma3, gamma4, alpha1, alpha2, k, kmu, e, b, root, denominator, &
+    real(wp) :: a, s, depth, w, asymmetry, gamma1, gamma2, gamma3, gamma4, alpha1, alpha2, k, kmu, e, b, root, denominator, &
                 r, t, rd, td, z
     integer :: g, j
 
@@ -227,12 +257,12 @@ contains
       do g = 1, block_size
         a = absorption(g, j)
         s = scattering(g, j)
-        asymmetry = 0
-        true_beam(g, j) = transmittance((a + s)/cosine)
-        if (.not. symmetric(j)) then
-          f = forward(g, j)/s
-          asymmetry = f/(1 + f)
-          s = s*(1 - f*f)
+        if (symmetric(j)) then
+          asymmetry = 0
+          true_beam(g, j) = transmittance((a + s)/cosine)
+        else
+          asymmetry = forward(g, j)/max(s, nothing)
+          true_beam(g, j) = transmittance(unscaled(g, j)/cosine)
         end if
         depth = max(a + s, nothing) ! a scatterer that only scatters forward leaves none
         w = s/depth
@@ -241,7 +271,9 @@ contains
         gamma3 = 0.25_wp*(2 - 3*asymmetry*cosine)
         gamma4 = 1 - gamma3
         b = transmittance(depth/cosine)
-        if (w >= conservative*(1 - (1 - w)*(asymmetry/(1 - asymmetry))**2)) then
+        ! The albedo before delta scaling, if the asymmetry came of it: see `up_through_block`.
+        z = 1 - (1 - w)*(asymmetry/(1 - asymmetry))**2
+        if (z > 0 .and. w >= conservative*z) then
           z = gamma1*depth
           r = (z - (gamma1*cosine - gamma3)*(1 - b))/(1 + z)
           t = 1 - r
@@ -299,7 +331,7 @@ contains
 
   !> Downward from the top through all layers that `up_through_block` has passed, and the fluxes at all levels.
   pure subroutine down_through_block(n, incoming, beam, passed, scattered, bright, dull, true_beam, kept_beam, kept_diffuse, &
-                                     up, down, direct, absorbed)
+                                     up, down, direct, absorbed, ground_down, ground_direct)
     integer, intent(in) :: n                                !! layers [1]
     real(wp), intent(in) :: incoming(block_size)            !! flux through the top of the atmosphere [W m-2] (g-point)
     real(wp), intent(in) :: beam(block_size, n)             !! transmittance for the direct beam [1] (g-point, nlay)
@@ -314,6 +346,8 @@ contains
     real(wp), intent(inout) :: down(block_size, n + 1)      !! downward flux so far, by lane [W m-2] (lane, nlay+1)
     real(wp), intent(inout) :: direct(block_size, n + 1)    !! direct flux so far, by lane [W m-2] (lane, nlay+1)
     real(wp), intent(inout) :: absorbed(block_size, n)      !! absorbed so far, where `sums_heating`, by lane [W m-2] (lane, nlay)
+    real(wp), intent(inout) :: ground_down(block_size)      !! downward flux at the surface [W m-2] (g-point)
+    real(wp), intent(inout) :: ground_direct(block_size)    !! direct flux at the surface [W m-2] (g-point)
     real(wp), dimension(block_size) :: ray, diffuse, true_ray, upward
     real(wp) :: upward_below, entered
     integer :: g, j
@@ -343,5 +377,7 @@ contains
     up(:, n + 1) = up(:, n + 1) + upward
     down(:, n + 1) = down(:, n + 1) + (ray + diffuse)
     direct(:, n + 1) = direct(:, n + 1) + true_ray
+    ground_down = ray + diffuse
+    ground_direct = true_ray
   end subroutine down_through_block
 end module radml_rrtmg_shortwave_transfer

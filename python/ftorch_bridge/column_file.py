@@ -91,7 +91,36 @@ COLUMN_VARIABLES: tuple[Variable, ...] = (
     Variable("longitude", _COLUMN, "degrees_east", "longitude", "longitude", required=False),
 )
 
+
 # Where the columns have a sun.
+def _clear_and_noise(spectrum: str, prefix: str) -> tuple[Variable, ...]:
+    """What a file of results has beside the fluxes where the columns have clouds."""
+    return (
+        *(
+            Variable(
+                f"{prefix}_{way}_clear",
+                _LEVEL,
+                "W m-2",
+                f"{way}welling_{spectrum}_flux_in_air_assuming_clear_sky",
+                f"{way}ward {spectrum} flux at levels without clouds",
+                required=False,
+            )
+            for way in ("up", "down")
+        ),
+        *(
+            Variable(
+                f"{prefix}_{way}_noise",
+                _LEVEL,
+                "W m-2",
+                None,
+                f"standard deviation of {prefix}_{way} in one draw of subcolumns",
+                required=False,
+            )
+            for way in ("up", "down")
+        ),
+    )
+
+
 SHORTWAVE_FLUX_VARIABLES: tuple[Variable, ...] = (
     Variable("sw_up", _LEVEL, "W m-2", "upwelling_shortwave_flux_in_air", "upward shortwave flux at levels", required=False),
     Variable(
@@ -106,6 +135,19 @@ SHORTWAVE_FLUX_VARIABLES: tuple[Variable, ...] = (
         "shortwave heating rate of layers",
         required=False,
     ),
+    *_clear_and_noise("shortwave", "sw"),
+    *(
+        Variable(
+            f"sw_surface_{part}_{light}",
+            _COLUMN,
+            "W m-2",
+            None,
+            f"{light} downward flux at the surface {side} 625 nm",
+            required=False,
+        )
+        for part, side in (("visible", "below"), ("near_infrared", "beyond"))
+        for light in ("direct", "diffuse")
+    ),
 )
 
 FLUX_VARIABLES: tuple[Variable, ...] = (
@@ -118,28 +160,7 @@ FLUX_VARIABLES: tuple[Variable, ...] = (
         "tendency_of_air_temperature_due_to_longwave_heating",
         "longwave heating rate of layers",
     ),
-    *(
-        Variable(
-            f"lw_{way}_clear",
-            _LEVEL,
-            "W m-2",
-            f"{way}welling_longwave_flux_in_air_assuming_clear_sky",
-            f"{way}ward longwave flux at levels without clouds",
-            required=False,
-        )
-        for way in ("up", "down")
-    ),
-    *(
-        Variable(
-            f"lw_{way}_noise",
-            _LEVEL,
-            "W m-2",
-            None,
-            f"standard deviation of lw_{way} in one draw of subcolumns",
-            required=False,
-        )
-        for way in ("up", "down")
-    ),
+    *_clear_and_noise("longwave", "lw"),
     *SHORTWAVE_FLUX_VARIABLES,
 )
 

@@ -114,11 +114,12 @@ program rrtmg_longwave_cloud_driver
 
 contains
 
-  !> Longwave absorption, shortwave extinction, single-scattering albedo and asymmetry of every column's clouds.
+  !> Depths of longwave absorption and of shortwave absorption, scattering, scattering times asymmetry and unscaled extinction of
+  !> every column's clouds.
   subroutine write_optics()
     type(cloud_tables) :: tables
     character(len=:), allocatable :: problem
-    real(wp), dimension(n_shortwave_bands, n_layers) :: depth, scattering, asymmetry
+    real(wp), dimension(n_shortwave_bands, n_layers) :: absorbed, scattered, forward, unscaled
     real(wp) :: absorption(n_longwave_bands, n_layers)
     integer :: c
 
@@ -127,9 +128,10 @@ contains
     do c = 1, n_columns
       call longwave_cloud_depth(tables, int(ice), int(n_layers), liquid_path(c, :), ice_path(c, :), liquid_radius(c, :), &
                                 ice_radius(c, :), absorption)
-      call shortwave_cloud_optics(tables, int(ice), int(n_layers), liquid_path(c, :), ice_path(c, :), liquid_radius(c, :), &
-                                  ice_radius(c, :), depth, scattering, asymmetry)
-      write (unit) real(absorption, real64), real(depth, real64), real(scattering, real64), real(asymmetry, real64)
+      call shortwave_cloud_depths(tables, int(ice), int(n_layers), liquid_path(c, :), ice_path(c, :), liquid_radius(c, :), &
+                                  ice_radius(c, :), absorbed, scattered, forward, unscaled)
+      write (unit) real(absorption, real64), real(absorbed, real64), real(scattered, real64), real(forward, real64), &
+        real(unscaled, real64)
     end do
   end subroutine write_optics
 

@@ -2,20 +2,27 @@
 !>
 !>     rrtmg_shortwave_driver MODE TABLES COLUMNS RESULTS [REPEATS]
 !>
-!> MODE is `fluxes`, `original` (the original's transmittance table) or `depths` (depths and solar source).
-!> COLUMNS: int32 ncol, nlay, 1 if aerosol follows; then real64 arrays in Fortran order. RESULTS: real64 arrays.
+!> MODE is `fluxes`, `original` (the original's transmittance table), `absorbing` (ice that scatters forward absorbs) or `depths`
+!> (depths and solar source).
+!> COLUMNS: int32 ncol, nlay; how clouds are given (0: not, 1: fraction, 2: subcolumns); overlap; ice optics; draws; and 1 if there
+!> is: a seed, aerosol, clear-sky fluxes wanted; then real64 arrays in Fortran order. RESULTS: real64 arrays.
 program rrtmg_shortwave_driver
   use, intrinsic :: iso_fortran_env, only: error_unit, int32, int64, real64
   use radml_rrtmg_shortwave
   implicit none
   type(rrtmg_shortwave) :: shortwave
   character(len=4096) :: argument(5)
-  integer(int32) :: n_columns, n_layers, aerosol
+  integer(int32) :: n_columns, n_layers, given, overlap, ice, draws, has_seed, has_aerosol, clear
   real(real64), allocatable, dimension(:,:) :: pressure_level, pressure_layer, temperature_layer, h2o, o3, co2, ch4, o2, &
-                                               up, down, direct, heating_rate, absorption, rayleigh
+                                               up, down, direct, heating_rate, absorption, rayleigh, fraction, liquid_path, &
+                                               liquid_radius, ice_path, ice_radius, up_clear, down_clear, direct_clear, up_noise, &
+                                               down_noise
   real(real64), allocatable, dimension(:) :: cos_zenith, solar_irradiance, visible_direct, visible_diffuse, &
                                              near_infrared_direct, near_infrared_diffuse, source, seconds
-  real(real64), allocatable, dimension(:,:,:) :: optical_depth, albedo, asymmetry
+  real(real64), allocatable, dimension(:,:,:) :: optical_depth, albedo, asymmetry, mask
+  real(real64), allocatable :: surface(:,:)
+  integer(int64), allocatable :: seed(:)
+  logical, allocatable :: subcolumns(:,:,:)
   integer(int64) :: start, finish, rate
   integer :: unit, i, repeats
 
@@ -24,7 +31,7 @@ program rrtmg_shortwave_driver
     if (i <= command_argument_count()) call get_command_argument(i, argument(i))
   end do
   if (command_argument_count() < 4) then
-    write (error_unit, "(a)") "usage: rrtmg_shortwave_driver fluxes|original|depths TABLES COLUMNS RESULTS [REPEATS]"
+    write (error_unit, "(a)") "usage: rrtmg_shortwave_driver fluxes|original|absorbing|depths TABLES COLUMNS RESULTS [REPEATS]"
     error stop 2, quiet=.true.
   end if
   repeats = 1
@@ -32,9 +39,9 @@ program rrtmg_shortwave_driver
 
   call shortwave%load(trim(argument(2)))
   open (newunit=unit, file=trim(argument(3)), access="stream", form="unformatted", status="old", action="read")
-  read (unit) n_columns, n_layers, aerosol
+  read (unit) n_columns, n_layers, given, overlap, ice, draws, has_seed, has_aerosol, clear
   allocate (pressure_level(n_columns, n_layers + 1))
-  allocate (up, down, direct, mold=pressure_level)
+  allocate (up, down, direct, up_noise, down_noise, mold=pressure_level)
   allocate (pressure_layer(n_columns, n_layers))
   allocate (temperature_layer, h2o, o3, co2, ch4, o2, heating_rate, mold=pressure_layer)
   allocate (cos_zenith(n_columns))
@@ -42,11 +49,29 @@ program rrtmg_shortwave_driver
   read (unit) pressure_level, pressure_layer, temperature_layer, h2o, o3, co2, ch4, o2, cos_zenith, solar_irradiance, &
     visible_direct, visible_diffuse, near_infrared_direct, near_infrared_diffuse
   ! Not allocated means absent, as an optional argument.
-  if (aerosol == 1) then
+  if (given > 0) then
+    allocate (liquid_path, liquid_radius, ice_path, ice_radius, mold=pressure_layer)
+    read (unit) liquid_path, liquid_radius, ice_path, ice_radius
+  end if
+  if (given == 1) then
+    allocate (fraction, mold=pressure_layer)
+    read (unit) fraction
+  else if (given == 2) then
+    allocate (mask(n_columns, n_layers, 112))
+    read (unit) mask
+    subcolumns = mask > 0
+  end if
+  if (has_seed == 1) then
+    allocate (seed(n_columns))
+    read (unit) seed
+  end if
+  if (has_aerosol == 1) then
     allocate (optical_depth(n_columns, n_layers, rrtmg_shortwave_bands))
     allocate (albedo, asymmetry, mold=optical_depth)
     read (unit) optical_depth, albedo, asymmetry
   end if
+  if (clear == 1) allocate (up_clear, down_clear, direct_clear, mold=pressure_level)
+  allocate (surface(n_columns, 4))
   close (unit)
 
   open (newunit=unit, file=trim(argument(4)), access="stream", form="unformatted", status="replace", action="write")
@@ -58,17 +83,22 @@ program rrtmg_shortwave_driver
     end do
   else
     shortwave%original_tables = argument(1) == "original"
+    shortwave%absorbing_ice = argument(1) == "absorbing"
     allocate (seconds(repeats))
     call system_clock(count_rate=rate)
     do i = 1, repeats
       call system_clock(start)
       call shortwave%fluxes(pressure_level, pressure_layer, temperature_layer, h2o, o3, co2, ch4, o2, cos_zenith, &
                             solar_irradiance, visible_direct, visible_diffuse, near_infrared_direct, near_infrared_diffuse, &
-                            up, down, heating_rate, direct, optical_depth, albedo, asymmetry)
+                            up, down, heating_rate, direct, optical_depth, albedo, asymmetry, fraction, liquid_path, &
+                            liquid_radius, ice_path, ice_radius, int(ice), int(overlap), seed, int(draws), subcolumns, up_clear, &
+                            down_clear, direct_clear, up_noise, down_noise, surface(:, 1), surface(:, 2), surface(:, 3), &
+                            surface(:, 4))
       call system_clock(finish)
       seconds(i) = real(finish - start, real64)/real(rate, real64)
     end do
-    write (unit) up, down, direct, heating_rate
+    write (unit) up, down, direct, heating_rate, up_noise, down_noise, surface
+    if (clear == 1) write (unit) up_clear, down_clear, direct_clear
     write (*, "('microseconds per column: ', f0.2)") minval(seconds)*1e6_real64/n_columns
   end if
   close (unit)

@@ -2,7 +2,7 @@
 !> floating-point exceptions trapped throughout; and a call that is refused has touched no output.
 program test_rrtmg_shortwave_blocks
   use, intrinsic :: ieee_exceptions, only: ieee_set_halting_mode, ieee_usual
-  use, intrinsic :: iso_fortran_env, only: error_unit, real64
+  use, intrinsic :: iso_fortran_env, only: error_unit, int64, real64
   use radml_rrtmg_shortwave
   implicit none
   integer, parameter :: n_columns = 24, n_layers = 40
@@ -13,6 +13,8 @@ program test_rrtmg_shortwave_blocks
   real(real64), dimension(n_columns, n_layers) :: p_layer, t_layer, h2o, o3, co2, ch4, o2, heating, block_heating
   real(real64), dimension(n_columns, n_layers, rrtmg_shortwave_bands) :: depth, albedo, asymmetry
   real(real64) :: wide_up(2*n_columns, n_layers + 1)
+  real(real64), dimension(n_columns, n_layers) :: fraction, liquid_path, ice_path, liquid_radius, ice_radius
+  real(real64), dimension(n_columns, 4) :: surface, block_surface
   real(real64), dimension(n_columns) :: cosine, sun, visible, visible_diffuse, infrared, infrared_diffuse
   integer :: i, k, stat, failures
 
@@ -96,6 +98,32 @@ program test_rrtmg_shortwave_blocks
   call expect(all(abs(block_up - up) <= 0) .and. all(abs(block_down - down) <= 0), &
               "aerosol of no depth is no aerosol, to the last bit")
 
+  depth = merge(0.01_real64, 0.0_real64, albedo > 0)
+  do k = 1, n_layers
+    fraction(:, k) = [(merge(mod(0.13_real64*i*k, 1.0_real64), 0.0_real64, k > 15 .and. mod(k/4, 2) == 0), i=1, n_columns)]
+  end do
+  liquid_path = merge(0.05_real64, 0.0_real64, t_layer > 260)
+  ice_path = merge(0.02_real64, 0.0_real64, t_layer < 270)
+  liquid_radius = 1e-5_real64
+  ice_radius = 4e-5_real64
+  call solve_cloudy([(int(i, int64), i=1, n_columns)], stat)
+  call expect(stat == rrtmg_success .and. any(abs(block_up - up) > 1), "clouds are solved and count")
+  !$omp parallel do
+  do i = 1, n_columns
+    call shortwave%fluxes(p_level(i:i, :), p_layer(i:i, :), t_layer(i:i, :), h2o(i:i, :), o3(i:i, :), co2(i:i, :), ch4(i:i, :), &
+                          o2(i:i, :), cosine(i:i), sun(i:i), visible(i:i), visible_diffuse(i:i), infrared(i:i), &
+                          infrared_diffuse(i:i), block_up(i:i, :), block_down(i:i, :), block_heating(i:i, :), &
+                          block_direct(i:i, :), depth(i:i, :, :), albedo(i:i, :, :), asymmetry(i:i, :, :), fraction(i:i, :), &
+                          liquid_path(i:i, :), liquid_radius(i:i, :), ice_path(i:i, :), ice_radius(i:i, :), draws=3, &
+                          seed=[int(i, int64)], surface_visible_direct=block_surface(i:i, 1), &
+                          surface_visible_diffuse=block_surface(i:i, 2), surface_near_infrared_direct=block_surface(i:i, 3), &
+                          surface_near_infrared_diffuse=block_surface(i:i, 4))
+  end do
+  call expect(all(abs(block_up - up) <= 0) .and. all(abs(block_down - down) <= 0) .and. all(abs(block_direct - direct) <= 0) .and. &
+              all(abs(block_heating - heating) <= 0) .and. all(abs(block_surface - surface) <= 0), &
+              "cloudy columns alone on threads give the same bits as all at once")
+  call expect(all(abs(sum(surface, 2) - down(:, n_layers + 1)) < 1e-9_real64), "the parts of the surface's light add up")
+
   ! The ends of all ranges at once, by day.
   h2o = 0
   o3 = 0
@@ -117,6 +145,13 @@ program test_rrtmg_shortwave_blocks
   asymmetry(::5, :, :) = 0
   call solve(stat)
   call expect(stat == rrtmg_success .and. all(down >= 0) .and. all(up >= 0), "the ends of all ranges trap nothing")
+  fraction = 1
+  liquid_path = 1000
+  ice_path = 1000
+  liquid_radius = 2.5e-6_real64
+  ice_radius = 9e-5_real64
+  call solve_cloudy([(int(i, int64), i=1, n_columns)], stat)
+  call expect(stat == rrtmg_success .and. all(down >= 0) .and. all(up >= 0), "nor does as much cloud as there can be")
 
   call shortwave%fluxes(p_level, p_layer, t_layer(:, 2:), h2o, o3, co2, ch4, o2, cosine, sun, visible, visible_diffuse, infrared, &
                         infrared_diffuse, up, down, heating, stat=stat, errmsg=message)
@@ -138,6 +173,18 @@ program test_rrtmg_shortwave_blocks
   if (failures > 0) error stop 1
 
 contains
+
+  !> All columns at once, with clouds.
+  subroutine solve_cloudy(seed, code)
+    integer(int64), intent(in) :: seed(:) !! of the columns [1] (ncol)
+    integer, intent(out) :: code          !! status [1]
+
+    call shortwave%fluxes(p_level, p_layer, t_layer, h2o, o3, co2, ch4, o2, cosine, sun, visible, visible_diffuse, infrared, &
+                          infrared_diffuse, up, down, heating, direct, depth, albedo, asymmetry, fraction, liquid_path, &
+                          liquid_radius, ice_path, ice_radius, draws=3, seed=seed, surface_visible_direct=surface(:, 1), &
+                          surface_visible_diffuse=surface(:, 2), surface_near_infrared_direct=surface(:, 3), &
+                          surface_near_infrared_diffuse=surface(:, 4), stat=code, errmsg=message)
+  end subroutine solve_cloudy
 
   !> All columns at once, with everything that is optional.
   subroutine solve(code)
