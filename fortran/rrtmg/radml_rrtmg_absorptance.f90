@@ -28,7 +28,8 @@ module radml_rrtmg_absorptance
   real(real64), parameter :: coarse(0:6) = [ &
     0.999999996914303009_real64, -0.499999715032781619_real64, 0.166662347802933398_real64, -0.0416419646370106666_real64, &
     0.00826539835392403066_real64, -0.00129122389637511612_real64, 0.000125716675043645582_real64]
-  real(wp), parameter, public :: absorptance_coefficient(0:degree) = real([merge(fine(:6), coarse, double), fine(7:degree)], wp)
+  !> Beyond the degree zero, so that one formula that is written out serves both and costs each its own.
+  real(wp), parameter, public :: absorptance_coefficient(0:11) = real(merge(fine, [coarse, spread(0.0_real64, 1, 5)], double), wp)
 
 contains
 

@@ -4,7 +4,7 @@
 !> the band's flux weight, so that a flux is their plain sum; that sum is kept by vector lane until all bands
 !> are done. No checks here: the front door has made them.
 module radml_rrtmg_longwave_transfer
-  use radml_rrtmg_absorptance, only: c => absorptance_coefficient, degree, doublings, part, thick
+  use radml_rrtmg_absorptance, only: c => absorptance_coefficient, doublings, part, thick
   use radml_rrtmg_kinds, only: sums_heating, wp
   use radml_rrtmg_longwave_tables, only: lanes, longwave_tables, n_lookup, pade
   implicit none
@@ -15,6 +15,10 @@ module radml_rrtmg_longwave_transfer
   !> Below this optical depth the original's series, tau - tau**2/2 and tau/6, replace differences of nearly equal numbers.
   real(wp), parameter :: thin = 0.06_wp
 
+  ! The polynomial of `radml_rrtmg_absorptance`, to be written out: compilers make no vector code of a loop inside this one.
+  real(wp), parameter :: c0 = c(0), c1 = c(1), c2 = c(2), c3 = c(3), c4 = c(4), c5 = c(5), c6 = c(6), c7 = c(7), c8 = c(8), &
+                         c9 = c(9), c10 = c(10), c11 = c(11)
+
 contains
 
   !> Absorptivity and linear-in-tau weight of one chunk, with exact exponentials as in `down_through_band`.
@@ -23,21 +27,19 @@ contains
     real(wp), intent(out) :: absorptivity(lanes)  !! [1] (lane)
     real(wp), intent(out) :: towards(lanes)       !! weight of the level in the source [1] (lane)
     real(wp) :: x, y, a, xs, weight
-    integer :: g, i
+    integer :: g
 
-    !$omp simd private(x, y, a, xs, weight, i)
+    !$omp simd private(x, y, a, xs, weight)
     do g = 1, lanes
       x = depth(g)
       xs = max(x, thin)
       y = min(xs, thick)*part
-      a = c(degree)
-      do i = degree - 1, 0, -1
-        a = a*y + c(i)
-      end do
-      a = a*y
-      do i = 1, doublings
-        a = a*(2 - a)
-      end do
+      a = y*(c0 + y*(c1 + y*(c2 + y*(c3 + y*(c4 + y*(c5 + y*(c6 + y*(c7 + y*(c8 + y*(c9 + y*(c10 + y*c11)))))))))))
+      a = a*(2 - a)
+      a = a*(2 - a)
+      a = a*(2 - a)
+      a = a*(2 - a)
+      if (doublings > 4) a = a*(2 - a)
       weight = 1 - 2*(a - xs*(1 - a))/(xs*a)
       absorptivity(g) = merge(x - 0.5_wp*x*x, a, x < thin)
       towards(g) = merge(x*(1.0_wp/6), weight, x < thin)
@@ -62,24 +64,22 @@ contains
     real(wp), intent(inout) :: absorbed(lanes, n)           !! what layers absorbed so far, less what they emitted, where
                                                             !! `sums_heating`, by lane [W m-2] (lane, nlay)
     real(wp) :: x, y, a, xs, towards, source, change, r(lanes)
-    integer :: b, g, i, k
+    integer :: b, g, k
 
     do b = 1, chunks
       r = 0
       do k = 1, n
-        !$omp simd private(x, y, a, xs, towards, source, change, i)
+        !$omp simd private(x, y, a, xs, towards, source, change)
         do g = 1, lanes
           x = secant*max(depth(g, b, k), 0.0_wp)
           xs = max(x, thin)
           y = min(xs, thick)*part
-          a = c(degree)
-          do i = degree - 1, 0, -1
-            a = a*y + c(i)
-          end do
-          a = a*y
-          do i = 1, doublings
-            a = a*(2 - a)
-          end do
+          a = y*(c0 + y*(c1 + y*(c2 + y*(c3 + y*(c4 + y*(c5 + y*(c6 + y*(c7 + y*(c8 + y*(c9 + y*(c10 + y*c11)))))))))))
+          a = a*(2 - a)
+          a = a*(2 - a)
+          a = a*(2 - a)
+          a = a*(2 - a)
+          if (doublings > 4) a = a*(2 - a)
           towards = 1 - 2*(a - xs*(1 - a))/(xs*a)
           a = merge(x - 0.5_wp*x*x, a, x < thin)
           towards = merge(x*(1.0_wp/6), towards, x < thin)
