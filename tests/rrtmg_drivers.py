@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -28,7 +29,7 @@ suffixes = [""]
 
 @contextmanager
 def programs(suffix: str) -> Iterator[None]:
-    """Run the programs of that ending: "_real32" for those on the library that computes in real32."""
+    """Run the programs of that ending, "_real32" for those on the library that computes in real32, with traps set."""
     suffixes.append(suffix)
     try:
         yield
@@ -39,4 +40,5 @@ def programs(suffix: str) -> Iterator[None]:
 def run_driver(name: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     program = BIN / f"{name}{suffixes[-1]}"
     assert program.exists(), f"{program} is not built; run make"
-    return subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
+    environment = os.environ | ({"RRTMG_TRAPS": "1"} if len(suffixes) > 1 else {})
+    return subprocess.run([program, *arguments], capture_output=True, text=True, check=False, env=environment)

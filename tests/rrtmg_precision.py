@@ -11,8 +11,7 @@ import test_rrtmg_longwave
 import test_rrtmg_shortwave
 from rrtmg_drivers import Columns
 from test_rrtmg_shortwave import AEROSOL, ALBEDOS, BANDS
-
-LEVELS = ("pressure_level", "temperature_level")
+from test_rrtmg_shortwave_clouds import sunny_clouds
 
 
 def thin_top(c: Columns) -> Columns:
@@ -30,21 +29,27 @@ def lowest(c: Columns, layers: int) -> Columns:
     cut = made - layers
 
     def part(name: str, values: np.ndarray) -> np.ndarray:
-        return values[:, cut:] if values.ndim > 1 and values.shape[1] in (made, made + 1) and name != "band_emissivity" else values
+        return (
+            values[:, cut:] if values.ndim > 1 and values.shape[1] in (made, made + 1) and name != "band_emissivity" else values
+        )
 
     return {name: part(name, values) for name, values in c.items()}
 
 
 def shortwave_columns(count: int, layers: int, seed: int, kind: str) -> Columns:
-    """Columns under suns from the horizon to the zenith; clear, with aerosol, or with what clouds do to light."""
+    """Columns under suns from the horizon to the zenith; clear, with aerosol, with clouds, or with what clouds do to light in
+    every band by itself ("thick"), which the tables of cloud optics would not give."""
     rng = np.random.default_rng(seed)
     made = max(layers, 10)  # the generator makes no fewer
-    c = thin_top(test_rrtmg_shortwave.columns(count, made, seed, aerosol=kind == "aerosol"))
+    if kind == "cloud":
+        c = thin_top(sunny_clouds(count, made, seed, aerosol=True)) | {"seed": np.arange(count)}
+    else:
+        c = thin_top(test_rrtmg_shortwave.columns(count, made, seed, aerosol=kind == "aerosol"))
     c["cos_zenith"] = np.where(rng.random(count) < 0.3, 10 ** rng.uniform(-6, 0, count), rng.uniform(0.01, 1, count))
     c["cos_zenith"][rng.random(count) < 0.1] = 1.0
     for name in ALBEDOS:
         c[name] = np.where(rng.random(count) < 0.3, rng.integers(0, 2, count), rng.uniform(0, 1, count))
-    if kind == "cloud":
+    if kind == "thick":
         shape = (count, made, BANDS)
         cloudy = (rng.random((count, made, 1)) < 0.3) & (c["pressure_layer"] > 5e3)[:, :, None]
         depth = np.where(cloudy, 10 ** rng.uniform(-2, 2.7, (count, made, 1)) * rng.uniform(0.8, 1.2, shape), 0)
@@ -65,11 +70,23 @@ def longwave_columns(count: int, layers: int, seed: int, kind: str) -> Columns:
 
 
 def run_shortwave(c: Columns, folder: Path, suffix: str) -> Columns:
-    test_rrtmg_shortwave.write(folder / "columns.bin", c)
     with rrtmg_drivers.programs(suffix):
-        return test_rrtmg_shortwave.ours(c, folder)
+        return test_rrtmg_shortwave.ours(c, folder, clear=True)
 
 
-def run_longwave(c: Columns, folder: Path, suffix: str, **options: int) -> Columns:
+def run_longwave(c: Columns, folder: Path, suffix: str, overlap: int = rrtmg_clouds.MAXIMUM_RANDOM) -> Columns:
     with rrtmg_drivers.programs(suffix):
-        return rrtmg_clouds.ours(c, folder, clear=True, **options)
+        return rrtmg_clouds.ours(c, folder, clear=True, overlap=overlap)
+
+
+def apart(double: Columns, single: Columns) -> dict[str, float]:
+    """The largest difference of each result, fluxes in W m-2 and heating rates in K day-1."""
+    return {name: float(np.abs(double[name] - single[name]).max()) for name in double}
+
+
+def unbalanced(c: Columns, result: Columns) -> float:
+    """By how much heating is not the flux that stays in the layer, at most [W m-2]."""
+    net = result["down"] - result["up"]
+    # What RRTMG takes for a layer's heat capacity: 1004.64 J kg-1 K-1 under 9.8066 m s-2.
+    stays = result["heating_rate"] * np.diff(c["pressure_level"], axis=1) * 1004.64 / 9.8066 / 86400
+    return float(np.abs(stays + np.diff(net, axis=1)).max())

@@ -205,25 +205,32 @@ contains
     real(wp), intent(inout) :: r(block_size), t(block_size)       !! diffuse light up and down per direct beam [1] (g-point)
     real(wp), intent(inout) :: rd(block_size), td(block_size)     !! reflectance and transmittance for diffuse light [1] (g-point)
     real(wp), intent(inout) :: ad(block_size)                     !! absorptance for diffuse light [1] (g-point)
-    real(wp), intent(inout) :: kept_beam(block_size)              !! absorptance for the direct beam [1] (g-point)
-    real(wp) :: x, y, z, gamma1
+    real(wp), intent(inout) :: kept_beam(block_size)              !! absorptance for the beam, where `sums_heating` [1] (g-point)
+    real(wp) :: x, y, z, gamma1, inverse, up
+    logical :: taken(block_size)
     integer :: g
 
     do g = 1, block_size
-      if (asymmetry(g) <= 0.5_wp) cycle
       x = max(absorption(g), 0.0_wp)*asymmetry(g)**2
       y = (1 - asymmetry(g))**2
       z = (max(absorption(g), 0.0_wp) + scattering(g))*y - x ! over y: what its albedo is divided by
-      if (z <= 0 .or. scattering(g)*y < conservative*z) cycle
+      taken(g) = asymmetry(g) > 0.5_wp .and. z > 0 .and. scattering(g)*y >= conservative*z
+    end do
+    if (.not. any(taken)) return
+    ! All is read at all g-points: what a compiler reads under a mask, it may compute with where the mask lets nothing through.
+    !$omp simd private(gamma1, z, inverse, up)
+    do g = 1, block_size
       gamma1 = 2 - scattered_part(g)*(1.25_wp + 0.75_wp*asymmetry(g))
       z = gamma1*depth(g)
-      td(g) = 1/(1 + z)
-      rd(g) = z*td(g)
-      ad(g) = 0
-      r(g) = (z - (gamma1*cosine - (0.5_wp - 0.75_wp*asymmetry(g)*cosine))*(1 - beam(g)))*td(g)
-      t(g) = 1 - beam(g) - r(g)
-      kept_beam(g) = 0
+      inverse = 1/(1 + z)
+      up = (z - (gamma1*cosine - (0.5_wp - 0.75_wp*asymmetry(g)*cosine))*(1 - beam(g)))*inverse
+      r(g) = merge(up, r(g), taken(g))
+      t(g) = merge(1 - beam(g) - up, t(g), taken(g))
+      rd(g) = merge(z*inverse, rd(g), taken(g))
+      td(g) = merge(inverse, td(g), taken(g))
+      ad(g) = merge(0.0_wp, ad(g), taken(g))
     end do
+    if (sums_heating) kept_beam = merge(0.0_wp, kept_beam, taken)
   end subroutine take_for_pure
 
   !> The same with the original's transmittance table and its own steps, for tests against it.
