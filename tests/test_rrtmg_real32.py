@@ -1,4 +1,4 @@
-"""RRTMG in single precision: the library radml::rrtmg_real32 against radml::rrtmg, and how a host finds the one or the other."""
+"""RRTMG in single precision: the library radml::rrtmg_real32 against radml::rrtmg, and how a host finds either."""
 
 from __future__ import annotations
 
