@@ -1,7 +1,7 @@
-!> Gas optics of RRTMG longwave, one band of one column at a time, g-points innermost; so a band's tables stay in cache.
+!> Gas optics of RRTMG longwave, one pack of bands of one column at a time, g-points innermost; so their tables stay in cache.
 !>
 !> Optical depths and Planck fractions of a band are weighted sums of table rows. `locate` finds once per layer where it lies
-!> between the nodes of the tables; `band_optics` lists for one band the rows and their weights as the table in
+!> between the nodes of the tables; `pack_optics` lists for each band the rows and their weights as the table in
 !> `radml_rrtmg_longwave_bands` says, and sums them. No checks here: the front door has made them.
 module radml_rrtmg_longwave_gas_optics
   use radml_rrtmg_kinds, only: wp
@@ -12,7 +12,7 @@ module radml_rrtmg_longwave_gas_optics
   implicit none
   private
 
-  public :: locate, band_optics, planck_of_band
+  public :: band_optics, locate, pack_optics, planck_of_bands
 
   integer, parameter :: max_rows = 64
   real(wp), parameter :: binary_limit = 1 - 1e-6_wp
@@ -106,13 +106,58 @@ contains
     end subroutine mix_above
   end subroutine locate
 
+  !> Optical depths and black-body emission of all layers, at the g-points of one pack of bands.
+  !>
+  !> A band writes whole chunks: what is behind its own g-points is written again, by the next band or in the next layer.
+  pure subroutine pack_optics(tables, p, n, layer, mix, planck_layer, planck_level, depth, emission, downwards, upwards, fraction)
+    type(longwave_tables), intent(in) :: tables               !! coefficient tables
+    integer, intent(in) :: p                                  !! pack [1]
+    integer, intent(in) :: n                                  !! layers [1]
+    type(layer_state), intent(in) :: layer(n)                 !! layers, located (nlay)
+    type(mixture), intent(in) :: mix(n_pairs, n)              !! their mixtures of key species (pair, nlay)
+    real(wp), intent(in) :: planck_layer(n_bands, n)          !! Planck function of layers [W cm-2 sr-1 cm] (band, nlay)
+    real(wp), intent(in) :: planck_level(n_bands, n + 1)      !! Planck function at levels [W cm-2 sr-1 cm] (band, nlay+1)
+    real(wp), intent(inout) :: depth(pack_size, n + 1)        !! vertical optical depth, and room [1] (lane, nlay+1)
+    real(wp), intent(inout) :: emission(pack_size, n + 1)     !! black-body emission of layers, and room [W m-2] (lane, nlay+1)
+    real(wp), intent(inout) :: downwards(pack_size, n + 1)    !! that at the level below, less that of the layer (lane, nlay+1)
+    real(wp), intent(inout) :: upwards(pack_size, n + 1)      !! that at the level above, less that of the layer (lane, nlay+1)
+    real(wp), intent(inout) :: fraction(2*pack_size)          !! Planck fractions times flux weight of the lowest layer, and room
+    integer :: b, i, k, lane, n_rows, row(max_rows), fraction_row(2)
+    real(wp) :: weight(max_rows), correction, fraction_weight(2)
+
+    do k = 1, n
+      lane = 1
+      do i = 1, size(pack_band, 1)
+        b = pack_band(i, p)
+        if (b == 0) exit
+        call find_rows(tables, b, layer(k), mix(:, k), n_rows, row, weight, correction, fraction_row, fraction_weight)
+        associate (band => tables%band(b))
+          if (band%chunks == 1) then
+            call sum_short_rows(n_rows, row, weight, correction, band%absorption(band%first_absorption), depth(lane, k))
+            call emit_short(fraction_row, fraction_weight, band%fraction(band%first_fraction), planck_layer(b, k), &
+                            planck_level(b, k + 1), planck_level(b, k), emission(lane, k), downwards(lane, k), upwards(lane, k))
+            if (k == n) call mix_fractions(lanes, fraction_row, fraction_weight, band%fraction(band%first_fraction), &
+                                           fraction(lane))
+          else
+            call sum_long_rows(n_rows, row, weight, correction, band%absorption(band%first_absorption), depth(lane, k))
+            call emit_long(fraction_row, fraction_weight, band%fraction(band%first_fraction), planck_layer(b, k), &
+                           planck_level(b, k + 1), planck_level(b, k), emission(lane, k), downwards(lane, k), upwards(lane, k))
+            if (k == n) call mix_fractions(2*lanes, fraction_row, fraction_weight, band%fraction(band%first_fraction), &
+                                           fraction(lane))
+          end if
+          lane = lane + band%points
+        end associate
+      end do
+    end do
+  end subroutine pack_optics
+
   !> Optical depths and Planck fractions of one band in all layers.
   pure subroutine band_optics(tables, b, n, layer, mix, chunks, depth, fraction)
     type(longwave_tables), intent(in) :: tables               !! coefficient tables
     integer, intent(in) :: b                                  !! band [1]
     integer, intent(in) :: n                                  !! layers [1]
     type(layer_state), intent(in) :: layer(n)                 !! layers, located (nlay)
-    type(mixture), intent(in) :: mix(n, n_pairs)              !! their mixtures of key species (nlay, pair)
+    type(mixture), intent(in) :: mix(n_pairs, n)              !! their mixtures of key species (pair, nlay)
     integer, intent(in) :: chunks                             !! chunks of g-points of the band [1]
     real(wp), intent(inout) :: depth(chunks*lanes, n)         !! vertical optical depth [1] (g-point, nlay)
     real(wp), intent(inout) :: fraction(chunks*lanes, n)      !! Planck fraction times flux weight (g-point, nlay)
@@ -120,26 +165,41 @@ contains
     real(wp) :: weight(max_rows), correction, fraction_weight(2)
 
     do k = 1, n
-      associate (half => tables%band(b)%half(layer(k)%side))
-        if (layer(k)%side == below) then
-          call list_rows(tables, layer(k), mix(k, max(1, half%pair)), half, lower_half(b), n_rows, row, weight, correction, &
-                         fraction_row, fraction_weight)
-        else
-          call list_rows(tables, layer(k), mix(k, max(1, half%pair)), half, upper_half(b), n_rows, row, weight, correction, &
-                         fraction_row, fraction_weight)
-        end if
-      end associate
+      call find_rows(tables, b, layer(k), mix(:, k), n_rows, row, weight, correction, fraction_row, fraction_weight)
       associate (band => tables%band(b))
         if (chunks == 1) then
           call sum_short_rows(n_rows, row, weight, correction, band%absorption(band%first_absorption), depth(1, k))
-          call mix_short_fractions(fraction_row, fraction_weight, band%fraction(band%first_fraction), fraction(1, k))
         else
           call sum_long_rows(n_rows, row, weight, correction, band%absorption(band%first_absorption), depth(1, k))
-          call mix_long_fractions(fraction_row, fraction_weight, band%fraction(band%first_fraction), fraction(1, k))
         end if
+        call mix_fractions(chunks*lanes, fraction_row, fraction_weight, band%fraction(band%first_fraction), fraction(1, k))
       end associate
     end do
   end subroutine band_optics
+
+  !> Rows of a band's tables for a layer, on its side of the tropopause.
+  pure subroutine find_rows(tables, b, layer, mix, n, row, weight, correction, fraction_row, fraction_weight)
+    type(longwave_tables), intent(in) :: tables      !! coefficient tables
+    integer, intent(in) :: b                         !! band [1]
+    type(layer_state), intent(in) :: layer           !! layer, located
+    type(mixture), intent(in) :: mix(n_pairs)        !! its mixtures of key species (pair)
+    integer, intent(out) :: n                        !! number of rows [1]
+    integer, intent(inout) :: row(max_rows)          !! rows [1] (row)
+    real(wp), intent(inout) :: weight(max_rows)      !! amounts times interpolation weights [1e20 cm-2] (row)
+    real(wp), intent(out) :: correction              !! factor of the whole sum [1]
+    integer, intent(out) :: fraction_row(2)          !! rows of Planck fractions [1] (row)
+    real(wp), intent(out) :: fraction_weight(2)      !! their weights [1] (row)
+
+    associate (half => tables%band(b)%half(layer%side))
+      if (layer%side == below) then
+        call list_rows(tables, layer, mix(max(1, half%pair)), half, lower_half(b), n, row, weight, correction, fraction_row, &
+                       fraction_weight)
+      else
+        call list_rows(tables, layer, mix(max(1, half%pair)), half, upper_half(b), n, row, weight, correction, fraction_row, &
+                       fraction_weight)
+      end if
+    end associate
+  end subroutine find_rows
 
   !> Rows of one band's tables and their weights; the number of rows is a multiple of four, not zero.
   pure subroutine list_rows(tables, layer, mix, half, description, n, row, weight, correction, fraction_row, fraction_weight)
@@ -149,8 +209,8 @@ contains
     type(half_tables), intent(in) :: half            !! where the rows lie
     type(half_band), intent(in) :: description       !! what absorbs
     integer, intent(out) :: n                        !! number of rows [1]
-    integer, intent(out) :: row(max_rows)            !! rows [1] (row)
-    real(wp), intent(out) :: weight(max_rows)        !! amounts times interpolation weights [1e20 cm-2] (row)
+    integer, intent(inout) :: row(max_rows)          !! rows [1] (row)
+    real(wp), intent(inout) :: weight(max_rows)      !! amounts times interpolation weights [1e20 cm-2] (row)
     real(wp), intent(out) :: correction              !! factor of the whole sum [1]
     integer, intent(out) :: fraction_row(2)          !! rows of Planck fractions [1] (row)
     real(wp), intent(out) :: fraction_weight(2)      !! their weights [1] (row)
@@ -283,49 +343,80 @@ contains
     end select
   end function minor_amount
 
-  !> Planck fractions between two rows, for a band of one chunk.
-  pure subroutine mix_short_fractions(row, weight, table, fraction)
-    integer, intent(in) :: row(2)                !! rows [1] (row)
-    real(wp), intent(in) :: weight(2)            !! weights [1] (row)
-    real(wp), intent(in) :: table(lanes, *)     !! fractions times flux weight (g-point, row)
-    real(wp), intent(inout) :: fraction(lanes)  !! fractions times flux weight (g-point)
+  !> Black-body emission of a layer and its change towards the levels, for a band of one chunk.
+  pure subroutine emit_short(row, weight, table, planck, planck_below, planck_above, emission, downwards, upwards)
+    integer, intent(in) :: row(2)                 !! rows [1] (row)
+    real(wp), intent(in) :: weight(2)             !! weights [1] (row)
+    real(wp), intent(in) :: table(lanes, *)       !! Planck fractions times flux weight (g-point, row)
+    real(wp), intent(in) :: planck                !! Planck function of the layer [W cm-2 sr-1 cm]
+    real(wp), intent(in) :: planck_below          !! Planck function at the level below [W cm-2 sr-1 cm]
+    real(wp), intent(in) :: planck_above          !! Planck function at the level above [W cm-2 sr-1 cm]
+    real(wp), intent(inout) :: emission(lanes)    !! emission [W m-2] (g-point)
+    real(wp), intent(inout) :: downwards(lanes)   !! that at the level below, less that of the layer [W m-2] (g-point)
+    real(wp), intent(inout) :: upwards(lanes)     !! that at the level above, less that of the layer [W m-2] (g-point)
+    real(wp) :: fraction
     integer :: g
 
-    !$omp simd
+    !$omp simd private(fraction)
     do g = 1, lanes
-      fraction(g) = weight(1)*table(g, row(1)) + weight(2)*table(g, row(2))
+      fraction = weight(1)*table(g, row(1)) + weight(2)*table(g, row(2))
+      emission(g) = fraction*planck
+      downwards(g) = fraction*(planck_below - planck)
+      upwards(g) = fraction*(planck_above - planck)
     end do
-  end subroutine mix_short_fractions
+  end subroutine emit_short
 
-  !> Planck fractions between two rows, for a band of two chunks.
-  pure subroutine mix_long_fractions(row, weight, table, fraction)
-    integer, intent(in) :: row(2)                !! rows [1] (row)
-    real(wp), intent(in) :: weight(2)            !! weights [1] (row)
-    real(wp), intent(in) :: table(2*lanes, *)     !! fractions times flux weight (g-point, row)
-    real(wp), intent(inout) :: fraction(2*lanes)  !! fractions times flux weight (g-point)
+  !> Black-body emission of a layer and its change towards the levels, for a band of two chunks.
+  pure subroutine emit_long(row, weight, table, planck, planck_below, planck_above, emission, downwards, upwards)
+    integer, intent(in) :: row(2)                 !! rows [1] (row)
+    real(wp), intent(in) :: weight(2)             !! weights [1] (row)
+    real(wp), intent(in) :: table(2*lanes, *)     !! Planck fractions times flux weight (g-point, row)
+    real(wp), intent(in) :: planck                !! Planck function of the layer [W cm-2 sr-1 cm]
+    real(wp), intent(in) :: planck_below          !! Planck function at the level below [W cm-2 sr-1 cm]
+    real(wp), intent(in) :: planck_above          !! Planck function at the level above [W cm-2 sr-1 cm]
+    real(wp), intent(inout) :: emission(2*lanes)  !! emission [W m-2] (g-point)
+    real(wp), intent(inout) :: downwards(2*lanes) !! that at the level below, less that of the layer [W m-2] (g-point)
+    real(wp), intent(inout) :: upwards(2*lanes)   !! that at the level above, less that of the layer [W m-2] (g-point)
+    real(wp) :: fraction
     integer :: g
 
-    !$omp simd
+    !$omp simd private(fraction)
     do g = 1, 2*lanes
-      fraction(g) = weight(1)*table(g, row(1)) + weight(2)*table(g, row(2))
+      fraction = weight(1)*table(g, row(1)) + weight(2)*table(g, row(2))
+      emission(g) = fraction*planck
+      downwards(g) = fraction*(planck_below - planck)
+      upwards(g) = fraction*(planck_above - planck)
     end do
-  end subroutine mix_long_fractions
+  end subroutine emit_long
 
-  !> Planck function of one band at many temperatures, linear in the table, and beyond its ends.
-  pure subroutine planck_of_band(tables, b, n, temperature, planck)
-    type(longwave_tables), intent(in) :: tables !! coefficient tables
-    integer, intent(in) :: b                    !! band [1]
-    integer, intent(in) :: n                    !! temperatures [1]
-    real(wp), intent(in) :: temperature(n)      !! temperatures [K] (n)
-    real(wp), intent(out) :: planck(n)          !! band-mean Planck function [W cm-2 sr-1 cm] (n)
+  !> Planck fractions between two rows.
+  pure subroutine mix_fractions(points, row, weight, table, fraction)
+    integer, intent(in) :: points                 !! g-points with room [1]
+    integer, intent(in) :: row(2)                 !! rows [1] (row)
+    real(wp), intent(in) :: weight(2)             !! weights [1] (row)
+    real(wp), intent(in) :: table(points, *)      !! fractions times flux weight (g-point, row)
+    real(wp), intent(inout) :: fraction(points)   !! fractions times flux weight (g-point)
+
+    fraction = weight(1)*table(:, row(1)) + weight(2)*table(:, row(2))
+  end subroutine mix_fractions
+
+  !> Planck function of all bands at many temperatures, linear in the table, and beyond its ends.
+  pure subroutine planck_of_bands(tables, n, temperature, planck)
+    type(longwave_tables), intent(in) :: tables   !! coefficient tables
+    integer, intent(in) :: n                      !! temperatures [1]
+    real(wp), intent(in) :: temperature(n)        !! temperatures [K] (n)
+    real(wp), intent(out) :: planck(n_bands, n)   !! band-mean Planck function [W cm-2 sr-1 cm] (band, n)
     real(wp) :: position
-    integer :: i, k
+    integer :: b, i, k
 
-    !$omp simd private(position, i)
     do k = 1, n
       position = temperature(k) - (first_planck_temperature - 1)
       i = min(n_planck - 1, max(1, int(position)))
-      planck(k) = tables%planck(i, b) + (position - i)*(tables%planck(i + 1, b) - tables%planck(i, b))
+      position = position - i
+      !$omp simd
+      do b = 1, n_bands
+        planck(b, k) = tables%planck(b, i) + position*(tables%planck(b, i + 1) - tables%planck(b, i))
+      end do
     end do
-  end subroutine planck_of_band
+  end subroutine planck_of_bands
 end module radml_rrtmg_longwave_gas_optics

@@ -5,7 +5,7 @@
 module radml_rrtmg_longwave_tables
   use, intrinsic :: iso_fortran_env, only: real64
   use radml_rrtmg_kinds, only: wp
-  use radml_rrtmg_longwave_bands, only: n_bands, n_pairs
+  use radml_rrtmg_longwave_bands, only: n_bands, n_packs, n_pairs, pack_band, pack_size
   use radml_rrtmg_nodes, only: above, below, n_reference
   use radml_rrtmg_rows, only: first_aligned, lanes
   implicit none
@@ -50,7 +50,9 @@ module radml_rrtmg_longwave_tables
   type, public :: longwave_tables
     type(band_tables) :: band(n_bands)
     real(wp) :: flux_weight(n_bands) = 0              !! radiance to flux, times the band's width [cm-1 sr W m-2 / (W cm-2)] (band)
-    real(wp) :: planck(n_planck, n_bands) = 0         !! band-mean Planck function [W cm-2 sr-1 cm] (temperature, band)
+    real(wp) :: planck(n_bands, n_planck) = 0         !! band-mean Planck function [W cm-2 sr-1 cm] (band, temperature)
+    integer :: band_of_lane(pack_size, n_packs) = 1   !! band of each lane of a pack; any where it has no g-point [1] (lane, pack)
+    integer :: point_of_lane(pack_size, n_packs) = 0  !! g-point of each lane, 0 where it has none [1] (lane, pack)
     real(wp) :: log_pressure(n_reference) = 0         !! ln p [ln hPa] (reference level)
     real(wp) :: temperature(n_reference) = 0          !! [K] (reference level)
     real(wp) :: mole_fraction(7, n_reference) = 0     !! [mol mol-1] (gas, reference level)
@@ -60,9 +62,28 @@ module radml_rrtmg_longwave_tables
     logical :: loaded = .false.
   end type longwave_tables
 
-  public :: above, below, fill_lookup, n_reference, first_aligned, lanes
+  public :: above, arrange_packs, below, fill_lookup, n_reference, first_aligned, lanes
 
 contains
+
+  !> Which g-points lie where in the packs. They fit: the reader has counted them.
+  pure subroutine arrange_packs(tables)
+    type(longwave_tables), intent(inout) :: tables !! tables to complete
+    integer :: p, i, b, g, lane
+
+    do p = 1, n_packs
+      lane = 0
+      do i = 1, size(pack_band, 1)
+        b = pack_band(i, p)
+        if (b == 0) exit
+        do g = 1, tables%band(b)%points
+          lane = lane + 1
+          tables%band_of_lane(lane, p) = b
+          tables%point_of_lane(lane, p) = tables%band(b)%offset + g
+        end do
+      end do
+    end do
+  end subroutine arrange_packs
 
   !> The original's tables over tau/(tau + 1/pade): transmittance with a floor of 1e-20, and the linear-in-tau weight.
   pure subroutine fill_lookup(tables)
