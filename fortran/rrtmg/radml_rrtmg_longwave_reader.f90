@@ -92,7 +92,7 @@ contains
     type(half_band) :: description
     character(len=7) :: prefix
     real(wp), allocatable :: continuum(:,:), absorption(:,:), fraction(:,:)
-    integer :: side, m, self_row, foreign_row
+    integer :: side, m
 
     write (prefix, "('band', i2.2, '_')") b
     associate (band => tables%band(b))
@@ -101,11 +101,9 @@ contains
       band%chunks = (band%points + lanes - 1)/lanes
       allocate (absorption(band%chunks*lanes, 0), fraction(band%chunks*lanes, 0))
 
-      self_row = 0
-      call absorption_rows(prefix//"self", 10, continuum)
+      call absorption_rows(prefix//"self", self_rows, continuum)
       call append(absorption, continuum)
-      foreign_row = size(absorption, 2)
-      call absorption_rows(prefix//"foreign", 4, continuum)
+      call absorption_rows(prefix//"foreign", foreign_rows, continuum)
       call append(absorption, continuum)
 
       do side = below, above
@@ -115,8 +113,8 @@ contains
           description = upper_half(b)
         end if
         associate (half => band%half(side))
-          if (description%self) half%self_row = self_row
-          if (description%foreign) half%foreign_row = foreign_row
+          half%self = description%self
+          half%foreign = description%foreign
           half%key_gas = description%key(1)
           if (description%key(2) /= none) then
             half%pair = findloc(pair_gas(1, :) == description%key(1) .and. pair_gas(2, :) == description%key(2), .true., 1)

@@ -12,6 +12,8 @@ module radml_rrtmg_longwave_tables
   private
 
   integer, parameter, public :: max_chunks = 2  !! chunks of the widest band
+  integer, parameter, public :: self_rows = 10, foreign_rows = 4   !! rows of the continuum, the first of each band
+  integer, parameter, public :: self_continuum = 0, foreign_continuum = self_rows !! rows before these
   integer, parameter, public :: n_planck = 181                     !! temperatures of the Planck table
   integer, parameter, public :: first_planck_temperature = 160     !! [K]
   integer, parameter, public :: n_lookup = 10000                   !! intervals of the original's transmittance table
@@ -24,7 +26,7 @@ module radml_rrtmg_longwave_tables
     integer :: key_row = 0
     integer :: key_points = 0      !! points of the binary parameter
     logical :: key_pressures = .true. !! false: one reference pressure
-    integer :: self_row = -1, foreign_row = -1 !! negative: none
+    logical :: self = .false., foreign = .false. !! has the continuum of water vapour; not the first without the second
     integer :: minor_row(3) = 0
     integer :: minor_points(3) = 0 !! points of the binary parameter; 0: no such minor gas
     real(wp) :: minor_ratio(3) = 0 !! ratio of key species that sets its binary parameter

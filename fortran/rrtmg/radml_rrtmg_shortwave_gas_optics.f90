@@ -55,11 +55,11 @@ contains
           call list_rows(layer(k), half, upper_half(b), n_rows, row, weight, rayleigh_row, rayleigh_weight)
         end if
         if (band%chunks == 1) then
-          call sum_short_rows(n_rows, row, weight, 1.0_wp, band%absorption(band%first_absorption), absorption(first, k))
-          call sum_short_rows(4, rayleigh_row, rayleigh_weight, 1.0_wp, band%rayleigh(band%first_rayleigh), scattering(first, k))
+          call sum_short_rows(n_rows, row, weight, band%absorption(band%first_absorption), absorption(first, k))
+          call sum_short_rows(4, rayleigh_row, rayleigh_weight, band%rayleigh(band%first_rayleigh), scattering(first, k))
         else
-          call sum_long_rows(n_rows, row, weight, 1.0_wp, band%absorption(band%first_absorption), absorption(first, k))
-          call sum_long_rows(4, rayleigh_row, rayleigh_weight, 1.0_wp, band%rayleigh(band%first_rayleigh), scattering(first, k))
+          call sum_long_rows(n_rows, row, weight, band%absorption(band%first_absorption), absorption(first, k))
+          call sum_long_rows(4, rayleigh_row, rayleigh_weight, band%rayleigh(band%first_rayleigh), scattering(first, k))
         end if
       end associate
     end do
