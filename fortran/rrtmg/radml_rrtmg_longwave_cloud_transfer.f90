@@ -12,7 +12,7 @@ module radml_rrtmg_longwave_cloud_transfer
   use radml_rrtmg_kinds, only: sums_heating, wp
   use radml_rrtmg_longwave_bands, only: pack_size
   use radml_rrtmg_longwave_overlap, only: layer_exchange
-  use radml_rrtmg_longwave_tables, only: longwave_tables, n_lookup, pade
+  use radml_rrtmg_longwave_tables, only: longwave_tables, n_lookup, pack_room, pade
   use radml_rrtmg_longwave_transfer, only: absorption_of
   implicit none
   private
@@ -78,11 +78,11 @@ contains
     integer, intent(in) :: n                             !! layers [1]
     real(wp), intent(in) :: secant(pack_size)            !! secant of the diffusivity angle [1] (lane)
     logical, intent(in) :: has_cloud(n)                  !! whether a layer has cloud (nlay)
-    real(wp), intent(in) :: depth(pack_size, n)          !! vertical optical depth without clouds [1] (lane, nlay)
+    real(wp), intent(in) :: depth(pack_room, n)          !! vertical optical depth without clouds [1] (lane, nlay)
     real(wp), intent(in) :: cloud_depth(pack_size, n)    !! vertical optical depth inside clouds [1] (lane, nlay)
-    real(wp), intent(in) :: emission(pack_size, n)       !! black-body emission of layers [W m-2] (lane, nlay)
-    real(wp), intent(in) :: downwards(pack_size, n)      !! that at the level below, less that of the layer [W m-2] (lane, nlay)
-    real(wp), intent(in) :: upwards(pack_size, n)        !! that at the level above, less that of the layer [W m-2] (lane, nlay)
+    real(wp), intent(in) :: emission(pack_room, n)       !! black-body emission of layers [W m-2] (lane, nlay)
+    real(wp), intent(in) :: downwards(pack_room, n)      !! that at the level below, less that of the layer [W m-2] (lane, nlay)
+    real(wp), intent(in) :: upwards(pack_room, n)        !! that at the level above, less that of the layer [W m-2] (lane, nlay)
     real(wp), intent(inout) :: absorptivity(pack_size, n) !! absorptivity inside clouds [1] (lane, nlay)
     real(wp), intent(inout) :: cloud_down(pack_size, n)  !! what clouds emit downwards if black [W m-2] (lane, nlay)
     real(wp), intent(inout) :: cloud_up(pack_size, n)    !! and upwards [W m-2] (lane, nlay)
@@ -115,8 +115,8 @@ contains
       end if
       emissivity = emissivity/max(a, tiny(a)) ! both emissions will be multiplied by the absorptivity
       absorptivity(:, k) = a
-      cloud_down(:, k) = (emission(:, k) + towards*downwards(:, k))*emissivity
-      cloud_up(:, k) = (emission(:, k) + towards*upwards(:, k))*emissivity
+      cloud_down(:, k) = (emission(:pack_size, k) + towards*downwards(:pack_size, k))*emissivity
+      cloud_up(:, k) = (emission(:pack_size, k) + towards*upwards(:pack_size, k))*emissivity
     end do
   end subroutine cloud_layers
 
@@ -126,9 +126,9 @@ contains
     integer, intent(in) :: n                                   !! layers [1]
     logical, intent(in) :: has_cloud(n)                        !! whether a layer has cloud (nlay)
     real(wp), intent(in) :: cloudy(pack_size, n)               !! 1: the g-point sees cloud, 0: it does not [1] (lane, nlay)
-    real(wp), intent(in) :: clear_absorptivity(pack_size, n)   !! without clouds [1] (lane, nlay)
-    real(wp), intent(in) :: clear_down(pack_size, n)           !! emission downwards without clouds [W m-2] (lane, nlay)
-    real(wp), intent(in) :: clear_up(pack_size, n)             !! emission upwards without clouds [W m-2] (lane, nlay)
+    real(wp), intent(in) :: clear_absorptivity(pack_room, n)   !! without clouds [1] (lane, nlay)
+    real(wp), intent(in) :: clear_down(pack_room, n)           !! emission downwards without clouds [W m-2] (lane, nlay)
+    real(wp), intent(in) :: clear_up(pack_room, n)             !! emission upwards without clouds [W m-2] (lane, nlay)
     real(wp), intent(in) :: cloud_absorptivity(pack_size, n)   !! inside clouds [1] (lane, nlay)
     real(wp), intent(in) :: cloud_down(pack_size, n)           !! emission downwards inside clouds [W m-2] (lane, nlay)
     real(wp), intent(in) :: cloud_up(pack_size, n)             !! emission upwards inside clouds [W m-2] (lane, nlay)
@@ -197,9 +197,9 @@ contains
     integer, intent(in) :: n                                   !! layers [1]
     type(layer_exchange), intent(in) :: downwards(n)           !! exchange after each layer, walking down (nlay)
     type(layer_exchange), intent(in) :: upwards(n)             !! exchange after each layer, walking up (nlay)
-    real(wp), intent(in) :: clear_absorptivity(pack_size, n)   !! without clouds [1] (lane, nlay)
-    real(wp), intent(in) :: clear_down(pack_size, n)           !! emission downwards without clouds [W m-2] (lane, nlay)
-    real(wp), intent(in) :: clear_up(pack_size, n)             !! emission upwards without clouds [W m-2] (lane, nlay)
+    real(wp), intent(in) :: clear_absorptivity(pack_room, n)   !! without clouds [1] (lane, nlay)
+    real(wp), intent(in) :: clear_down(pack_room, n)           !! emission downwards without clouds [W m-2] (lane, nlay)
+    real(wp), intent(in) :: clear_up(pack_room, n)             !! emission upwards without clouds [W m-2] (lane, nlay)
     real(wp), intent(in) :: cloud_absorptivity(pack_size, n)   !! inside clouds [1] (lane, nlay)
     real(wp), intent(in) :: cloud_down(pack_size, n)           !! emission downwards inside clouds [W m-2] (lane, nlay)
     real(wp), intent(in) :: cloud_up(pack_size, n)             !! emission upwards inside clouds [W m-2] (lane, nlay)

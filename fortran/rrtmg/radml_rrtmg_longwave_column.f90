@@ -10,7 +10,7 @@ module radml_rrtmg_longwave_column
                                                  through_overlapping_clouds, through_subcolumns
   use radml_rrtmg_longwave_gas_optics, only: band_optics, layer_state, locate, mixture, pack_optics, planck_of_bands
   use radml_rrtmg_longwave_overlap, only: find_exchange, layer_exchange
-  use radml_rrtmg_longwave_tables, only: lanes, longwave_tables
+  use radml_rrtmg_longwave_tables, only: lanes, longwave_tables, pack_room
   use radml_rrtmg_longwave_transfer, only: down_through_pack, down_through_pack_original, up_through_pack
   use radml_rrtmg_rows, only: cache_line, first_aligned
   use radml_rrtmg_subcolumns, only: fill_points, longwave_stream, overlap_plan, plan_overlap, rrtmg_overlap_maximum_random
@@ -105,37 +105,37 @@ contains
 
     allocate (self%layer(n), self%mix(n_pairs, n), self%temperature_layer(n), self%temperature_level(n + 1), &
               self%planck_layer(n_bands, n), self%planck_level(n_bands, n + 1))
-    allocate (self%room(7*pack_size*(n + 1) + cache_line))
+    allocate (self%room((4*pack_room + 3*pack_size)*(n + 1) + cache_line))
     next = first_aligned(self%room)
-    call take(self%depth, 1)
-    call take(self%emission, 1)
-    call take(self%downwards, 1)
-    call take(self%upwards, 1)
-    call take(self%up, 1)
-    call take(self%down, 1)
-    call take(self%absorbed, 1)
+    call take(self%depth, pack_room)
+    call take(self%emission, pack_room)
+    call take(self%downwards, pack_room)
+    call take(self%upwards, pack_room)
+    call take(self%up, pack_size)
+    call take(self%down, pack_size)
+    call take(self%absorbed, pack_size)
     if (draws < 1) return
     allocate (self%has_cloud(n), self%downwards_exchange(n), self%upwards_exchange(n))
     allocate (self%cloud_room((6 + 2*draws)*pack_size*(n + 1) + cache_line))
     next = first_aligned(self%cloud_room)
-    call take(self%cloud_depth, 1)
-    call take(self%cloud_absorptivity, 1)
-    call take(self%cloud_down, 1)
-    call take(self%cloud_up, 1)
-    call take(self%cloudy, 1)
-    call take(self%all_up, draws)
-    call take(self%all_down, draws)
-    call take(self%all_absorbed, 1)
+    call take(self%cloud_depth, pack_size)
+    call take(self%cloud_absorptivity, pack_size)
+    call take(self%cloud_down, pack_size)
+    call take(self%cloud_up, pack_size)
+    call take(self%cloudy, pack_size)
+    call take(self%all_up, draws*pack_size)
+    call take(self%all_down, draws*pack_size)
+    call take(self%all_absorbed, pack_size)
 
   contains
 
-    !> Room for some values at all lanes and levels.
+    !> Room for values at all levels.
     subroutine take(first, values)
       integer, intent(out) :: first  !! where they begin [1]
-      integer, intent(in) :: values  !! how many [1]
+      integer, intent(in) :: values  !! how many at each level [1]
 
       first = next
-      next = next + values*pack_size*(n + 1)
+      next = next + values*(n + 1)
     end subroutine take
   end subroutine create_workspace
 
@@ -149,7 +149,7 @@ contains
     type(column_result), intent(inout) :: result        !! fluxes and heating rates
     real(wp) :: secant_of_band(n_bands), emissivity(n_bands), planck_surface(n_bands, 1)
     real(wp), dimension(pack_size) :: secant, radiance, surface_emission, reflectivity
-    real(wp) :: fraction(2*pack_size)
+    real(wp) :: fraction(pack_room)
     integer :: k, p, clouds, draws, way
 
     secant_of_band = diffusivity_secant(precipitable_water(n, input))
@@ -175,7 +175,7 @@ contains
           if (allocated(input%aerosol_depth)) call add_aerosol(n, band, input%aerosol_depth, w%room(w%depth))
           secant = secant_of_band(band)
           if (clouds /= no_clouds) then
-            call spread_by_band(n, band, input%cloud_depth, w%cloud_room(w%cloud_depth))
+            call spread_by_band(n, w%has_cloud, band, input%cloud_depth, w%cloud_room(w%cloud_depth))
             call cloud_layers(tables, way, n, secant, w%has_cloud, w%room(w%depth), w%cloud_room(w%cloud_depth), &
                               w%room(w%emission), w%room(w%downwards), w%room(w%upwards), w%cloud_room(w%cloud_absorptivity), &
                               w%cloud_room(w%cloud_down), w%cloud_room(w%cloud_up))
@@ -320,24 +320,25 @@ contains
     integer, intent(in) :: n                            !! layers [1]
     integer, intent(in) :: band(pack_size)              !! band of each lane [1] (lane)
     real(wp), intent(in) :: aerosol_depth(n_bands, n)   !! what to add [1] (band, nlay)
-    real(wp), intent(inout) :: depth(pack_size, n)      !! optical depth [1] (lane, nlay)
+    real(wp), intent(inout) :: depth(pack_room, n)      !! optical depth [1] (lane, nlay)
     integer :: k
 
     do k = 1, n
-      depth(:, k) = max(depth(:, k), 0.0_wp) + aerosol_depth(band, k)
+      depth(:pack_size, k) = max(depth(:pack_size, k), 0.0_wp) + aerosol_depth(band, k)
     end do
   end subroutine add_aerosol
 
-  !> What is known by band, by lane.
-  pure subroutine spread_by_band(n, band, by_band, by_lane)
+  !> Optical depth of clouds by lane, where there are some.
+  pure subroutine spread_by_band(n, has_cloud, band, by_band, by_lane)
     integer, intent(in) :: n                           !! layers [1]
+    logical, intent(in) :: has_cloud(n)                !! whether a layer has cloud (nlay)
     integer, intent(in) :: band(pack_size)             !! band of each lane [1] (lane)
-    real(wp), intent(in) :: by_band(n_bands, n)        !! values [1] (band, nlay)
+    real(wp), intent(in) :: by_band(n_bands, n)        !! optical depth [1] (band, nlay)
     real(wp), intent(inout) :: by_lane(pack_size, n)   !! the same [1] (lane, nlay)
     integer :: k
 
     do k = 1, n
-      by_lane(:, k) = by_band(band, k)
+      if (has_cloud(k)) by_lane(:, k) = by_band(band, k)
     end do
   end subroutine spread_by_band
 

@@ -142,7 +142,7 @@ contains
 
   !> Optical depths and black-body emission of all layers, at the g-points of one pack of bands.
   !>
-  !> A band writes whole chunks: what is behind its own g-points is written again, by the next band or in the next layer.
+  !> A band writes whole chunks: what is behind its own g-points is written again by the next band, or is room.
   pure subroutine pack_optics(tables, p, n, layer, mix, planck_layer, planck_level, depth, emission, downwards, upwards, fraction)
     type(longwave_tables), intent(in) :: tables               !! coefficient tables
     integer, intent(in) :: p                                  !! pack [1]
@@ -151,37 +151,34 @@ contains
     type(mixture), intent(in) :: mix(n_pairs, n)              !! their mixtures of key species (pair, nlay)
     real(wp), intent(in) :: planck_layer(n_bands, n)          !! Planck function of layers [W cm-2 sr-1 cm] (band, nlay)
     real(wp), intent(in) :: planck_level(n_bands, n + 1)      !! Planck function at levels [W cm-2 sr-1 cm] (band, nlay+1)
-    real(wp), intent(inout) :: depth(pack_size, n + 1)        !! vertical optical depth, and room [1] (lane, nlay+1)
-    real(wp), intent(inout) :: emission(pack_size, n + 1)     !! black-body emission of layers, and room [W m-2] (lane, nlay+1)
-    real(wp), intent(inout) :: downwards(pack_size, n + 1)    !! that at the level below, less that of the layer (lane, nlay+1)
-    real(wp), intent(inout) :: upwards(pack_size, n + 1)      !! that at the level above, less that of the layer (lane, nlay+1)
-    real(wp), intent(inout) :: fraction(2*pack_size)          !! Planck fractions times flux weight of the lowest layer, and room
+    real(wp), intent(inout) :: depth(pack_room, n)        !! vertical optical depth [1] (lane, nlay)
+    real(wp), intent(inout) :: emission(pack_room, n)     !! black-body emission of layers [W m-2] (lane, nlay)
+    real(wp), intent(inout) :: downwards(pack_room, n)    !! that at the level below, less that of the layer [W m-2] (lane, nlay)
+    real(wp), intent(inout) :: upwards(pack_room, n)      !! that at the level above, less that of the layer [W m-2] (lane, nlay)
+    real(wp), intent(inout) :: fraction(pack_room)        !! Planck fractions times flux weight of the lowest layer (lane)
     integer :: b, i, k, lane, n_rows, row(max_rows), fraction_row(2)
     real(wp) :: weight(max_rows), fraction_weight(2)
 
-    do k = 1, n
-      lane = 1
-      do i = 1, size(pack_band, 1)
-        b = pack_band(i, p)
-        if (b == 0) exit
-        call find_rows(tables, b, layer(k), mix(:, k), n_rows, row, weight, fraction_row, fraction_weight)
-        associate (band => tables%band(b))
+    lane = 1
+    do i = 1, size(pack_band, 1)
+      b = pack_band(i, p)
+      if (b == 0) exit
+      associate (band => tables%band(b))
+        do k = 1, n
+          call find_rows(tables, b, layer(k), mix(:, k), n_rows, row, weight, fraction_row, fraction_weight)
           if (band%chunks == 1) then
             call sum_short_rows(n_rows, row, weight, band%absorption(band%first_absorption), depth(lane, k))
             call emit_short(fraction_row, fraction_weight, band%fraction(band%first_fraction), planck_layer(b, k), &
                             planck_level(b, k + 1), planck_level(b, k), emission(lane, k), downwards(lane, k), upwards(lane, k))
-            if (k == n) call mix_fractions(lanes, fraction_row, fraction_weight, band%fraction(band%first_fraction), &
-                                           fraction(lane))
           else
             call sum_long_rows(n_rows, row, weight, band%absorption(band%first_absorption), depth(lane, k))
             call emit_long(fraction_row, fraction_weight, band%fraction(band%first_fraction), planck_layer(b, k), &
                            planck_level(b, k + 1), planck_level(b, k), emission(lane, k), downwards(lane, k), upwards(lane, k))
-            if (k == n) call mix_fractions(2*lanes, fraction_row, fraction_weight, band%fraction(band%first_fraction), &
-                                           fraction(lane))
           end if
-          lane = lane + band%points
-        end associate
-      end do
+        end do
+        call mix_fractions(lanes*band%chunks, fraction_row, fraction_weight, band%fraction(band%first_fraction), fraction(lane))
+        lane = lane + band%points
+      end associate
     end do
   end subroutine pack_optics
 

@@ -7,7 +7,7 @@ module radml_rrtmg_longwave_transfer
   use radml_rrtmg_absorptance, only: c => absorptance_coefficient, doublings, part, thick
   use radml_rrtmg_kinds, only: sums_heating, wp
   use radml_rrtmg_longwave_bands, only: pack_size
-  use radml_rrtmg_longwave_tables, only: longwave_tables, n_lookup, pade
+  use radml_rrtmg_longwave_tables, only: longwave_tables, n_lookup, pack_room, pade
   implicit none
   private
 
@@ -51,11 +51,11 @@ contains
   pure subroutine down_through_pack(n, secant, depth, emission, downwards, upwards, radiance, down, absorbed)
     integer, intent(in) :: n                                !! layers [1]
     real(wp), intent(in) :: secant(pack_size)               !! secant of the diffusivity angle [1] (lane)
-    real(wp), intent(inout) :: depth(pack_size, n)          !! in: vertical optical depth; out: absorptivity [1] (lane, nlay)
-    real(wp), intent(in) :: emission(pack_size, n)          !! black-body emission of layers [W m-2] (lane, nlay)
-    real(wp), intent(inout) :: downwards(pack_size, n)      !! in: that at the level below, less that of the layer;
+    real(wp), intent(inout) :: depth(pack_room, n)          !! in: vertical optical depth; out: absorptivity [1] (lane, nlay)
+    real(wp), intent(in) :: emission(pack_room, n)          !! black-body emission of layers [W m-2] (lane, nlay)
+    real(wp), intent(inout) :: downwards(pack_room, n)      !! in: that at the level below, less that of the layer;
                                                             !! out: what layers emit downwards if black [W m-2] (lane, nlay)
-    real(wp), intent(inout) :: upwards(pack_size, n)        !! the same of the level above, and upwards [W m-2] (lane, nlay)
+    real(wp), intent(inout) :: upwards(pack_room, n)        !! the same of the level above, and upwards [W m-2] (lane, nlay)
     real(wp), intent(inout) :: radiance(pack_size)          !! downward radiance at the surface [W m-2] (lane)
     real(wp), intent(inout) :: down(pack_size, n + 1)       !! downward flux so far, by lane [W m-2] (lane, nlay+1)
     real(wp), intent(inout) :: absorbed(pack_size, n)       !! what layers absorbed so far, less what they emitted, where
@@ -97,11 +97,11 @@ contains
     type(longwave_tables), intent(in) :: tables             !! coefficient tables
     integer, intent(in) :: n                                !! layers [1]
     real(wp), intent(in) :: secant(pack_size)               !! secant of the diffusivity angle [1] (lane)
-    real(wp), intent(inout) :: depth(pack_size, n)          !! in: vertical optical depth; out: absorptivity [1] (lane, nlay)
-    real(wp), intent(in) :: emission(pack_size, n)          !! black-body emission of layers [W m-2] (lane, nlay)
-    real(wp), intent(inout) :: downwards(pack_size, n)      !! in: that at the level below, less that of the layer;
+    real(wp), intent(inout) :: depth(pack_room, n)          !! in: vertical optical depth; out: absorptivity [1] (lane, nlay)
+    real(wp), intent(in) :: emission(pack_room, n)          !! black-body emission of layers [W m-2] (lane, nlay)
+    real(wp), intent(inout) :: downwards(pack_room, n)      !! in: that at the level below, less that of the layer;
                                                             !! out: what layers emit downwards if black [W m-2] (lane, nlay)
-    real(wp), intent(inout) :: upwards(pack_size, n)        !! the same of the level above, and upwards [W m-2] (lane, nlay)
+    real(wp), intent(inout) :: upwards(pack_room, n)        !! the same of the level above, and upwards [W m-2] (lane, nlay)
     real(wp), intent(inout) :: radiance(pack_size)          !! downward radiance at the surface [W m-2] (lane)
     real(wp), intent(inout) :: down(pack_size, n + 1)       !! downward flux so far, by lane [W m-2] (lane, nlay+1)
     real(wp) :: x, towards
@@ -130,8 +130,8 @@ contains
   !> Upward from the surface through all layers that `down_through_pack` has passed.
   pure subroutine up_through_pack(n, absorptivity, upwards, radiance, up, absorbed)
     integer, intent(in) :: n                                !! layers [1]
-    real(wp), intent(in) :: absorptivity(pack_size, n)      !! absorptivity of layers [1] (lane, nlay)
-    real(wp), intent(in) :: upwards(pack_size, n)           !! what they emit upwards if black [W m-2] (lane, nlay)
+    real(wp), intent(in) :: absorptivity(pack_room, n)      !! absorptivity of layers [1] (lane, nlay)
+    real(wp), intent(in) :: upwards(pack_room, n)           !! what they emit upwards if black [W m-2] (lane, nlay)
     real(wp), intent(in) :: radiance(pack_size)             !! upward radiance at the surface [W m-2] (lane)
     real(wp), intent(inout) :: up(pack_size, n + 1)         !! upward flux so far, by lane [W m-2] (lane, nlay+1)
     real(wp), intent(inout) :: absorbed(pack_size, n)       !! as in `down_through_pack` [W m-2] (lane, nlay)

@@ -10,7 +10,7 @@ module radml_rrtmg_rows
   integer, parameter, public :: cache_line = 512/storage_size(1.0_wp) !! elements of a cache line
   integer, parameter, public :: lanes = cache_line !! g-points of a chunk: what one vector register of 512 bits holds
 
-  public :: align, append, first_aligned, sum_long_rows, sum_short_rows
+  public :: align, append, first_aligned, sum_long_pair, sum_long_rows, sum_short_pair, sum_short_rows
 
 contains
 
@@ -136,4 +136,32 @@ contains
                              + (weight(i + 2)*table(g, row(i + 2)) + weight(i + 3)*table(g, row(i + 3))))
     end do
   end subroutine sum_long_rows
+
+  !> Weighted sum of two table rows, for a band of one chunk.
+  pure subroutine sum_short_pair(row, weight, table, total)
+    integer, intent(in) :: row(2)                !! rows [1] (row)
+    real(wp), intent(in) :: weight(2)            !! weights [1e20 cm-2] (row)
+    real(wp), intent(in) :: table(lanes, *)      !! table [1e-20 cm2] (g-point, row)
+    real(wp), intent(inout) :: total(lanes)      !! sum [1] (g-point)
+    integer :: g
+
+    !$omp simd
+    do g = 1, lanes
+      total(g) = weight(1)*table(g, row(1)) + weight(2)*table(g, row(2))
+    end do
+  end subroutine sum_short_pair
+
+  !> Weighted sum of two table rows, for a band of two chunks.
+  pure subroutine sum_long_pair(row, weight, table, total)
+    integer, intent(in) :: row(2)                !! rows [1] (row)
+    real(wp), intent(in) :: weight(2)            !! weights [1e20 cm-2] (row)
+    real(wp), intent(in) :: table(2*lanes, *)    !! table [1e-20 cm2] (g-point, row)
+    real(wp), intent(inout) :: total(2*lanes)    !! sum [1] (g-point)
+    integer :: g
+
+    !$omp simd
+    do g = 1, 2*lanes
+      total(g) = weight(1)*table(g, row(1)) + weight(2)*table(g, row(2))
+    end do
+  end subroutine sum_long_pair
 end module radml_rrtmg_rows
