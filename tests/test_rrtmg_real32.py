@@ -6,14 +6,17 @@ import re
 import tempfile
 from pathlib import Path
 
+import netCDF4
 import numpy as np
 import pytest
+from host.programs import succeeds
 from host_projects import BUILD, ROOT, command, configure
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rrtmg_clouds import ANALYTIC, MAXIMUM_RANDOM, cloudy_columns, subcolumns
 from rrtmg_drivers import BIN, Columns, programs
 from rrtmg_precision import apart, longwave_columns, run_longwave, run_shortwave, shortwave_columns, unbalanced
+from test_rrtmg_cloud_program import cloudy_host_columns, read
 
 FLUX, HEATING = 0.05, 0.1  # what single precision may cost [W m-2], [K day-1]
 LONGWAVE = [("clear", MAXIMUM_RANDOM), ("cloud", MAXIMUM_RANDOM), ("cloud", ANALYTIC), ("aerosol", MAXIMUM_RANDOM)]
@@ -78,6 +81,21 @@ def test_gpoints_see_the_same_clouds(tmp_path: Path) -> None:
             seen.append(subcolumns(c, tmp_path, MAXIMUM_RANDOM, 2))
     assert 0 < seen[0].mean() < 1
     assert np.array_equal(*seen)
+
+
+def test_the_program_writes_the_same_fluxes_and_its_name(tmp_path: Path) -> None:
+    cloudy_host_columns(tmp_path)
+    found = {}
+    for program in ("radml-rrtmg", "radml-rrtmg-real32"):
+        succeeds(program, "columns.nc", f"{program}.nc", "--draws", "2", "--seed", "3", folder=tmp_path)
+        found[program] = read(tmp_path / f"{program}.nc")
+        with netCDF4.Dataset(tmp_path / f"{program}.nc") as file:
+            assert file.source.startswith(f"{program} ")
+    double, single = found.values()
+    assert double.keys() == single.keys()
+    for name, values in double.items():
+        limit = HEATING if name.endswith("heating_rate") else FLUX
+        assert np.abs(single[name] - values).max() <= (limit if name[:3] in ("lw_", "sw_") else 0), name
 
 
 # ---- two libraries ----

@@ -17,7 +17,7 @@ module radml_rrtmg_absorptance
   !> Beyond this thickness a slab lets nothing through that could be told from nothing.
   real(wp), parameter, public :: thick = merge(37.0_wp, 17.0_wp, double)
   integer, parameter, public :: doublings = merge(5, 4, double)   !! from a slab of which the polynomial is [1]
-  integer, parameter, public :: degree = merge(11, 6, double)     !! of the polynomial [1]
+  integer, parameter :: degree = merge(11, 6, double)
   real(wp), parameter, public :: part = 0.5_wp**doublings         !! that slab over the whole [1]
 
   ! (1 - exp(-y))/y for y from 0 to thick/2**doublings, interpolated at Chebyshev's nodes: relative errors 1e-16 and 5e-9.

@@ -7,8 +7,8 @@
 !> Fluxes are kept by vector lane until all blocks are done. No checks here: the front door has made them.
 !>
 !> A layer's solution is written for thickness tau, diffuse extinction k and the sun's secant s in sums of positive terms, so that
-!> nothing is lost where a layer is thin, where it hardly absorbs, or where k meets s, in single precision either. With e = exp(-k tau)
-!> and b = exp(-s tau), light of the beam that goes up or down from where it was scattered reaches the boundaries by
+!> nothing is lost where a layer is thin, where it hardly absorbs, or where k meets s, in single precision either. With
+!> e = exp(-k tau) and b = exp(-s tau), light of the beam that goes up or down from where it was scattered reaches the boundaries by
 !>
 !> - I = (1 - b e)/(s + k), the integral of exp(-s t) exp(-k t) over the layer;
 !> - P = (e - b)/(s - k), that of exp(-s t) exp(-k (tau - t)), from one exponential of the difference |s - k| tau;
@@ -60,7 +60,8 @@ contains
     real(wp), intent(inout) :: dull(block_size, n + 1)            !! reflectance for diffuse light of all below (g-point, nlay+1)
     real(wp), intent(inout) :: true_beam(block_size, n)           !! `beam` unscaled, where not all are symmetric (g-point, nlay)
     real(wp), intent(inout) :: kept_beam(block_size, n)           !! absorbed per beam above, where `sums_heating` (g-point, nlay)
-    real(wp), intent(inout) :: kept_diffuse(block_size, n)        !! absorbed per diffuse light, where `sums_heating` (g-point, nlay)
+    real(wp), intent(inout) :: kept_diffuse(block_size, n)        !! absorbed per diffuse light, where `sums_heating` [1]
+                                                                  !! (g-point, nlay)
     ! A few layers at a time in steps that are short, so that the processor has several layers under way in each.
     real(wp), dimension(block_size, group) :: asymmetry, depth, scattered_part, absorbed_part, extinction, thinner, &
                                               apart, stopped, stopped_rest, mean, r, t, rd, td, ad

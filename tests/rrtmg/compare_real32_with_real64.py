@@ -33,7 +33,7 @@ from test_rrtmg_shortwave_clouds import sunny_clouds
 
 PASSES = "9"
 KINDS = ("", "_real32")
-SHORTWAVE = {"clear": "clear", "aerosol": "aerosol", "McICA": "cloud", "thick clouds by band": "thick"}
+SHORTWAVE = {"clear": "clear", "aerosol": "aerosol", "McICA and aerosol": "cloud", "clouds given by band": "thick"}
 LONGWAVE = {
     "clear": ("clear", MAXIMUM_RANDOM),
     "McICA": ("cloud", MAXIMUM_RANDOM),
