@@ -7,14 +7,14 @@ module radml_rrtmg_longwave_tables
   use radml_rrtmg_kinds, only: wp
   use radml_rrtmg_longwave_bands, only: n_bands, n_packs, n_pairs, pack_band, pack_size
   use radml_rrtmg_nodes, only: above, below, n_reference
-  use radml_rrtmg_rows, only: first_aligned, lanes
+  use radml_rrtmg_rows, only: cache_line, first_aligned, lanes
   implicit none
   private
 
   integer, parameter, public :: max_chunks = 2  !! chunks of the widest band
   integer, parameter, public :: self_rows = 10, foreign_rows = 4   !! rows of the continuum, the first of each band
   integer, parameter, public :: self_continuum = 0, foreign_continuum = self_rows !! rows before these
-  integer, parameter, public :: pack_room = pack_size + lanes     !! lanes of a pack, and room for the padding of its last band
+  integer, parameter, public :: pack_room = pack_size + cache_line !! lanes of a pack, and room for the padding of its last band
   integer, parameter, public :: n_planck = 181                     !! temperatures of the Planck table
   integer, parameter, public :: first_planck_temperature = 160     !! [K]
   integer, parameter, public :: n_lookup = 10000                   !! intervals of the original's transmittance table

@@ -8,7 +8,7 @@ module radml_rrtmg_rows
   private
 
   integer, parameter, public :: cache_line = 512/storage_size(1.0_wp) !! elements of a cache line
-  integer, parameter, public :: lanes = cache_line !! g-points of a chunk: what one vector register of 512 bits holds
+  integer, parameter, public :: lanes = 8 !! g-points of a chunk: a vector of 512 bits in real64, of 256 in real32
 
   public :: align, append, first_aligned, sum_long_pair, sum_long_rows, sum_short_pair, sum_short_rows
 
