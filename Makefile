@@ -34,7 +34,7 @@ test: install lint $(VENV)/.test-packages
 	RADML_BUILD_DIR=$(CURDIR)/build $(BIN)/python -m pytest -q
 
 lint: $(VENV)/.packages
-	$(BIN)/ruff check -q python tests tools examples
+	$(BIN)/ruff check -q python tests tools examples fortran
 
 bench: demo
 	$(BIN)/ftorch-bench radiation --columns demo/columns.nc --model demo/rescnn.pt --repeats 31 --no-host --json demo/bench.json

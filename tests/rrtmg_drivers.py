@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +24,21 @@ def write_columns(path: Path, c: Columns, arrays: Sequence[str], optional: Seque
             np.asarray(c[name], dtype=np.float64).ravel(order="F").tofile(file)
 
 
+suffixes = [""]
+
+
+@contextmanager
+def programs(suffix: str) -> Iterator[None]:
+    """Run the programs of that ending, "_real32" for those on the library that computes in real32, with traps set."""
+    suffixes.append(suffix)
+    try:
+        yield
+    finally:
+        suffixes.pop()
+
+
 def run_driver(name: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    program = BIN / name
+    program = BIN / f"{name}{suffixes[-1]}"
     assert program.exists(), f"{program} is not built; run make"
-    return subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
+    environment = os.environ | ({"RRTMG_TRAPS": "1"} if len(suffixes) > 1 else {})
+    return subprocess.run([program, *arguments], capture_output=True, text=True, check=False, env=environment)

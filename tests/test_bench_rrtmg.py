@@ -177,6 +177,19 @@ def test_the_command_prints_times_and_differences_and_writes_them(folder, tmp_pa
     assert any(what.startswith("real32") for what in found["missing"]) == ("real32" not in times)
 
 
+@needs_oracle
+def test_both_codes_take_the_ice_that_is_asked_for(folder):
+    columns = read_columns(folder / "columns.nc")
+    layer = columns["cloud_ice_path"].dims
+    large = columns.assign(ice_radius=(layer, np.full(columns["ice_radius"].shape, 120e-6)))
+    with pytest.raises(programs.ProgramError, match=r"ice_radius of column \d+, layer \d+: expected .* got 1.200E-04"):
+        run_rrtmg(large, repeats=1, timed=40)
+    result = run_rrtmg(large, repeats=1, timed=4, ice_optics="streamer")
+    with_tables = result.differences["real64, original's tables"]
+    assert with_tables["shortwave-mcica"]["flux_largest"] < 1e-5
+    assert with_tables["longwave-analytic"]["flux_median_of_columns"] < 1e-6
+
+
 def test_without_the_original_ours_is_timed_and_what_is_missing_is_said(folder, monkeypatch):
     monkeypatch.setattr(original_rrtmg, "available", lambda: False)
     result = run_rrtmg(read_columns(folder / "columns.nc"), repeats=1, timed=8)

@@ -21,6 +21,7 @@ program radml_bench_rrtmg_program
   use radml_rrtmg_subcolumns, only: fill_subcolumns, longwave_stream, overlap_plan, plan_overlap, seed_of_number, shortwave_stream
   use build_facts, only: build_type, project_version, rrtmg_compile_flags
   use checked_netcdf, only: netcdf_file
+  use cloud_choices, only: cloud_treatment
   use column_file, only: column_set
   use command_line, only: argument_list
   use host_status, only: status_bad_configuration, status_bad_file, integer_text, stop_with_message
@@ -30,7 +31,8 @@ program radml_bench_rrtmg_program
 
   character(len=*), parameter :: name = 'radml-bench-rrtmg'
   character(len=*), parameter :: usage = &
-    'usage: radml-bench-rrtmg columns.nc [--columns N] [--columns-per-block N] [--tables FILE] [--shortwave-tables FILE]'
+    'usage: radml-bench-rrtmg columns.nc [--columns N] [--columns-per-block N] [--tables FILE] [--shortwave-tables FILE] '// &
+    '[--ice-optics fu|streamer]'
   integer, parameter :: longwave_points = 140, shortwave_points = 112
   real(real64), parameter :: mean_irradiance = 1361 ! of the sun at the mean distance, where a set has none [W m-2]
 
@@ -40,6 +42,7 @@ program radml_bench_rrtmg_program
 
   type(argument_list) :: arguments
   type(column_set), target :: columns
+  type(cloud_treatment) :: treatment
   type(rrtmg_longwave) :: longwave
   type(rrtmg_shortwave) :: shortwave
   real(real64), allocatable, dimension(:, :), target :: up, down, up_clear, down_clear, heating_rate
@@ -47,10 +50,11 @@ program radml_bench_rrtmg_program
   logical, allocatable, target :: given_longwave(:, :, :), given_shortwave(:, :, :)
   character(len=:), allocatable :: message, line, work
   integer(int64) :: ready_memory
-  integer :: stat, columns_per_block, n_columns, n_layers, draws
+  integer :: stat, columns_per_block, n_columns, n_layers
   logical :: sunny, cloudy
 
-  call arguments%parse([character(len=20) :: '--columns', '--columns-per-block', '--tables', '--shortwave-tables'], stat, message)
+  call arguments%parse([character(len=20) :: '--columns', '--columns-per-block', '--tables', '--shortwave-tables', &
+                        '--ice-optics'], stat, message)
   call stop_on_failure()
   if (arguments%help) then
     write (output_unit, '(a)') usage
@@ -59,12 +63,13 @@ program radml_bench_rrtmg_program
   if (arguments%count() /= 1) call refuse('expected one file, got '//integer_text(arguments%count())//'; '//usage)
   call arguments%positive_integer('--columns-per-block', 16, columns_per_block, stat, message)
   call stop_on_failure()
+  call treatment%choose('', arguments%option('--ice-optics'), stat, message)
+  call stop_on_failure()
   call columns%read(arguments%get(1), stat, message)
   call stop_on_failure()
   call arguments%positive_integer('--columns', columns%n_columns(), n_columns, stat, message)
   call stop_on_failure()
   n_layers = columns%n_layers()
-  draws = 1
   call take_columns()
   call prepare()
   call clear_peak_memory()
@@ -135,9 +140,9 @@ contains
     character(len=*), intent(in) :: text
     integer :: code
     code = max(verify(text, '0123456789'), merge(1, 0, text == ''))
-    if (code == 0) read (text, *, iostat=code) draws
-    if (code /= 0 .or. draws < 1) call refuse('draws: expected a whole number above 0, got "'//text//'"')
-    write (output_unit, '(a)') '{"draws": '//integer_text(draws)//'}'
+    if (code == 0) read (text, *, iostat=code) treatment%draws
+    if (code /= 0 .or. treatment%draws < 1) call refuse('draws: expected a whole number above 0, got "'//text//'"')
+    write (output_unit, '(a)') '{"draws": '//integer_text(treatment%draws)//'}'
   end subroutine choose_draws
 
   !> Whether the columns have what a work needs.
@@ -212,7 +217,8 @@ contains
       section(columns%cfc11, first, last), section(columns%cfc12, first, last), &
       section(columns%cfc22, first, last), section(columns%ccl4, first, last), &
       cloud_fraction=fraction, cloud_liquid_path=liquid_path, liquid_radius=liquid_radius, &
-      cloud_ice_path=ice_path, ice_radius=ice_radius, overlap=overlap, draws=draws, subcolumns=subcolumns, &
+      cloud_ice_path=ice_path, ice_radius=ice_radius, ice_optics=treatment%ice_optics, overlap=overlap, &
+      draws=treatment%draws, subcolumns=subcolumns, &
       up_clear=clear_up, down_clear=clear_down, stat=block_stat, errmsg=block_message)
   end subroutine longwave_block
 
@@ -246,7 +252,8 @@ contains
         columns%cos_zenith(first:last), irradiance(first:last), albedo, albedo, albedo, albedo, &
         up(first:last, :), down(first:last, :), heating_rate(first:last, :), &
         cloud_fraction=fraction, cloud_liquid_path=liquid_path, liquid_radius=liquid_radius, &
-        cloud_ice_path=ice_path, ice_radius=ice_radius, draws=draws, subcolumns=subcolumns, &
+        cloud_ice_path=ice_path, ice_radius=ice_radius, ice_optics=treatment%ice_optics, draws=treatment%draws, &
+        subcolumns=subcolumns, &
         up_clear=clear_up, down_clear=clear_down, stat=block_stat, errmsg=block_message)
     end associate
   end subroutine shortwave_block

@@ -1,6 +1,8 @@
-!> `radml-rrtmg columns.nc fluxes.nc`: RRTMG over a column file, with its clouds: longwave, and shortwave where it has a sun.
+!> `radml-rrtmg columns.nc fluxes.nc`: RRTMG over a column file, with its clouds: longwave, and shortwave where it has a sun;
+!> `radml-rrtmg-real32` is the same on the library that computes in single precision.
 program radml_rrtmg_program
-  use, intrinsic :: iso_fortran_env, only: output_unit, real64
+  use, intrinsic :: iso_fortran_env, only: output_unit, real32, real64
+  use radml_rrtmg_kinds, only: wp
   use radml_rrtmg_longwave, only: rrtmg_longwave
   use radml_rrtmg_shortwave, only: rrtmg_shortwave
   use build_facts, only: project_version
@@ -13,9 +15,9 @@ program radml_rrtmg_program
   use rrtmg_block, only: load_shortwave_tables, load_tables, longwave_block, missing_for_shortwave, shortwave_block
   implicit none
 
-  character(len=*), parameter :: name = 'radml-rrtmg'
+  character(len=*), parameter :: name = trim(merge('radml-rrtmg-real32', 'radml-rrtmg       ', wp == real32))
   character(len=*), parameter :: usage = &
-    'usage: radml-rrtmg columns.nc fluxes.nc [--tables FILE] [--shortwave-tables FILE] [--columns-per-block N] '// &
+    'usage: '//name//' columns.nc fluxes.nc [--tables FILE] [--shortwave-tables FILE] [--columns-per-block N] '// &
     '[--clear-sky] [--overlap maximum-random|random|maximum|analytic] [--draws N] [--seed N] [--noise] '// &
     '[--ice-optics fu|streamer] [--absorbing-ice]'
 

@@ -5,4 +5,6 @@ module radml_rrtmg_kinds
   private
 
   integer, parameter, public :: wp = real64 !! kind of everything RRTMG computes with; arguments of the public interface stay real64
+  !> Whether heating is summed from what each layer absorbs, and not the difference of the fluxes around it.
+  logical, parameter, public :: sums_heating = .false.
 end module radml_rrtmg_kinds

@@ -215,9 +215,9 @@ contains
       call workspace%create(n_layers, 0)
     else
       call workspace%create(n_layers, clouds%draws)
-      allocate (input%cloud_depth(n_layers, n_bands))
+      allocate (input%cloud_depth(n_bands, n_layers))
     end if
-    if (present(aerosol_optical_depth)) allocate (input%aerosol_depth(n_layers, n_bands))
+    if (present(aerosol_optical_depth)) allocate (input%aerosol_depth(n_bands, n_layers))
     do column = 1, n_columns
       input%pressure_level = pressure_level(column, :)
       input%temperature_level = temperature_level(column, :)
@@ -236,7 +236,7 @@ contains
       input%surface_temperature = surface_temperature(column)
       input%surface_emissivity = surface_emissivity(column)
       if (present(band_emissivity)) input%surface_emissivity = band_emissivity(column, :)
-      if (present(aerosol_optical_depth)) input%aerosol_depth = real(aerosol_optical_depth(column, :, :), wp)
+      if (present(aerosol_optical_depth)) input%aerosol_depth = transpose(real(aerosol_optical_depth(column, :, :), wp))
       if (clouds%treatment /= no_clouds) call take_clouds()
       call solve_column(self%tables, n_layers, self%original_tables, input, workspace, result)
       up(column, :) = result%up
@@ -253,11 +253,10 @@ contains
     !> Optical depth of clouds, and what their subcolumns are made of, in one column.
     subroutine take_clouds()
       real(real64), dimension(n_layers) :: water, droplet, frozen, crystal
-      real(wp) :: depth(n_bands, n_layers)
 
       call clouds%take_water(column, water, droplet, frozen, crystal)
-      call longwave_cloud_depth(self%cloud_optics, clouds%ice, n_layers, water, frozen, droplet, crystal, depth)
-      input%cloud_depth = transpose(depth)
+      call longwave_cloud_depth(self%cloud_optics, clouds%ice, n_layers, water, frozen, droplet, crystal, &
+                                input%cloud_depth)
       if (clouds%treatment == given_subcolumns) then
         input%subcolumns = subcolumns(column, :, :)
       else

@@ -110,6 +110,11 @@ module radml_rrtmg_longwave_bands
   integer, parameter, public :: pair_gas(2, n_pairs) = &
     reshape([h2o, co2, h2o, o3, h2o, n2o, h2o, ch4, n2o, co2, o3, co2], [2, n_pairs])
 
+  !> Bands whose g-points together fill a *pack*, of which the solvers take one at a time: 144 lanes hold all 140 g-points.
+  integer, parameter, public :: n_packs = 9, pack_size = 16
+  integer, parameter, public :: pack_band(3, n_packs) = reshape( &
+    [3, 0, 0, 5, 0, 0, 4, 14, 0, 2, 13, 0, 7, 15, 16, 1, 10, 0, 6, 8, 0, 11, 12, 0, 9, 0, 0], [3, n_packs])
+
   !> Band 6 has Planck fractions below the tropopause only and uses them above as well.
   integer, parameter, public :: band_with_lower_fractions_above = 6
   !> Band 16 knows one reference pressure above the tropopause: its table there is not interpolated in pressure.

@@ -31,7 +31,7 @@ contains
     type(table_file) :: file
     real(real64), allocatable :: weight(:), group(:), width(:), planck(:), reference(:)
     real(real64) :: reduction(n_file_gpoints)
-    integer :: b, pair, offset
+    integer :: b, pair, offset, p
 
     call file%open(path, "RRTMG's longwave tables (data/rrtmg_longwave.nc)", format_version, "RRTMG longwave")
     call file%get("gpoint_weight", n_file_gpoints, weight)
@@ -39,7 +39,7 @@ contains
     call file%get("band_width", n_bands, width)
     call file%get("planck", n_planck*n_bands, planck)
     if (.not. allocated(file%problem)) then
-      tables%planck = real(reshape(planck, [n_planck, n_bands]), wp)
+      tables%planck = real(transpose(reshape(planck, [n_planck, n_bands])), wp)
       tables%flux_weight = real(width*0.5_real64*rrtmg_pi*2e4_real64, wp)
     end if
     call file%get("reference_log_pressure", n_reference, reference)
@@ -65,12 +65,19 @@ contains
     end do
     if (.not. allocated(file%problem)) &
       call file%check(offset == n_gpoints, "expected "//trim(text(n_gpoints))//" g-points, got "//trim(text(offset)))
+    do p = 1, n_packs
+      associate (bands => pack(pack_band(:, p), pack_band(:, p) > 0))
+        call file%check(sum(tables%band(bands)%points) <= pack_size, "more g-points than RRTMG has in band "// &
+                        trim(text(bands(1)))//" or those beside it")
+      end associate
+    end do
     call file%close()
     if (allocated(file%problem)) then
       problem = file%problem
       return
     end if
     call fill_lookup(tables)
+    call arrange_packs(tables)
     tables%loaded = .true.
   end subroutine read_longwave_tables
 
@@ -85,7 +92,7 @@ contains
     type(half_band) :: description
     character(len=7) :: prefix
     real(wp), allocatable :: continuum(:,:), absorption(:,:), fraction(:,:)
-    integer :: side, m, self_row, foreign_row
+    integer :: side, m
 
     write (prefix, "('band', i2.2, '_')") b
     associate (band => tables%band(b))
@@ -94,11 +101,9 @@ contains
       band%chunks = (band%points + lanes - 1)/lanes
       allocate (absorption(band%chunks*lanes, 0), fraction(band%chunks*lanes, 0))
 
-      self_row = 0
-      call absorption_rows(prefix//"self", 10, continuum)
+      call absorption_rows(prefix//"self", self_rows, continuum)
       call append(absorption, continuum)
-      foreign_row = size(absorption, 2)
-      call absorption_rows(prefix//"foreign", 4, continuum)
+      call absorption_rows(prefix//"foreign", foreign_rows, continuum)
       call append(absorption, continuum)
 
       do side = below, above
@@ -108,8 +113,8 @@ contains
           description = upper_half(b)
         end if
         associate (half => band%half(side))
-          if (description%self) half%self_row = self_row
-          if (description%foreign) half%foreign_row = foreign_row
+          half%self = description%self
+          half%foreign = description%foreign
           half%key_gas = description%key(1)
           if (description%key(2) /= none) then
             half%pair = findloc(pair_gas(1, :) == description%key(1) .and. pair_gas(2, :) == description%key(2), .true., 1)

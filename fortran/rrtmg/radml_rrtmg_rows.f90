@@ -7,10 +7,10 @@ module radml_rrtmg_rows
   implicit none
   private
 
-  integer, parameter, public :: lanes = 8 !! g-points of a chunk: what one vector register of 512 bits holds in real64
   integer, parameter, public :: cache_line = 512/storage_size(1.0_wp) !! elements of a cache line
+  integer, parameter, public :: lanes = 8 !! g-points of a chunk: a vector of 512 bits in real64, of 256 in real32
 
-  public :: align, append, first_aligned, sum_long_rows, sum_short_rows
+  public :: align, append, first_aligned, sum_long_pair, sum_long_rows, sum_short_pair, sum_short_rows
 
 contains
 
@@ -48,70 +48,120 @@ contains
   end subroutine align
 
   !> Weighted sum of table rows, for a band of one chunk.
-  pure subroutine sum_short_rows(n, row, weight, scale, table, total)
+  pure subroutine sum_short_rows(n, row, weight, table, total)
     integer, intent(in) :: n                     !! rows, a multiple of four, not zero [1]
     integer, intent(in) :: row(n)                !! rows [1] (row)
     real(wp), intent(in) :: weight(n)            !! weights [1e20 cm-2] (row)
-    real(wp), intent(in) :: scale                !! factor of the sum [1]
-    real(wp), intent(in) :: table(lanes, *)     !! table [1e-20 cm2] (g-point, row)
-    real(wp), intent(inout) :: total(lanes)     !! sum [1] (g-point)
-    integer :: g, i, j1, j2, j3, j4
-    real(wp) :: w1, w2, w3, w4
+    real(wp), intent(in) :: table(lanes, *)      !! table [1e-20 cm2] (g-point, row)
+    real(wp), intent(inout) :: total(lanes)      !! sum [1] (g-point)
+    integer :: g, i
 
-    do i = 1, n, 4
-      j1 = row(i)
-      j2 = row(i + 1)
-      j3 = row(i + 2)
-      j4 = row(i + 3)
-      w1 = scale*weight(i)
-      w2 = scale*weight(i + 1)
-      w3 = scale*weight(i + 2)
-      w4 = scale*weight(i + 3)
-      if (i == 1) then
+    if (n == 4) then
+      !$omp simd
+      do g = 1, lanes
+        total(g) = (weight(1)*table(g, row(1)) + weight(2)*table(g, row(2))) &
+                   + (weight(3)*table(g, row(3)) + weight(4)*table(g, row(4)))
+      end do
+      return
+    end if
+    do i = 1, n - 7, 8
+      if (i == 1) then ! the branch also keeps compilers from making vectors along `i`
         !$omp simd
         do g = 1, lanes
-          total(g) = w1*table(g, j1) + w2*table(g, j2) + w3*table(g, j3) + w4*table(g, j4)
+          total(g) = ((weight(i)*table(g, row(i)) + weight(i + 1)*table(g, row(i + 1))) &
+                     + (weight(i + 2)*table(g, row(i + 2)) + weight(i + 3)*table(g, row(i + 3)))) &
+                    + ((weight(i + 4)*table(g, row(i + 4)) + weight(i + 5)*table(g, row(i + 5))) &
+                       + (weight(i + 6)*table(g, row(i + 6)) + weight(i + 7)*table(g, row(i + 7))))
         end do
       else
         !$omp simd
         do g = 1, lanes
-          total(g) = total(g) + (w1*table(g, j1) + w2*table(g, j2) + w3*table(g, j3) + w4*table(g, j4))
+          total(g) = total(g) + (((weight(i)*table(g, row(i)) + weight(i + 1)*table(g, row(i + 1))) &
+                                  + (weight(i + 2)*table(g, row(i + 2)) + weight(i + 3)*table(g, row(i + 3)))) &
+                                 + ((weight(i + 4)*table(g, row(i + 4)) + weight(i + 5)*table(g, row(i + 5))) &
+                                    + (weight(i + 6)*table(g, row(i + 6)) + weight(i + 7)*table(g, row(i + 7)))))
         end do
       end if
+    end do
+    if (mod(n, 8) == 0) return
+    i = n - 3
+    !$omp simd
+    do g = 1, lanes
+      total(g) = total(g) + ((weight(i)*table(g, row(i)) + weight(i + 1)*table(g, row(i + 1))) &
+                             + (weight(i + 2)*table(g, row(i + 2)) + weight(i + 3)*table(g, row(i + 3))))
     end do
   end subroutine sum_short_rows
 
   !> Weighted sum of table rows, for a band of two chunks; the same for a compile-time length of twice as many g-points.
-  pure subroutine sum_long_rows(n, row, weight, scale, table, total)
+  pure subroutine sum_long_rows(n, row, weight, table, total)
     integer, intent(in) :: n                     !! rows, a multiple of four, not zero [1]
     integer, intent(in) :: row(n)                !! rows [1] (row)
     real(wp), intent(in) :: weight(n)            !! weights [1e20 cm-2] (row)
-    real(wp), intent(in) :: scale                !! factor of the sum [1]
-    real(wp), intent(in) :: table(2*lanes, *)   !! table [1e-20 cm2] (g-point, row)
-    real(wp), intent(inout) :: total(2*lanes)   !! sum [1] (g-point)
-    integer :: g, i, j1, j2, j3, j4
-    real(wp) :: w1, w2, w3, w4
+    real(wp), intent(in) :: table(2*lanes, *)    !! table [1e-20 cm2] (g-point, row)
+    real(wp), intent(inout) :: total(2*lanes)    !! sum [1] (g-point)
+    integer :: g, i
 
-    do i = 1, n, 4
-      j1 = row(i)
-      j2 = row(i + 1)
-      j3 = row(i + 2)
-      j4 = row(i + 3)
-      w1 = scale*weight(i)
-      w2 = scale*weight(i + 1)
-      w3 = scale*weight(i + 2)
-      w4 = scale*weight(i + 3)
-      if (i == 1) then
+    if (n == 4) then
+      !$omp simd
+      do g = 1, 2*lanes
+        total(g) = (weight(1)*table(g, row(1)) + weight(2)*table(g, row(2))) &
+                   + (weight(3)*table(g, row(3)) + weight(4)*table(g, row(4)))
+      end do
+      return
+    end if
+    do i = 1, n - 7, 8
+      if (i == 1) then ! the branch also keeps compilers from making vectors along `i`
         !$omp simd
         do g = 1, 2*lanes
-          total(g) = w1*table(g, j1) + w2*table(g, j2) + w3*table(g, j3) + w4*table(g, j4)
+          total(g) = ((weight(i)*table(g, row(i)) + weight(i + 1)*table(g, row(i + 1))) &
+                     + (weight(i + 2)*table(g, row(i + 2)) + weight(i + 3)*table(g, row(i + 3)))) &
+                    + ((weight(i + 4)*table(g, row(i + 4)) + weight(i + 5)*table(g, row(i + 5))) &
+                       + (weight(i + 6)*table(g, row(i + 6)) + weight(i + 7)*table(g, row(i + 7))))
         end do
       else
         !$omp simd
         do g = 1, 2*lanes
-          total(g) = total(g) + (w1*table(g, j1) + w2*table(g, j2) + w3*table(g, j3) + w4*table(g, j4))
+          total(g) = total(g) + (((weight(i)*table(g, row(i)) + weight(i + 1)*table(g, row(i + 1))) &
+                                  + (weight(i + 2)*table(g, row(i + 2)) + weight(i + 3)*table(g, row(i + 3)))) &
+                                 + ((weight(i + 4)*table(g, row(i + 4)) + weight(i + 5)*table(g, row(i + 5))) &
+                                    + (weight(i + 6)*table(g, row(i + 6)) + weight(i + 7)*table(g, row(i + 7)))))
         end do
       end if
     end do
+    if (mod(n, 8) == 0) return
+    i = n - 3
+    !$omp simd
+    do g = 1, 2*lanes
+      total(g) = total(g) + ((weight(i)*table(g, row(i)) + weight(i + 1)*table(g, row(i + 1))) &
+                             + (weight(i + 2)*table(g, row(i + 2)) + weight(i + 3)*table(g, row(i + 3))))
+    end do
   end subroutine sum_long_rows
+
+  !> Weighted sum of two table rows, for a band of one chunk.
+  pure subroutine sum_short_pair(row, weight, table, total)
+    integer, intent(in) :: row(2)                !! rows [1] (row)
+    real(wp), intent(in) :: weight(2)            !! weights [1e20 cm-2] (row)
+    real(wp), intent(in) :: table(lanes, *)      !! table [1e-20 cm2] (g-point, row)
+    real(wp), intent(inout) :: total(lanes)      !! sum [1] (g-point)
+    integer :: g
+
+    !$omp simd
+    do g = 1, lanes
+      total(g) = weight(1)*table(g, row(1)) + weight(2)*table(g, row(2))
+    end do
+  end subroutine sum_short_pair
+
+  !> Weighted sum of two table rows, for a band of two chunks.
+  pure subroutine sum_long_pair(row, weight, table, total)
+    integer, intent(in) :: row(2)                !! rows [1] (row)
+    real(wp), intent(in) :: weight(2)            !! weights [1e20 cm-2] (row)
+    real(wp), intent(in) :: table(2*lanes, *)    !! table [1e-20 cm2] (g-point, row)
+    real(wp), intent(inout) :: total(2*lanes)    !! sum [1] (g-point)
+    integer :: g
+
+    !$omp simd
+    do g = 1, 2*lanes
+      total(g) = weight(1)*table(g, row(1)) + weight(2)*table(g, row(2))
+    end do
+  end subroutine sum_long_pair
 end module radml_rrtmg_rows

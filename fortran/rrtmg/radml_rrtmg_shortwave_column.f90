@@ -8,7 +8,7 @@ module radml_rrtmg_shortwave_column
   use, intrinsic :: iso_fortran_env, only: int64, real64
   use radml_rrtmg_clouds, only: by_subcolumns, given_subcolumns, no_clouds
   use radml_rrtmg_constants
-  use radml_rrtmg_kinds, only: wp
+  use radml_rrtmg_kinds, only: sums_heating, wp
   use radml_rrtmg_rows, only: cache_line, first_aligned
   use radml_rrtmg_shortwave_bands
   use radml_rrtmg_shortwave_gas_optics, only: band_optics, layer_state, locate, solar_source
@@ -67,6 +67,7 @@ module radml_rrtmg_shortwave_column
   type, public :: sky_fluxes
     real(real64), allocatable :: up(:), down(:)  !! fluxes at levels [W m-2] (nlay+1)
     real(real64), allocatable :: direct(:)       !! direct part of the latter [W m-2] (nlay+1)
+    real(real64), allocatable :: absorbed(:)     !! what layers absorb [W m-2] (nlay)
     real(real64), dimension(2) :: ground_direct = 0, ground_diffuse = 0 !! at the surface, visible and near infrared [W m-2] (part)
   contains
     procedure :: create => create_fluxes
@@ -90,6 +91,7 @@ module radml_rrtmg_shortwave_column
     real(wp), allocatable :: room(:)
     integer :: absorption = 0, scattering = 0, forward = 0, unscaled = 0 !! where these begin in it
     integer :: beam = 0, passed = 0, scattered = 0, bright = 0, dull = 0, true_beam = 0, up = 0, down = 0, direct = 0
+    integer :: kept_beam = 0, kept_diffuse = 0, absorbed = 0
     integer :: ground_down = 0, ground_direct = 0
     !> With clouds: where g-points see them, and what layers that have some are without them.
     real(wp), allocatable :: cloudy(:,:)           !! [1] (g-point, nlay)
@@ -125,7 +127,7 @@ contains
     class(sky_fluxes), intent(inout) :: self !! fluxes
     integer, intent(in) :: n                 !! layers [1]
 
-    allocate (self%up(n + 1), self%down(n + 1), self%direct(n + 1))
+    allocate (self%up(n + 1), self%down(n + 1), self%direct(n + 1), self%absorbed(n))
   end subroutine create_fluxes
 
   !> Room for the results of a column.
@@ -146,7 +148,7 @@ contains
     integer :: next
 
     allocate (self%layer(n), self%symmetric(n))
-    allocate (self%room(4*row_length*n + 9*block_size*(n + 1) + 2*n_gpoints + cache_line))
+    allocate (self%room(4*row_length*n + 12*block_size*(n + 1) + 2*n_gpoints + cache_line))
     next = first_aligned(self%room)
     call take(self%absorption, row_length*n)
     call take(self%scattering, row_length*n)
@@ -161,6 +163,9 @@ contains
     call take(self%up, block_size*(n + 1))
     call take(self%down, block_size*(n + 1))
     call take(self%direct, block_size*(n + 1))
+    call take(self%absorbed, block_size*n)
+    call take(self%kept_beam, block_size*n)
+    call take(self%kept_diffuse, block_size*n)
     call take(self%ground_down, n_gpoints)
     call take(self%ground_direct, n_gpoints)
     if (draws < 1) return
@@ -220,11 +225,9 @@ contains
       end if
     end associate
 
-    associate (up => result%all_sky%up, down => result%all_sky%down, level => input%pressure_level)
-      do k = 1, n
-        result%heating_rate(k) = rate*((up(k + 1) - down(k + 1)) - (up(k) - down(k)))/(level(k + 1) - level(k))
-      end do
-    end associate
+    do k = 1, n
+      result%heating_rate(k) = rate*result%all_sky%absorbed(k)/(input%pressure_level(k + 1) - input%pressure_level(k))
+    end do
   end subroutine solve_column
 
   !> Down and up through a column whose depths are those of one sky.
@@ -250,7 +253,7 @@ contains
       end if
     end do
     associate (w => workspace)
-      w%room(w%up:w%direct + block_size*(n + 1) - 1) = 0
+      w%room(w%up:w%absorbed + block_size*n - 1) = 0
       true_beam = merge(w%beam, w%true_beam, all(w%symmetric))
       do j = 1, n_blocks
         first = (j - 1)*block_size
@@ -263,16 +266,25 @@ contains
           call up_through_block(n, way%absorbing_ice, cosine, w%room(w%absorption + first), w%room(w%scattering + first), &
                                 w%room(w%forward + first), w%room(w%unscaled + first), w%symmetric, albedo_direct(first + 1), &
                                 albedo_diffuse(first + 1), w%room(w%beam), w%room(w%passed), w%room(w%scattered), &
-                                w%room(w%bright), w%room(w%dull), w%room(w%true_beam))
+                                w%room(w%bright), w%room(w%dull), w%room(w%true_beam), w%room(w%kept_beam), &
+                                w%room(w%kept_diffuse))
         end if
         call down_through_block(n, incoming(first + 1), w%room(w%beam), w%room(w%passed), w%room(w%scattered), &
-                                w%room(w%bright), w%room(w%dull), w%room(true_beam), w%room(w%up), w%room(w%down), &
-                                w%room(w%direct), w%room(w%ground_down + first), w%room(w%ground_direct + first))
+                                w%room(w%bright), w%room(w%dull), w%room(true_beam), w%room(w%kept_beam), &
+                                w%room(w%kept_diffuse), w%room(w%up), w%room(w%down), w%room(w%direct), w%room(w%absorbed), &
+                                w%room(w%ground_down + first), w%room(w%ground_direct + first))
       end do
       do k = 1, n + 1
         sky%up(k) = sum(w%room(w%up + (k - 1)*block_size:w%up + k*block_size - 1))
         sky%down(k) = sum(w%room(w%down + (k - 1)*block_size:w%down + k*block_size - 1))
         sky%direct(k) = sum(w%room(w%direct + (k - 1)*block_size:w%direct + k*block_size - 1))
+      end do
+      do k = 1, n
+        if (sums_heating .and. .not. way%original_tables) then
+          sky%absorbed(k) = sum(w%room(w%absorbed + (k - 1)*block_size:w%absorbed + k*block_size - 1))
+        else
+          sky%absorbed(k) = (sky%up(k + 1) - sky%down(k + 1)) - (sky%up(k) - sky%down(k))
+        end if
       end do
       call sum_ground(tables, w%room(w%ground_down), w%room(w%ground_direct), sky)
     end associate
@@ -331,6 +343,7 @@ contains
                           w%room(w%unscaled), w%without_clouds)
       w%symmetric = w%symmetric .and. .not. w%has_cloud
       all_sky%direct = 0
+      all_sky%absorbed = 0
       all_sky%ground_direct = 0
       all_sky%ground_diffuse = 0
       do draw = 1, draws
@@ -345,6 +358,7 @@ contains
         w%draw_up(:, draw) = w%draw%up
         w%draw_down(:, draw) = w%draw%down
         all_sky%direct = all_sky%direct + w%draw%direct/draws
+        all_sky%absorbed = all_sky%absorbed + w%draw%absorbed/draws
         all_sky%ground_direct = all_sky%ground_direct + w%draw%ground_direct/draws
         all_sky%ground_diffuse = all_sky%ground_diffuse + w%draw%ground_diffuse/draws
       end do
@@ -429,7 +443,7 @@ contains
     real(wp), intent(inout) :: scattering(row_length, n)  !! vertical depth of scattering [1] (g-point, nlay)
     real(wp), intent(inout) :: forward(row_length, n)     !! the latter times asymmetry, set where not symmetric [1] (g-point, nlay)
     logical, intent(inout) :: symmetric(n)                !! nothing in the layer has an asymmetry (nlay)
-    real(wp) :: depth, scattered, asymmetry
+    real(wp) :: absorbed, scattered, asymmetry
     integer :: b, first, last, k
 
     do k = 1, n
@@ -439,10 +453,11 @@ contains
       do b = 1, n_bands
         first = tables%band(b)%offset + 1
         last = tables%band(b)%offset + tables%band(b)%points
-        depth = real(particles%depth(k, b), wp)
-        scattered = depth*real(particles%albedo(k, b), wp)
+        ! In real64 until the difference from one is taken: of an albedo near one, single precision would keep nothing of it.
+        absorbed = real(particles%depth(k, b)*(1 - particles%albedo(k, b)), wp)
+        scattered = real(particles%depth(k, b)*particles%albedo(k, b), wp)
         asymmetry = real(particles%asymmetry(k, b), wp)
-        absorption(first:last, k) = absorption(first:last, k) + (depth - scattered)
+        absorption(first:last, k) = absorption(first:last, k) + absorbed
         scattering(first:last, k) = scattering(first:last, k) + scattered
         forward(first:last, k) = forward(first:last, k) + scattered*asymmetry
       end do
@@ -466,7 +481,7 @@ contains
       do g = 1, n_gpoints
         unscaled(g, k) = max(absorption(g, k), 0.0_wp) + scattering(g, k)
         f = forward(g, k)/scattering(g, k)
-        scattering(g, k) = scattering(g, k)*max(1 - f*f, 0.0_wp)
+        scattering(g, k) = max(scattering(g, k) - forward(g, k), 0.0_wp)*(1 + f)
         forward(g, k) = scattering(g, k)*(f/(1 + f))
       end do
     end do

@@ -6,7 +6,7 @@
 module radml_rrtmg_shortwave_gas_optics
   use radml_rrtmg_kinds, only: wp
   use radml_rrtmg_nodes, only: above, below, layer_nodes, nodes_below, place
-  use radml_rrtmg_rows, only: lanes, sum_long_rows, sum_short_rows
+  use radml_rrtmg_rows, only: lanes, sum_long_pair, sum_long_rows, sum_short_pair, sum_short_rows
   use radml_rrtmg_shortwave_bands
   use radml_rrtmg_shortwave_tables
   implicit none
@@ -14,7 +14,7 @@ module radml_rrtmg_shortwave_gas_optics
 
   public :: band_optics, locate, solar_source
 
-  integer, parameter :: max_rows = 16
+  integer, parameter :: max_rows = 20
   real(wp), parameter :: binary_limit = 1 - 1e-6_wp
 
   !> Where a layer lies between the nodes of the tables, and what it holds.
@@ -43,8 +43,8 @@ contains
     type(layer_state), intent(in) :: layer(n)                  !! layers, located (nlay)
     real(wp), intent(inout) :: absorption(row_length, n)       !! vertical depth of absorption [1] (g-point, nlay)
     real(wp), intent(inout) :: scattering(row_length, n)       !! vertical depth of scattering [1] (g-point, nlay)
-    integer :: k, first, n_rows, row(max_rows), rayleigh_row(4)
-    real(wp) :: weight(max_rows), rayleigh_weight(4)
+    integer :: k, first, n_rows, row(max_rows), rayleigh_row(2)
+    real(wp) :: weight(max_rows), rayleigh_weight(2)
 
     first = tables%band(b)%offset + 1
     do k = 1, n
@@ -55,11 +55,11 @@ contains
           call list_rows(layer(k), half, upper_half(b), n_rows, row, weight, rayleigh_row, rayleigh_weight)
         end if
         if (band%chunks == 1) then
-          call sum_short_rows(n_rows, row, weight, 1.0_wp, band%absorption(band%first_absorption), absorption(first, k))
-          call sum_short_rows(4, rayleigh_row, rayleigh_weight, 1.0_wp, band%rayleigh(band%first_rayleigh), scattering(first, k))
+          call sum_short_rows(n_rows, row, weight, band%absorption(band%first_absorption), absorption(first, k))
+          call sum_short_pair(rayleigh_row, rayleigh_weight, band%rayleigh(band%first_rayleigh), scattering(first, k))
         else
-          call sum_long_rows(n_rows, row, weight, 1.0_wp, band%absorption(band%first_absorption), absorption(first, k))
-          call sum_long_rows(4, rayleigh_row, rayleigh_weight, 1.0_wp, band%rayleigh(band%first_rayleigh), scattering(first, k))
+          call sum_long_rows(n_rows, row, weight, band%absorption(band%first_absorption), absorption(first, k))
+          call sum_long_pair(rayleigh_row, rayleigh_weight, band%rayleigh(band%first_rayleigh), scattering(first, k))
         end if
       end associate
     end do
@@ -73,8 +73,8 @@ contains
     integer, intent(out) :: n                        !! number of rows [1]
     integer, intent(out) :: row(max_rows)            !! rows [1] (row)
     real(wp), intent(out) :: weight(max_rows)        !! amounts times interpolation weights [1e20 cm-2] (row)
-    integer, intent(out) :: rayleigh_row(4)          !! rows of Rayleigh scattering [1] (row)
-    real(wp), intent(out) :: rayleigh_weight(4)      !! amounts times interpolation weights [1e20 cm-2] (row)
+    integer, intent(out) :: rayleigh_row(2)          !! rows of Rayleigh scattering [1] (row)
+    real(wp), intent(out) :: rayleigh_weight(2)      !! amounts times interpolation weights [1e20 cm-2] (row)
     real(wp) :: amount, f
     integer :: node, base, points, first
 
@@ -123,19 +123,17 @@ contains
       row(n) = half%oxygen_row
       weight(n) = layer%amount(o2)*real(description%oxygen, wp)
     end if
-    do while (n == 0 .or. mod(n, 4) /= 0)
-      n = n + 1
-      row(n) = 1
-      weight(n) = 0
-    end do
+    row(n + 1:n + 4) = 1
+    weight(n + 1:n + 4) = 0
+    n = max(4, 4*((n + 3)/4))
 
     rayleigh_row = half%rayleigh_row + 1
     rayleigh_weight = 0
     if (half%rayleigh_points == 1) then
       rayleigh_weight(1) = layer%air
     else
-      rayleigh_row(1:2) = half%rayleigh_row + first + [0, 1]
-      rayleigh_weight(1:2) = layer%air*[1 - f, f]
+      rayleigh_row = half%rayleigh_row + first + [0, 1]
+      rayleigh_weight = layer%air*[1 - f, f]
     end if
   end subroutine list_rows
 

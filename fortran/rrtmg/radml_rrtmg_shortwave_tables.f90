@@ -16,7 +16,7 @@ module radml_rrtmg_shortwave_tables
   integer, parameter, public :: max_chunks = 2               !! chunks of the widest band
   !> Length of a layer's row of packed g-points, with room for the last band's padding. An odd number of cache lines, so that
   !> the rows of many layers spread over the whole cache.
-  integer, parameter, public :: row_length = n_gpoints + lanes
+  integer, parameter, public :: row_length = n_gpoints + lanes*merge(1, 2, mod(n_gpoints/lanes, 2) == 0)
   integer, parameter, public :: n_lookup = 10000             !! intervals of the original's transmittance table
   real(real64), parameter, public :: pade = 0.278_real64     !! constant of that table's abscissa
 

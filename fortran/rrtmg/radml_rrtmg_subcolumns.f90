@@ -11,7 +11,7 @@ module radml_rrtmg_subcolumns
   implicit none
   private
 
-  public :: philox, plan_overlap, fill_subcolumns, seed_of_column, seed_of_number
+  public :: philox, plan_overlap, fill_points, fill_subcolumns, seed_of_column, seed_of_number
 
   !> How clouds of different layers overlap.
   integer, parameter, public :: rrtmg_overlap_maximum_random = 1 !! adjacent layers as much as they can, others at random
@@ -41,30 +41,45 @@ contains
     integer(int64), intent(in) :: key(2)             !! two words of 32 bits [1]
     integer(int64), intent(in) :: counter(4)         !! the first counter, four words of 32 bits; the first word counts on [1]
     integer(int64), intent(out) :: random(n, 4)      !! random words of 32 bits [1] (counter, word)
+    integer(int64) :: word1(n)
+    integer :: i
+
+    do i = 1, n
+      word1(i) = iand(counter(1) + (i - 1), word)
+    end do
+    call philox_of(n, key, word1, counter(2:), random)
+  end subroutine philox
+
+  !> The same for counters whose first words are given.
+  pure subroutine philox_of(n, key, word1, words, random)
+    integer, intent(in) :: n                         !! counters [1]
+    integer(int64), intent(in) :: key(2)             !! two words of 32 bits [1]
+    integer(int64), intent(in) :: word1(n)           !! first words of the counters [1] (counter)
+    integer(int64), intent(in) :: words(3)           !! the others, the same for all [1]
+    integer(int64), intent(out) :: random(n, 4)      !! random words of 32 bits [1] (counter, word)
     integer(int64), parameter :: weyl(2) = [2654435769_int64, 3144134277_int64]
     integer(int64), dimension(lanes) :: a, b, c, d
     integer(int64) :: k(2)
-    integer :: first, last, i, round
+    integer :: first, last, round
 
     do first = 1, n, lanes
-      do i = 1, lanes
-        a(i) = iand(counter(1) + (first + i - 2), word)
-      end do
-      b = counter(2)
-      c = counter(3)
-      d = counter(4)
+      last = min(n, first + lanes - 1)
+      a = 0
+      a(:last - first + 1) = word1(first:last)
+      b = words(1)
+      c = words(2)
+      d = words(3)
       k = key
       do round = 1, 10
         call mix(k, a, b, c, d)
         k = iand(k + weyl, word)
       end do
-      last = min(n, first + lanes - 1)
       random(first:last, 1) = a(:last - first + 1)
       random(first:last, 2) = b(:last - first + 1)
       random(first:last, 3) = c(:last - first + 1)
       random(first:last, 4) = d(:last - first + 1)
     end do
-  end subroutine philox
+  end subroutine philox_of
 
   !> One round. A product of two words does not fit into a signed 64-bit number, so one factor is taken in halves.
   pure subroutine mix(k, a, b, c, d)
@@ -140,6 +155,21 @@ contains
     integer, intent(in) :: first_point          !! number of the first g-point [1]
     integer, intent(in) :: points               !! g-points [1]
     real(wp), intent(out) :: cloudy(points, n)  !! 1: cloudy, 0: clear [1] (g-point, nlay)
+    integer :: i
+
+    call fill_points(plan, n, key, draw, stream, points, [(first_point + i, i=0, points - 1)], cloudy)
+  end subroutine fill_subcolumns
+
+  !> The same for g-points in any order.
+  pure subroutine fill_points(plan, n, key, draw, stream, points, point, cloudy)
+    type(overlap_plan), intent(in) :: plan      !! of the column
+    integer, intent(in) :: n                    !! layers [1]
+    integer(int64), intent(in) :: key(2)        !! seed of the column, two words of 32 bits [1]
+    integer, intent(in) :: draw                 !! number of the draw [1]
+    integer, intent(in) :: stream               !! `longwave_stream`, `shortwave_stream` or another number [1]
+    integer, intent(in) :: points               !! g-points [1]
+    integer, intent(in) :: point(points)        !! their numbers, not negative [1] (g-point)
+    real(wp), intent(out) :: cloudy(points, n)  !! 1: cloudy, 0: clear [1] (g-point, nlay)
     integer(int64) :: rank(points), random(points, 4)
     integer :: k, g, drawn, which
 
@@ -153,7 +183,7 @@ contains
       end if
       if (plan%above(k) >= 0) then
         which = mod(drawn, 4) + 1
-        if (which == 1) call philox(points, key, int([first_point, drawn/4, draw, stream], int64), random)
+        if (which == 1) call philox_of(points, key, int(point, int64), int([drawn/4, draw, stream], int64), random)
         drawn = drawn + 1
         ! A fresh rank lies within the clear part above. Half of the number, or the product would not fit.
         do g = 1, points
@@ -164,7 +194,7 @@ contains
         cloudy(g, k) = merge(1.0_wp, 0.0_wp, rank(g) >= plan%clear(k))
       end do
     end do
-  end subroutine fill_subcolumns
+  end subroutine fill_points
 
   !> The key of a column from a number that its host gives it.
   pure function seed_of_number(number) result(key)

@@ -96,32 +96,32 @@ COLUMN_VARIABLES: tuple[Variable, ...] = (
 CLOUD_VARIABLES = ("cloud_fraction", "cloud_liquid_path", "cloud_ice_path", "liquid_radius", "ice_radius")
 
 
-def _all_sky(prefix: str, spectrum: str) -> tuple[Variable, ...]:
-    """What a spectrum has besides where the columns have clouds: fluxes without them, and the noise of one draw."""
-    ways = ("up", "down")
-    clear = (
-        Variable(
-            f"{prefix}_{way}_clear",
-            _LEVEL,
-            "W m-2",
-            f"{way}welling_{spectrum}_flux_in_air_assuming_clear_sky",
-            f"{way}ward {spectrum} flux at levels without clouds",
-            required=False,
-        )
-        for way in ways
+def _clear_and_noise(spectrum: str, prefix: str) -> tuple[Variable, ...]:
+    """What a file of results has beside the fluxes where the columns have clouds."""
+    return (
+        *(
+            Variable(
+                f"{prefix}_{way}_clear",
+                _LEVEL,
+                "W m-2",
+                f"{way}welling_{spectrum}_flux_in_air_assuming_clear_sky",
+                f"{way}ward {spectrum} flux at levels without clouds",
+                required=False,
+            )
+            for way in ("up", "down")
+        ),
+        *(
+            Variable(
+                f"{prefix}_{way}_noise",
+                _LEVEL,
+                "W m-2",
+                None,
+                f"standard deviation of {prefix}_{way} in one draw of subcolumns",
+                required=False,
+            )
+            for way in ("up", "down")
+        ),
     )
-    noise = (
-        Variable(
-            f"{prefix}_{way}_noise",
-            _LEVEL,
-            "W m-2",
-            None,
-            f"standard deviation of {prefix}_{way} in one draw of subcolumns",
-            required=False,
-        )
-        for way in ways
-    )
-    return (*clear, *noise)
 
 
 # Where the columns have a sun.
@@ -139,18 +139,18 @@ SHORTWAVE_FLUX_VARIABLES: tuple[Variable, ...] = (
         "shortwave heating rate of layers",
         required=False,
     ),
-    *_all_sky("sw", "shortwave"),
+    *_clear_and_noise("shortwave", "sw"),
     *(
         Variable(
-            f"sw_surface_{spectrum}_{kind}",
+            f"sw_surface_{part}_{light}",
             _COLUMN,
             "W m-2",
             None,
-            f"{kind} downward flux at the surface {where} 625 nm",
+            f"{light} downward flux at the surface {side} 625 nm",
             required=False,
         )
-        for spectrum, where in (("visible", "below"), ("near_infrared", "beyond"))
-        for kind in ("direct", "diffuse")
+        for part, side in (("visible", "below"), ("near_infrared", "beyond"))
+        for light in ("direct", "diffuse")
     ),
 )
 
@@ -164,7 +164,7 @@ FLUX_VARIABLES: tuple[Variable, ...] = (
         "tendency_of_air_temperature_due_to_longwave_heating",
         "longwave heating rate of layers",
     ),
-    *_all_sky("lw", "longwave"),
+    *_clear_and_noise("longwave", "lw"),
     *SHORTWAVE_FLUX_VARIABLES,
 )
 

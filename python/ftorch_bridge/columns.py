@@ -33,10 +33,10 @@ GRAVITY = 9.80665  # m s-2
 
 # fmt: off
 # Pressure of the nodes [hPa] and temperature of each reference atmosphere there [K].
-_NODE_PRESSURE = np.array(
+NODE_PRESSURE = np.array(
     [1050, 1000, 850, 700, 500, 400, 300, 250, 200, 150, 100, 70, 50, 30, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02,
      0.005])
-_NODE_TEMPERATURE = np.array([
+NODE_TEMPERATURE = np.array([
     # tropical
     [302, 299, 290, 282.5, 266, 253, 238, 230, 220.5, 209, 195.5, 201, 208, 219, 226, 235, 246, 261, 269, 266, 249, 232, 215,
      198, 185],
@@ -57,7 +57,7 @@ _NODE_TEMPERATURE = np.array([
      205],
 ])
 # Ozone at the same nodes [1e-6 mol mol-1].
-_NODE_OZONE = np.array([
+NODE_OZONE = np.array([
     [0.027, 0.028, 0.032, 0.036, 0.042, 0.046, 0.052, 0.060, 0.078, 0.10, 0.15, 0.42, 0.95, 3.0, 5.2, 9.3, 8.6, 5.0, 3.0, 1.9,
      1.25, 0.75, 0.40, 0.25, 0.25],
     [0.030, 0.031, 0.036, 0.044, 0.058, 0.068, 0.10, 0.15, 0.30, 0.48, 0.75, 1.4, 2.3, 4.3, 5.6, 7.6, 7.4, 4.8, 2.9, 1.8, 1.2,
@@ -193,7 +193,7 @@ def _block(seed: int, first: int, layers: int, top_pressure: float, clear_sky: b
         return ColumnStreams(seed, first, number, words=_WORDS[stream], stream=stream)
 
     draw = streams(_ATMOSPHERE)
-    regimes = _NODE_TEMPERATURE.shape[0]
+    regimes = NODE_TEMPERATURE.shape[0]
 
     # Which climate: a continuous coordinate from the tropics (0) to the polar night (5).
     climate = draw.uniform(0.0, regimes - 1.0)
@@ -210,9 +210,9 @@ def _block(seed: int, first: int, layers: int, top_pressure: float, clear_sky: b
     log_level = np.log(np.maximum(pressure_level, 0.5))
     log_layer = np.log(pressure_layer)
 
-    nodes = np.log(_NODE_PRESSURE[::-1] * 100.0)
-    temperature_nodes = ((1 - share) * _NODE_TEMPERATURE[low] + share * _NODE_TEMPERATURE[low + 1])[:, ::-1]
-    ozone_nodes = np.log((1 - share) * _NODE_OZONE[low] + share * _NODE_OZONE[low + 1])[:, ::-1]
+    nodes = np.log(NODE_PRESSURE[::-1] * 100.0)
+    temperature_nodes = ((1 - share) * NODE_TEMPERATURE[low] + share * NODE_TEMPERATURE[low + 1])[:, ::-1]
+    ozone_nodes = np.log((1 - share) * NODE_OZONE[low] + share * NODE_OZONE[low + 1])[:, ::-1]
     from_nodes, from_grid = _Interpolation(nodes, log_layer), _Interpolation(_GRID, log_layer)
 
     # Perturbations of temperature, broad and narrow; both grow above the tropopause.

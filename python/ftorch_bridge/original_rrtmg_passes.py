@@ -1,6 +1,6 @@
 """AER's own RRTMG over a file of columns, one pass for each line of standard input, answered like ``radml-bench-rrtmg``.
 
-    python -m ftorch_bridge.original_rrtmg_passes columns.npz
+    python -m ftorch_bridge.original_rrtmg_passes columns.npz fu|streamer
 
 The file holds the variables of a column file, all columns by day and with one solar irradiance. A line is ``run WORK`` or
 ``write WORK FILE.npz``; the answer is one line of JSON with the seconds of the pass, and for McICA those of its subcolumns. A
@@ -19,16 +19,17 @@ import numpy as np
 from ftorch_bridge import original_rrtmg, original_rrtmg_shortwave
 from ftorch_bridge.original_rrtmg import Columns
 
-# Fu's ice, and maximum-random overlap: what the bundled one takes too.
-CHOICES = {"ice_option": np.array(3), "overlap_option": np.array(2)}
+ICE_OPTIONS = {"fu": 3, "streamer": 2}  # iceflglw, iceflgsw
+MAXIMUM_RANDOM = 2  # icld
 DRAW = {"permuteseeds": np.array([1])}
 
 
 class Original:
     """Both spectra of the original, each loaded when it is needed."""
 
-    def __init__(self, columns: Columns) -> None:
-        self._columns = columns | CHOICES
+    def __init__(self, columns: Columns, ice_optics: str) -> None:
+        choices = {"ice_option": np.array(ICE_OPTIONS[ice_optics]), "overlap_option": np.array(MAXIMUM_RANDOM)}
+        self._columns = columns | choices
         self._libraries: dict[str, ctypes.CDLL] = {}
 
     def _library(self, spectrum: str) -> ctypes.CDLL:
@@ -53,7 +54,7 @@ class Original:
 
 def main() -> None:
     with np.load(sys.argv[1]) as file:
-        original = Original(dict(file))
+        original = Original(dict(file), sys.argv[2])
     print(json.dumps({"program": "RRTMG of climt"}), flush=True)
     for line in sys.stdin:
         what, work, *path = line.strip().split(" ", 2)

@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 
 from ftorch_bridge.bench import RadiationBenchmark
 from ftorch_bridge.files import whole_file
+from ftorch_bridge.reference_cases import ATMOSPHERES, BUNDLED, CLOUDS, ORIGINAL, ReferenceCases
 
 COLOURS = {"rrtmg": "#1f4e79", "network": "#d1495b", "difference": "#3a7d44"}
 LABELS = {"rrtmg": "RRTMG", "network": "network"}
@@ -96,4 +97,38 @@ def radiation_figure(result: RadiationBenchmark, histories: Mapping[str, xr.Data
     figure.suptitle(title, x=0.01, ha="left")
     with whole_file(path) as temporary:
         figure.savefig(temporary, dpi=110)
+    plt.close(figure)
+
+
+def cases_figure(result: ReferenceCases, path: Path) -> None:
+    """Heating rates of the reference cases, both spectra, one panel for each sky; the original's dotted in black."""
+    figure, axes = plt.subplots(2, len(CLOUDS), figsize=(13, 7), sharey=True, constrained_layout=True)
+    pressure = result.columns["pressure_layer"].to_numpy() / 100.0
+    colours = plt.get_cmap("tab10").colors
+    shown = slice(int(np.argmax(pressure[0] > 1.0)), None)  # what lies above would stretch the axes
+    for atmosphere, sky, column in result.cases():
+        for row, spectrum in zip(axes, ("lw", "sw"), strict=True):
+            panel = row[list(CLOUDS).index(sky)]
+            for code in result.fields:
+                rate = result.fields[code][spectrum]["heating_rate"][column, shown]
+                if code == BUNDLED:
+                    colour = colours[ATMOSPHERES.index(atmosphere)]
+                    panel.plot(rate, pressure[column, shown], color=colour, lw=1.8, label=atmosphere)
+                else:
+                    panel.plot(rate, pressure[column, shown], ":", color="black", lw=0.8)
+    for row, spectrum in zip(axes, ("longwave", "shortwave"), strict=True):
+        for panel, sky in zip(row, CLOUDS, strict=True):
+            _pressure_axis(panel, pressure * 100.0)
+            panel.set_ylim(1013.0, 1.0)
+            panel.set_ylabel("")
+            panel.set_title(sky, loc="left", fontsize=10)
+            panel.set_xlabel(f"{spectrum} heating rate [K day$^{{-1}}$]")
+        row[0].set_ylabel("pressure [hPa]")
+    if ORIGINAL in result.fields:
+        axes[0, 0].plot([], [], ":", color="black", lw=0.8, label="AER's RRTMG")
+    axes[0, 0].legend(fontsize=8)
+    # Neither the day nor the run's own numbers, so that the same fluxes give the same file.
+    with whole_file(path) as temporary, plt.rc_context({"svg.hashsalt": "radml"}):
+        metadata = {"Date": None} if path.suffix == ".svg" else None
+        figure.savefig(temporary, dpi=80, format=path.suffix.lstrip(".") or "png", metadata=metadata)
     plt.close(figure)

@@ -6,6 +6,7 @@
 !> COLUMNS: int32 ncol, nlay; how clouds are given (0: not, 1: fraction, 2: subcolumns); overlap; ice optics; draws; and 1 if there
 !> is: a seed, aerosol, emissivity by band, halocarbons, clear-sky fluxes wanted; then real64 arrays in Fortran order.
 program rrtmg_longwave_cloud_driver
+  use, intrinsic :: ieee_exceptions, only: ieee_set_halting_mode, ieee_usual
   use, intrinsic :: iso_fortran_env, only: error_unit, int32, int64, real64
   use radml_rrtmg_cloud_optics
   use radml_rrtmg_cloud_reader, only: read_cloud_tables
@@ -30,6 +31,8 @@ program rrtmg_longwave_cloud_driver
   integer(int64) :: start, finish, rate
   integer :: unit, i, repeats
 
+  call get_environment_variable("RRTMG_TRAPS", status=i)
+  if (i == 0) call ieee_set_halting_mode(ieee_usual, .true.) ! as many host models do
   do i = 1, 5
     argument(i) = ""
     if (i <= command_argument_count()) call get_command_argument(i, argument(i))

@@ -5,6 +5,7 @@
 !> MODE is `fluxes`, `original` (the original's transmittance table) or `depths` (optical depths and Planck fractions).
 !> COLUMNS: int32 ncol, nlay, 1 if halocarbons follow; then real64 arrays in Fortran order. RESULTS: real64 arrays.
 program rrtmg_longwave_driver
+  use, intrinsic :: ieee_exceptions, only: ieee_set_halting_mode, ieee_usual
   use, intrinsic :: iso_fortran_env, only: error_unit, int32, int64, real64
   use radml_rrtmg_longwave
   implicit none
@@ -17,6 +18,8 @@ program rrtmg_longwave_driver
   integer(int64) :: start, finish, rate
   integer :: unit, i, repeats
 
+  call get_environment_variable("RRTMG_TRAPS", status=i)
+  if (i == 0) call ieee_set_halting_mode(ieee_usual, .true.) ! as many host models do
   do i = 1, 5
     argument(i) = ""
     if (i <= command_argument_count()) call get_command_argument(i, argument(i))

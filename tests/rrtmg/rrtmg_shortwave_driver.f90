@@ -7,6 +7,7 @@
 !> COLUMNS: int32 ncol, nlay; how clouds are given (0: not, 1: fraction, 2: subcolumns); overlap; ice optics; draws; and 1 if there
 !> is: a seed, aerosol, clear-sky fluxes wanted; then real64 arrays in Fortran order. RESULTS: real64 arrays.
 program rrtmg_shortwave_driver
+  use, intrinsic :: ieee_exceptions, only: ieee_set_halting_mode, ieee_usual
   use, intrinsic :: iso_fortran_env, only: error_unit, int32, int64, real64
   use radml_rrtmg_shortwave
   implicit none
@@ -26,6 +27,8 @@ program rrtmg_shortwave_driver
   integer(int64) :: start, finish, rate
   integer :: unit, i, repeats
 
+  call get_environment_variable("RRTMG_TRAPS", status=i)
+  if (i == 0) call ieee_set_halting_mode(ieee_usual, .true.) ! as many host models do
   do i = 1, 5
     argument(i) = ""
     if (i <= command_argument_count()) call get_command_argument(i, argument(i))

@@ -18,7 +18,9 @@ from ftorch_bridge.formats import export_network, run_formats
 from ftorch_bridge.formats import table_of as formats_table
 from ftorch_bridge.formats import to_dict as formats_dict
 from ftorch_bridge.overhead import run_overhead
-from ftorch_bridge.plots import radiation_figure
+from ftorch_bridge.plots import cases_figure, radiation_figure
+from ftorch_bridge.reference_cases import run_cases
+from ftorch_bridge.reference_cases import table_of as table_of_cases
 from ftorch_bridge.rrtmg_bench import built_with, columns_by_day, run_rrtmg
 from ftorch_bridge.rrtmg_bench import tables_of as tables_of_rrtmg
 
@@ -122,6 +124,7 @@ def rrtmg(
     repeats: Annotated[int, typer.Option(help="timed passes of each code, after one to warm up", min=1)] = 9,
     timed: Annotated[int, typer.Option(help="columns that are timed; all are compared", min=1)] = 256,
     columns_per_block: Annotated[int | None, typer.Option(help="columns in one call of the bundled RRTMG", min=1)] = None,
+    ice_optics: Annotated[str, typer.Option(help="fu or streamer: the range of ice radii differs")] = "fu",
     accuracy: Annotated[bool, typer.Option(help="compare fluxes and heating rates with the original's")] = True,
     threads: Annotated[int, typer.Option(help="also columns per second of one to so many threads", min=1)] = 1,
     sizes: Annotated[str, typer.Option(help="also the cost for these numbers of columns, as in 16,1000,100000")] = "",
@@ -142,6 +145,7 @@ def rrtmg(
             timed=timed,
             columns_per_block=columns_per_block,
             accuracy=accuracy,
+            ice_optics=ice_optics,
             threads=threads,
             sizes=numbers,
             step=status.update,
@@ -152,6 +156,28 @@ def rrtmg(
         console.print(built_with(result), soft_wrap=True)
         for what in result.missing:
             console.print(f"missing: {what}", soft_wrap=True)
+        if json_file:
+            with whole_file(json_file) as temporary:
+                temporary.write_text(json.dumps(result.to_dict(), indent=2) + "\n")
+            console.print(f"the same as JSON: {json_file}", soft_wrap=True)
+
+
+@app.command("rrtmg-cases")
+def rrtmg_cases(
+    layers: Annotated[int, typer.Option(help="layers of a column", min=10)] = DEFAULT_LAYERS,
+    figure: Annotated[Path | None, typer.Option(help="figure of heating rates to write, .svg or .png")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="write the result here")] = None,
+) -> None:
+    """Fluxes of the bundled RRTMG and of AER's for standard atmospheres, clear and under a low, a high and a deep cloud."""
+    with one_line_errors("ftorch-bench rrtmg-cases"), console.status("") as status:
+        result = run_cases(layers, status.update)
+        if figure:
+            status.update(f"drawing {figure}")
+            cases_figure(result, figure)
+        status.stop()
+        console.print(table_of_cases(result))
+        if figure:
+            console.print(f"figure: {figure.resolve()}", soft_wrap=True)
         if json_file:
             with whole_file(json_file) as temporary:
                 temporary.write_text(json.dumps(result.to_dict(), indent=2) + "\n")
