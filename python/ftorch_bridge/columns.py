@@ -131,8 +131,9 @@ def _correlated(draw: ColumnStreams, length: float) -> Array:
     return draw.normals(_GRID.size) @ _noise_factor(length)
 
 
-# Always whole blocks, so that a column has the same bits whatever the number of columns.
-_COLUMNS_IN_BLOCK = 256
+COLUMNS_IN_BLOCK = 256
+"""Columns are made in whole blocks, so that one has the same bits whatever the number of columns."""
+
 _ATMOSPHERE, _CLOUDS, _SUN = range(3)  # streams of a column
 _WORDS = {_ATMOSPHERE: 400, _CLOUDS: 128, _SUN: 24}
 _PROFILES_OF_A_SEED = 2**32
@@ -143,6 +144,7 @@ def generate_columns(
     layers: int = DEFAULT_LAYERS,
     *,
     seed: int,
+    first: int = 0,
     top_pressure: float = 1.0,
     clear_sky: bool = False,
     advance: Callable[[int], None] = lambda columns: None,
@@ -150,9 +152,10 @@ def generate_columns(
     """``number`` columns of ``layers`` layers, with clouds and sun, as a column-file dataset.
 
     The same ``seed`` gives the same columns, and a column is the same however many are made; its temperature, gases (but water
-    vapour in clouds), surface and sun are those that it has with ``clear_sky``, without clouds. ``top_pressure`` [Pa] is the
-    pressure of the uppermost level. ``advance`` is called with the number of columns made since it was called last.
-    Raises ``ValueError`` for fewer than one column, fewer than ten layers, or a top outside 0..1000 Pa.
+    vapour in clouds), surface and sun are those that it has with ``clear_sky``, without clouds. ``first`` is the number of the
+    first column, ``top_pressure`` [Pa] the pressure of the uppermost level. ``advance`` is called with the number of columns
+    made since it was called last. Raises ``ValueError`` for fewer than one column, fewer than ten layers, a top outside
+    0..1000 Pa, or a ``first`` that is not a multiple of :data:`COLUMNS_IN_BLOCK`.
     """
     if number < 1:
         raise ValueError(f"number of columns: expected at least 1, got {number}")
@@ -160,29 +163,31 @@ def generate_columns(
         raise ValueError(f"number of layers: expected at least 10, got {layers}")
     if not 0.0 <= top_pressure <= 1000.0:
         raise ValueError(f"pressure at the top: expected 0 to 1000 Pa, got {top_pressure}")
+    if first < 0 or first % COLUMNS_IN_BLOCK:
+        raise ValueError(f"first column: expected a multiple of {COLUMNS_IN_BLOCK}, got {first}")
     whole: dict[str, Array] = {}
-    for first in range(0, number, _COLUMNS_IN_BLOCK):
-        last = min(first + _COLUMNS_IN_BLOCK, number)
-        for name, values in _block(seed, first, layers, top_pressure, clear_sky).items():
+    for done in range(0, number, COLUMNS_IN_BLOCK):
+        last = min(done + COLUMNS_IN_BLOCK, number)
+        for name, values in _block(seed, first + done, layers, top_pressure, clear_sky).items():
             if name not in whole:
                 whole[name] = np.empty((number, *values.shape[1:]), dtype=values.dtype)
-            whole[name][first:last] = values[: last - first]
-        advance(last - first)
+            whole[name][done:last] = values[: last - done]
+        advance(last - done)
     dimensions = {name: variable.dimensions for name, variable in VARIABLES.items()}
     sky = "clear sky" if clear_sky else "with clouds"
     return xr.Dataset(
         {name: (dimensions[name], values) for name, values in whole.items()},
         attrs={
             "title": f"generated columns, {sky}",
-            "source": f"ftorch-train columns, generator: {number} columns, {layers} layers, seed {seed}, "
-            f"top {top_pressure} Pa, {sky}",
+            "source": f"ftorch-train columns, generator: {number} columns from column {first} on, {layers} layers, "
+            f"seed {seed}, top {top_pressure} Pa, {sky}",
         },
     )
 
 
 def _block(seed: int, first: int, layers: int, top_pressure: float, clear_sky: bool) -> dict[str, Array]:
     """Variables of the columns from ``first`` on, as many as there are in a block."""
-    number = _COLUMNS_IN_BLOCK
+    number = COLUMNS_IN_BLOCK
 
     def streams(stream: int) -> ColumnStreams:
         return ColumnStreams(seed, first, number, words=_WORDS[stream], stream=stream)

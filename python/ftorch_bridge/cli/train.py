@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,9 @@ from ftorch_bridge import programs
 from ftorch_bridge.cli import console, one_line_errors
 from ftorch_bridge.column_file import CLOUD_VARIABLES, write
 from ftorch_bridge.columns import DEFAULT_LAYERS, generate_columns, read_ecrad
+from ftorch_bridge.dataset import Dataset, DatasetError, Settings
 from ftorch_bridge.networks import ResCNNConfig
+from ftorch_bridge.ranks import rank_and_size
 from ftorch_bridge.training import (
     TrainingConfig,
     TrainingError,
@@ -59,6 +62,75 @@ def columns(
             write(dataset, output)
         sky = ", clear sky" if clear_sky else ""
         console.print(f"{output}: {dataset.sizes['column']} columns, {dataset.sizes['layer']} layers{sky}", soft_wrap=True)
+
+
+@app.command("dataset")
+def dataset_command(
+    folder: Annotated[Path, typer.Argument(help="folder of the data set, new or to go on with")],
+    number: Annotated[int, typer.Option(help="how many columns to generate, rounded up to whole shards")] = 65536,
+    layers: Annotated[
+        list[int] | None, typer.Option(help=f"layers of generated columns, {DEFAULT_LAYERS} if not given; several: in turns")
+    ] = None,
+    columns_per_shard: Annotated[int, typer.Option(help="columns in a shard")] = Settings.columns_per_shard,
+    seed: Annotated[int, typer.Option(help="the same seed gives the same columns")] = Settings.seed,
+    top_pressure: Annotated[float, typer.Option(help="pressure of the uppermost level [Pa]")] = Settings.top_pressure,
+    clear_sky: Annotated[bool, typer.Option("--clear-sky", help="leave the clouds out")] = False,
+    source: Annotated[
+        list[Path] | None, typer.Option("--from", help="column file, recorded by a host for example, in place of generating")
+    ] = None,
+    overlap: Annotated[str, typer.Option(help="overlap of clouds, as of radml-rrtmg")] = Settings.overlap,
+    draws: Annotated[int, typer.Option(help="McICA draws to average")] = Settings.draws,
+    ice_optics: Annotated[str, typer.Option(help="ice optics, as of radml-rrtmg")] = Settings.ice_optics,
+    absorbing_ice: Annotated[bool, typer.Option("--absorbing-ice", help="as of radml-rrtmg")] = False,
+    threads: Annotated[int, typer.Option(help="OpenMP threads of RRTMG")] = 1,
+    part: Annotated[
+        str | None, typer.Option(help="K/N: make only the K-th of N parts; by default as mpirun, srun or torchrun say")
+    ] = None,
+) -> None:
+    """Make a data set to train on: columns and RRTMG's fluxes for them, in shards.
+
+    Shards that are there are left alone: the same command goes on after it was cut off, and with a larger --number the set
+    grows. Any number of processes, of MPI for example, share the shards out.
+    """
+    with one_line_errors("ftorch-train dataset"):
+        rank, size = _part(part)
+        settings = Settings(
+            layers=tuple(layers or Settings.layers),
+            columns_per_shard=columns_per_shard,
+            seed=seed,
+            top_pressure=top_pressure,
+            clear_sky=clear_sky,
+            sources=tuple(map(str, source or ())),
+            overlap=overlap,
+            draws=draws,
+            ice_optics=ice_optics,
+            absorbing_ice=absorbing_ice,
+        )
+        if number < 1:
+            raise DatasetError(f"number of columns: expected at least 1, got {number}")
+        dataset = Dataset.create(folder, settings)
+        shards = dataset.shards_of_sources() if source else -(-number // columns_per_shard)
+        mine = range(rank, shards, size)
+        missing = [shard for shard in mine if not dataset.has(shard)]
+        started = time.monotonic()
+        with Progress(*Progress.get_default_columns(), console=console, transient=True, disable=rank > 0) as progress:
+            task = progress.add_task("shards", total=len(mine), completed=len(mine) - len(missing))
+            for shard in missing:
+                dataset.make(shard, threads)
+                progress.advance(task)
+        took = time.monotonic() - started
+        of = f", part {rank + 1} of {size}" if size > 1 else ""
+        console.print(f"{folder}: {len(missing)} shards made in {took:.1f} s, {len(mine)} there{of}", soft_wrap=True)
+
+
+def _part(text: str | None) -> tuple[int, int]:
+    """Rank, from 0, and number of ranks from ``K/N``, or from the launcher."""
+    if text is None:
+        return rank_and_size()
+    k, slash, n = text.partition("/")
+    if not (slash and k.isdecimal() and n.isdecimal() and 1 <= int(k) <= int(n)):
+        raise DatasetError(f"--part: expected K/N with K from 1 to N, got {text}")
+    return int(k) - 1, int(n)
 
 
 @app.command()
