@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -131,4 +131,26 @@ def cases_figure(result: ReferenceCases, path: Path) -> None:
     with whole_file(path) as temporary, plt.rc_context({"svg.hashsalt": "radml"}):
         metadata = {"Date": None} if path.suffix == ".svg" else None
         figure.savefig(temporary, dpi=80, format=path.suffix.lstrip(".") or "png", metadata=metadata)
+    plt.close(figure)
+
+
+def learning_curve(curve: Sequence[Mapping[str, float]], path: Path, title: str) -> None:
+    """Losses, errors and the worst layer over the steps of a training, as a figure file."""
+    steps = [entry["step"] for entry in curve]
+    figure, (losses, errors) = plt.subplots(1, 2, figsize=(11, 4.2), constrained_layout=True)
+    for name, label in (("running_loss", "training"), ("loss", "validation")):
+        losses.plot(steps, [entry[name] for entry in curve], label=label)
+    losses.set_ylabel("loss")
+    for name in curve[0]:
+        if name not in ("step", "seconds", "running_loss", "loss"):
+            errors.plot(steps, [entry[name] for entry in curve], label=name.replace("_", " "))
+    errors.set_ylabel("errors [W m$^{-2}$, K day$^{-1}$]; worst layer in units of its spread")
+    for axes in (losses, errors):
+        axes.set_xlabel("step")
+        axes.set_yscale("log")
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=8)
+    figure.suptitle(title)
+    with whole_file(path) as temporary:
+        figure.savefig(temporary, dpi=120)
     plt.close(figure)

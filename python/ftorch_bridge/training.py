@@ -68,9 +68,9 @@ class HeatingScale:
     Heating in thin layers near the top varies by tens of K day-1 and by one in the troposphere; scaled, both count alike.
     """
 
-    def __init__(self, samples: list[Samples], bins: int = 30) -> None:
-        pressure = torch.cat([s.inputs["pressure_layer"].flatten() for s in samples]).log()
-        heating = torch.cat([s.outputs["lw_heating_rate"].flatten() for s in samples])
+    def __init__(self, pressure_layer: Tensor, heating_rate: Tensor, bins: int = 30) -> None:
+        """From the heating rates [K day-1] of many layers and their pressures [Pa], of one shape."""
+        pressure, heating = pressure_layer.flatten().double().log(), heating_rate.flatten().double()
         edges = torch.linspace(float(pressure.min()), float(pressure.max()) + 1e-6, bins + 1, dtype=torch.float64)
         which = torch.bucketize(pressure, edges, right=True).clamp(1, bins) - 1
         count = torch.bincount(which, minlength=bins).clamp_min(1)
@@ -81,7 +81,7 @@ class HeatingScale:
 
     def at(self, pressure_layer: Tensor) -> Tensor:
         """Spread [K day-1] at ``pressure_layer`` [Pa], any shape."""
-        return torch.from_numpy(np.interp(pressure_layer.log().numpy(), self._centres, self._spread))
+        return torch.from_numpy(np.interp(pressure_layer.log().numpy(), self._centres, self._spread)).to(pressure_layer.dtype)
 
 
 def scale_features(network: ResCNN, samples: list[Samples]) -> None:
@@ -174,7 +174,10 @@ def fit(
     torch.manual_seed(config.seed)
     network = ResCNN(network_config)
     scale_features(network, training)
-    heating_scale = HeatingScale(training)
+    heating_scale = HeatingScale(
+        torch.cat([part.inputs["pressure_layer"].flatten() for part in training]),
+        torch.cat([part.outputs["lw_heating_rate"].flatten() for part in training]),
+    )
     optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate, betas=(0.9, 0.99))
     warm_up = max(1, min(500, config.steps // 10))
     schedule = torch.optim.lr_scheduler.SequentialLR(

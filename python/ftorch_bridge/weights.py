@@ -7,7 +7,7 @@ from pathlib import Path
 
 import safetensors
 import safetensors.torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ftorch_bridge.files import whole_file
 from ftorch_bridge.networks import ResCNN
@@ -17,8 +17,8 @@ class WeightsError(ValueError):
     """Weights that cannot be used: the message names the file, what was expected and what came."""
 
 
-def save_weights(network: ResCNN, path: Path, notes: dict[str, str] | None = None) -> None:
-    """Write weights, configuration and ``notes``."""
+def save_weights(network: nn.Module, path: Path, notes: dict[str, str] | None = None) -> None:
+    """Write weights, configuration (the network's ``config``) and ``notes``."""
     state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     with whole_file(path) as temporary:
         safetensors.torch.save_file(state, temporary, {"config": json.dumps(network.config), **(notes or {})})

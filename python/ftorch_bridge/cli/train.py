@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -121,6 +123,53 @@ def dataset_command(
         took = time.monotonic() - started
         of = f", part {rank + 1} of {size}" if size > 1 else ""
         console.print(f"{folder}: {len(missing)} shards made in {took:.1f} s, {len(mine)} there{of}", soft_wrap=True)
+
+
+@app.command("recipe")
+def recipe_command(
+    recipe_file: Annotated[Path, typer.Argument(help="recipe (.toml): network, optimiser, loss, validation")],
+    folder: Annotated[Path, typer.Argument(help="data set")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="weights to write (.safetensors)")],
+    layers: Annotated[int, typer.Option(help="grid that the network is validated on")] = DEFAULT_LAYERS,
+    threads: Annotated[int, typer.Option(help="threads of PyTorch, in each process")] = 1,
+    resume: Annotated[bool, typer.Option("--resume", help="go on from the checkpoint of a run that was cut off")] = False,
+) -> None:
+    """Train a network on a data set by a recipe, under torchrun on several processes.
+
+    Beside the weights it writes the learning curve, as numbers (.curve.json) and as a figure (.curve.png).
+    """
+    from ftorch_bridge import plots  # noqa: PLC0415 (matplotlib takes its time to load)
+    from ftorch_bridge.recipe import read_recipe, train, write_curve  # noqa: PLC0415 (not every installation trains)
+
+    with one_line_errors("ftorch-train recipe"):
+        recipe = read_recipe(recipe_file)
+        dataset = Dataset(folder)
+        result = train(
+            recipe,
+            dataset,
+            layers=layers,
+            checkpoint=output.with_suffix(".checkpoint.pt"),
+            resume=resume,
+            threads=threads,
+            say=lambda words: console.print(words, soft_wrap=True, highlight=False),
+        )
+        if result is None:
+            return
+        network, curve = result
+        save_weights(
+            network,
+            output,
+            {
+                "command": "ftorch-train " + shlex.join(a for a in sys.argv[1:] if a != "--resume"),
+                "recipe": recipe_file.read_text(),
+                "network": recipe.network,
+                "dataset": json.dumps(asdict(dataset.settings)),
+                "validation": ", ".join(f"{name} {value:.4g}" for name, value in min(curve, key=lambda e: e["loss"]).items()),
+            },
+        )
+        write_curve(curve, output.with_suffix(".curve.json"))
+        plots.learning_curve(curve, output.with_suffix(".curve.png"), recipe.network)
+        console.print(f"{output}: {len(curve)} validations, beside it {output.with_suffix('.curve.png').name}", soft_wrap=True)
 
 
 def _part(text: str | None) -> tuple[int, int]:

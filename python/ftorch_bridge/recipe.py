@@ -1,0 +1,408 @@
+"""Training by a recipe: a TOML file that says which network is trained, and how; a data set says on what.
+
+Any class serves that has ``inputs`` and ``outputs`` (names of variables of column and flux files), ``from_config`` with the
+settings of the recipe, and ``fit_scaling``. Under ``torchrun`` several processes share a step: each takes batches from shards
+of its own, and gradients are averaged.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import math
+import os
+import time
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pytorch_optimizer import SOAP
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor, distributed, nn
+
+from ftorch_bridge.dataset import Arrays, Batches, Dataset, load_split
+from ftorch_bridge.evaluation import compare
+from ftorch_bridge.files import whole_file
+from ftorch_bridge.training import HeatingScale, TrainingError
+
+OPTIMIZERS = ("adam", "sgd", "soap")
+
+
+@dataclass(frozen=True)
+class Training:
+    """How weights are found."""
+
+    optimizer: str = "soap"
+    """``soap`` (Vyas et al. 2024), ``adam``, or ``sgd`` with ``momentum``."""
+    learning_rate: float = 3e-3
+    """The highest of a cosine schedule."""
+    momentum: float = 0.9
+    batch: int = 192
+    """Columns in a step, of each process."""
+    steps: int = 60000
+    warm_up: int = 200
+    """Steps in which the learning rate rises."""
+    clip: float = 20.0
+    """Largest norm of a gradient."""
+    seed: int = 1
+    checkpoint_interval: float = 60.0
+    """Seconds between two checkpoints."""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Weights in the loss."""
+
+    heating: float = 100.0
+    """Of a squared heating error in units of its spread at that pressure, beside a squared flux error in W m-2."""
+    boundary: float = 2.0
+    """Further weight of the fluxes that leave at the top and reach the surface."""
+    shortwave_flux: float = 1.0
+    """Of squared shortwave flux errors."""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """How training is watched."""
+
+    columns: int = 2000
+    every: int = 1000
+    """Steps between two validations."""
+    patience: int = 0
+    """Validations without a better loss or a better worst layer after which training stops; 0: never."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All of a recipe."""
+
+    network: str
+    """``package.module:Class``."""
+    size: dict[str, Any] = field(default_factory=dict)
+    """What its ``from_config`` takes."""
+    training: Training = field(default_factory=Training)
+    loss: Loss = field(default_factory=Loss)
+    validation: Validation = field(default_factory=Validation)
+
+
+def read_recipe(path: Path) -> Recipe:
+    """The recipe of a TOML file. Raises :class:`TrainingError`, which names what does not fit."""
+    try:
+        given = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise TrainingError(f"{path}: cannot be read: {error.strerror}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise TrainingError(f"{path}: is not TOML: {error}") from error
+    sections = {"network": None, "training": Training, "loss": Loss, "validation": Validation}
+    if unknown := given.keys() - sections.keys():
+        raise TrainingError(f"{path}: expected the sections {', '.join(sections)}, got {', '.join(sorted(unknown))}")
+    network = dict(given.get("network", {}))
+    if not isinstance(name := network.pop("class", None), str):
+        raise TrainingError(f"{path}: [network]: expected a class, package.module:Class")
+    read: dict[str, Any] = {}
+    for section, kind in sections.items():
+        if kind is None or section not in given:
+            continue
+        known = {entry.name: type(entry.default) for entry in fields(kind)}
+        for key, value in given[section].items():
+            if key not in known:
+                raise TrainingError(f"{path}: [{section}]: expected one of {', '.join(known)}, got {key}")
+            if not isinstance(value, (int, float) if known[key] is float else known[key]) or isinstance(value, bool):
+                raise TrainingError(f"{path}: [{section}] {key}: expected {known[key].__name__}, got {value!r}")
+        read[section] = kind(**given[section])
+    recipe = Recipe(name, network, **read)
+    if recipe.training.optimizer not in OPTIMIZERS:
+        raise TrainingError(
+            f"{path}: [training] optimizer: expected one of {', '.join(OPTIMIZERS)}, got {recipe.training.optimizer}"
+        )
+    for section, key in (("training", "batch"), ("training", "steps"), ("validation", "columns"), ("validation", "every")):
+        if (value := getattr(getattr(recipe, section), key)) < 1:
+            raise TrainingError(f"{path}: [{section}] {key}: expected at least 1, got {value}")
+    return recipe
+
+
+def make_network(recipe: Recipe) -> nn.Module:
+    """The network of a recipe, with the weights of its seed. Raises :class:`TrainingError`."""
+    module_name, _, class_name = recipe.network.partition(":")
+    try:
+        kind = getattr(importlib.import_module(module_name), class_name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise TrainingError(f"{recipe.network}: cannot be imported: {error}") from error
+    torch.manual_seed(recipe.training.seed)
+    try:
+        return kind.from_config(recipe.size)
+    except (TypeError, ValueError) as error:
+        raise TrainingError(f"{recipe.network}: not its settings: {recipe.size}: {error}") from error
+
+
+def _optimizer(network: nn.Module, training: Training) -> torch.optim.Optimizer:
+    rate, parameters = training.learning_rate, list(network.parameters())
+    if training.optimizer == "adam":
+        return torch.optim.Adam(parameters, lr=rate, betas=(0.9, 0.99))
+    if training.optimizer == "sgd":
+        return torch.optim.SGD(parameters, lr=rate, momentum=training.momentum)
+    return SOAP(parameters, lr=rate, weight_decay=0.0, max_precondition_dim=512)
+
+
+def rate_at(step: int, training: Training) -> float:
+    """Learning rate of a step: rising, then half a cosine to zero."""
+    rise = min(1.0, (step + 1) / max(1, training.warm_up))
+    return training.learning_rate * rise * 0.5 * (1.0 + math.cos(math.pi * step / training.steps))
+
+
+def _tensors(arrays: Mapping[str, NDArray[np.float32]], names: Sequence[str], device: torch.device) -> list[Tensor]:
+    return [torch.from_numpy(arrays[name]).to(device) for name in names]
+
+
+class _Objective:
+    """The loss of a recipe, and errors in words."""
+
+    def __init__(self, network: nn.Module, recipe: Recipe, sample: Arrays, device: torch.device) -> None:
+        self._network, self._weights, self._device = network, recipe.loss, device
+        self.names = [*dict.fromkeys([*network.inputs, *network.outputs, "pressure_layer"])]
+        self.spectra = [s for s in ("lw", "sw") if f"{s}_up" in network.outputs]
+        pressure = torch.from_numpy(sample["pressure_layer"])
+        self._scale = {s: HeatingScale(pressure, torch.from_numpy(sample[f"{s}_heating_rate"])) for s in self.spectra}
+
+    def spread(self, pressure_layer: Tensor, spectrum: str) -> Tensor:
+        """Of heating rates [K day-1] at ``pressure_layer`` [Pa]."""
+        return self._scale[spectrum].at(pressure_layer.cpu()).to(self._device)
+
+    def __call__(self, model: Callable[..., Sequence[Tensor]], batch: Arrays) -> Tensor:
+        """Squared flux errors [W2 m-4] plus weighted squared heating errors in units of their spread."""
+        found = dict(zip(self._network.outputs, model(*_tensors(batch, self._network.inputs, self._device)), strict=True))
+        truth = dict(zip(self._network.outputs, _tensors(batch, self._network.outputs, self._device), strict=True))
+        pressure = torch.from_numpy(batch["pressure_layer"])
+        total = torch.zeros((), device=self._device)
+        for s in self.spectra:
+            up, down, heating = (found[f"{s}_{n}"] - truth[f"{s}_{n}"] for n in ("up", "down", "heating_rate"))
+            absorbed = down if s == "lw" else down - up  # by the surface: its sunlight is reflected, its emission is its own
+            fluxes = (up**2).mean() + (down**2).mean()
+            fluxes = fluxes + self._weights.boundary * ((up[:, 0] ** 2).mean() + (absorbed[:, -1] ** 2).mean())
+            total = total + (self._weights.shortwave_flux if s == "sw" else 1.0) * fluxes
+            total = total + self._weights.heating * ((heating / self.spread(pressure, s)) ** 2).mean()
+        return total
+
+    @torch.no_grad()
+    def errors(self, validation: Arrays, block: int = 512) -> dict[str, float]:
+        """Loss on the validation columns, the worst layer in units of its spread, and errors of fluxes and heating rates."""
+        count = len(validation["pressure_layer"])
+        parts: list[Sequence[Tensor]] = []
+        loss = 0.0
+        for first in range(0, count, block):
+            batch = {name: values[first : first + block] for name, values in validation.items()}
+            results: list[Sequence[Tensor]] = []
+
+            def remember(*inputs: Tensor, results: list[Sequence[Tensor]] = results) -> Sequence[Tensor]:
+                results.append(self._network(*inputs))
+                return results[0]
+
+            loss += float(self(remember, batch)) * len(batch["pressure_layer"]) / count
+            parts.append([tensor.cpu() for tensor in results[0]])
+        found = {name: torch.cat([part[i] for part in parts]).double().numpy() for i, name in enumerate(self._network.outputs)}
+        truth = {name: validation[name].astype(np.float64) for name in self._network.outputs}
+        pressure = torch.from_numpy(validation["pressure_layer"])
+        errors = {"loss": loss, "worst_layer": 0.0}
+        for s in self.spectra:
+            scaled = (found[f"{s}_heating_rate"] - truth[f"{s}_heating_rate"]) / self.spread(pressure, s).cpu().numpy()
+            errors["worst_layer"] = max(errors["worst_layer"], float(np.sqrt((scaled**2).mean(axis=0)).max()))
+            found_errors = compare(found, truth, validation["pressure_layer"], s)
+            errors |= {f"{s}_{name}": found_errors[name] for name in ("top_net_rmse", "surface_net_rmse", "heating_rmse")}
+        return errors
+
+
+@contextmanager
+def _processes(threads: int) -> Iterator[tuple[int, int, torch.device]]:
+    """Rank, number of processes and device, joined if torchrun started several."""
+    torch.set_num_threads(threads)
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    device = torch.device("cpu")
+    if torch.cuda.is_available():
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
+    if size < 2:
+        yield 0, 1, device
+        return
+    distributed.init_process_group("gloo" if device.type == "cpu" else "nccl")
+    try:
+        yield distributed.get_rank(), size, device
+    finally:
+        distributed.destroy_process_group()
+
+
+@dataclass
+class _State:
+    """Where a training is."""
+
+    step: int = 0
+    best_loss: float = math.inf
+    best_worst: float = math.inf
+    since_better: int = 0
+    seconds: float = 0.0
+    """That earlier processes took."""
+    running: float = math.nan
+    """Mean of the last losses, about a hundred."""
+    curve: list[dict[str, float]] = field(default_factory=list)
+
+
+class _Run:
+    """A training on one process of ``size``."""
+
+    def __init__(self, recipe: Recipe, dataset: Dataset, layers: int, rank: int, size: int, device: torch.device) -> None:
+        self.recipe, self.rank, self.size, self.device = recipe, rank, size, device
+        self.network = make_network(recipe)
+        names = [*dict.fromkeys([*self.network.inputs, *self.network.outputs, "pressure_layer"])]
+        self.validation = load_split(dataset, names, "validation", layers, recipe.validation.columns)
+        sample = load_split(dataset, names, "train", layers, 2000)
+        self.network.fit_scaling(_tensors(sample, self.network.inputs, torch.device("cpu")))
+        self.network.to(device)
+        self.objective = _Objective(self.network, recipe, sample, device)
+        self.optimizer = _optimizer(self.network, recipe.training)
+        self.state = _State()
+        self.best: dict[str, Tensor] | None = None
+        self.settings = repr((recipe, layers, size))
+        self._names, self._dataset = names, dataset
+        self._position = (0, 0, 0)
+
+    def restore(self, path: Path) -> None:
+        """Go on from a checkpoint. Raises :class:`TrainingError` for one of another recipe."""
+        saved = torch.load(path, weights_only=True, map_location=self.device)
+        if saved["settings"] != self.settings:
+            raise TrainingError(f"{path}: made by another recipe: expected {self.settings}, got {saved['settings']}")
+        self.network.load_state_dict(saved["network"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.state = _State(**saved["state"])
+        self.best = saved["best"]
+        self._position = tuple(saved["positions"][self.rank])
+
+    def save(self, path: Path, position: tuple[int, int, int], seconds: float) -> None:
+        """Write a checkpoint; all processes must be here."""
+        positions: list[Any] = [position]
+        if self.size > 1:
+            positions = [None] * self.size
+            distributed.all_gather_object(positions, position)
+        if self.rank > 0:
+            return
+        with whole_file(path) as temporary:
+            torch.save(
+                {
+                    "settings": self.settings,
+                    "network": self.network.state_dict(),
+                    "optimizer": self.optimizer.state_dict(),
+                    "state": {**vars(self.state), "seconds": seconds},
+                    "positions": positions,
+                    "best": self.best,
+                },
+                temporary,
+            )
+
+    def agree(self, answer: bool) -> bool:
+        """What rank 0 says."""
+        if self.size < 2:
+            return answer
+        told = torch.tensor(float(answer), device=self.device)
+        distributed.broadcast(told, 0)
+        return bool(told.item() > 0.0)
+
+    def step(self, model: nn.Module, batch: Arrays) -> None:
+        """One step of the optimiser. Raises :class:`TrainingError` where the loss is no number."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate_at(self.state.step, self.recipe.training)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self.objective(model, batch)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.training.clip)
+        self.optimizer.step()
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise TrainingError(f"loss is {value} at step {self.state.step}: lower the learning rate")
+        running = self.state.running
+        self.state.running = value if math.isnan(running) else 0.99 * running + 0.01 * value
+        self.state.step += 1
+
+    def validate(self, seconds: float) -> dict[str, float]:
+        """Errors on the validation columns, the same in every process; keeps the best weights."""
+        state, errors = self.state, self.objective.errors(self.validation)
+        if errors["loss"] < state.best_loss:
+            self.best = {name: tensor.detach().cpu().clone() for name, tensor in self.network.state_dict().items()}
+        better = errors["loss"] < state.best_loss or errors["worst_layer"] < state.best_worst
+        state.best_loss = min(state.best_loss, errors["loss"])
+        state.best_worst = min(state.best_worst, errors["worst_layer"])
+        state.since_better = 0 if better else state.since_better + 1
+        state.curve.append({"step": state.step, "seconds": seconds, "running_loss": state.running, **errors})
+        return errors
+
+    def go(self, checkpoint: Path | None, say: Callable[[str], None]) -> None:
+        """Train to the end."""
+        training, watch, state = self.recipe.training, self.recipe.validation, self.state
+        batches = Batches(
+            self._dataset,
+            self._names,
+            batch=training.batch,
+            seed=training.seed,
+            rank=self.rank,
+            ranks=self.size,
+            position=self._position,
+        )
+        model = nn.parallel.DistributedDataParallel(self.network) if self.size > 1 else self.network
+        started = saved = time.monotonic()
+        columns = (TextColumn("training"), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
+        with Progress(*columns, TextColumn("{task.fields[note]}"), disable=self.rank > 0) as bar:
+            task = bar.add_task("", total=training.steps, completed=state.step, note="")
+            for batch in batches:
+                self.step(model, batch)
+                now = time.monotonic()
+                if state.step % watch.every == 0 or state.step == training.steps:
+                    errors = self.validate(state.seconds + now - started)
+                    bar.update(task, note=f"loss {errors['loss']:.3g}")
+                    if self.rank == 0:
+                        say(f"step {state.step}: " + ", ".join(f"{name} {value:.3g}" for name, value in errors.items()))
+                bar.update(task, completed=state.step)
+                if state.step >= training.steps or 0 < watch.patience <= state.since_better:
+                    return
+                if checkpoint is not None and self.agree(now - saved >= training.checkpoint_interval):
+                    self.save(checkpoint, batches.position(), state.seconds + now - started)
+                    saved = now
+
+
+def train(
+    recipe: Recipe,
+    dataset: Dataset,
+    *,
+    layers: int,
+    checkpoint: Path | None = None,
+    resume: bool = False,
+    threads: int = 1,
+    say: Callable[[str], None] = lambda words: None,
+) -> tuple[nn.Module, list[dict[str, float]]] | None:
+    """Train the network of ``recipe`` on ``dataset``; ``layers`` is the grid that it is validated on.
+
+    Returns the network with the weights of the lowest loss on the validation columns, in evaluation mode on the CPU, and the
+    learning curve: for each validation the step, the seconds, the running loss and the errors. Under torchrun rank 0 alone
+    gets them, others ``None``. With ``checkpoint`` the state is saved from time to time; ``resume`` goes on from it, and ends
+    with the same weights to the last bit. ``say`` is told the errors of each validation. Raises :class:`TrainingError` and
+    :class:`ftorch_bridge.dataset.DatasetError`.
+    """
+    with _processes(threads) as (rank, size, device):
+        run = _Run(recipe, dataset, layers, rank, size, device)
+        if resume and checkpoint is not None and checkpoint.is_file():
+            run.restore(checkpoint)
+        run.go(checkpoint, say)
+        if rank > 0:
+            return None
+        if checkpoint is not None:
+            checkpoint.unlink(missing_ok=True)
+        if run.best is not None:
+            run.network.load_state_dict(run.best)
+        return run.network.cpu().eval(), run.state.curve
+
+
+def write_curve(curve: list[dict[str, float]], path: Path) -> None:
+    """The learning curve as JSON."""
+    with whole_file(path) as temporary:
+        temporary.write_text(json.dumps(curve, indent=1) + "\n")

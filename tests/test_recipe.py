@@ -1,0 +1,196 @@
+"""Training by recipe: from a data set to weights that export, resumed, stopped early, on several processes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from ftorch_bridge import recipe as module
+from ftorch_bridge.cli.export import app as export_app
+from ftorch_bridge.cli.train import app
+from ftorch_bridge.column_file import write
+from ftorch_bridge.columns import generate_columns
+from ftorch_bridge.dataset import Dataset, DatasetError
+from ftorch_bridge.recipe import Training, rate_at, read_recipe, train
+from ftorch_bridge.training import TrainingError
+from ftorch_bridge.weights import read_weights
+from typer.testing import CliRunner
+
+ROOT = Path(__file__).resolve().parent.parent
+
+RECIPE = """
+[network]
+class = "ftorch_bridge.all_sky:AllSky"
+channels = 8
+contexts = 2
+longwave_points = 8
+shortwave_points = 8
+skies = 2
+[training]
+optimizer = "{optimizer}"
+learning_rate = {learning_rate}
+batch = 32
+steps = {steps}
+warm_up = 10
+checkpoint_interval = 0.0
+[validation]
+columns = 40
+every = 10
+patience = {patience}
+"""
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four shards of 256 columns, of 15 layers and of 20 in turns."""
+    folder = tmp_path_factory.mktemp("dataset") / "set"
+    options = ["--number", "1024", "--columns-per-shard", "256", "--layers", "15", "--layers", "20", "--draws", "2"]
+    result = CliRunner().invoke(app, ["dataset", str(folder), *options])
+    assert result.exit_code == 0, result.output
+    return folder
+
+
+def recipe_file(folder: Path, optimizer: str = "soap", learning_rate: float = 3e-3, steps: int = 40, patience: int = 0) -> Path:
+    path = folder / "recipe.toml"
+    path.write_text(RECIPE.format(optimizer=optimizer, learning_rate=learning_rate, steps=steps, patience=patience))
+    return path
+
+
+def same(a: torch.nn.Module, b: torch.nn.Module) -> bool:
+    return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
+
+
+def test_training_from_the_command_line_learns_both_spectra_and_exports(dataset: Path, tmp_path: Path) -> None:
+    path, output = recipe_file(tmp_path, steps=300), tmp_path / "weights.safetensors"
+    result = CliRunner().invoke(app, ["recipe", str(path), str(dataset), "-o", str(output), "--layers", "20"])
+    assert result.exit_code == 0, result.output
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "recipe.toml", "weights.curve.json", "weights.curve.png", "weights.safetensors",
+    ]  # fmt: skip
+    curve = json.loads((tmp_path / "weights.curve.json").read_text())
+    assert [entry["step"] for entry in curve] == list(range(10, 310, 10))
+    assert curve[-1]["loss"] < 0.1 * curve[0]["loss"]
+    for name in ("lw_surface_net_rmse", "sw_surface_net_rmse"):
+        assert curve[-1][name] < 60.0
+    _, config, notes = read_weights(output)
+    assert config["channels"] == 8
+    assert notes["recipe"] == path.read_text()
+    assert json.loads(notes["dataset"])["draws"] == 2
+
+    write(generate_columns(70, 20, seed=9), tmp_path / "columns.nc")
+    options = ["--weights", str(output), "--columns", str(tmp_path / "columns.nc"), "-o", str(tmp_path / "model.pt")]
+    exported = CliRunner().invoke(export_app, ["ftorch_bridge.all_sky:AllSky", *options])
+    assert exported.exit_code == 0, exported.output
+    assert "19 inputs, 6 outputs" in exported.output
+
+
+@pytest.mark.parametrize("optimizer", ["soap", "adam", "sgd"])
+def test_training_that_was_cut_off_ends_with_the_weights_of_one_that_was_not(
+    dataset: Path, tmp_path: Path, optimizer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates = {"soap": 3e-3, "adam": 4e-3, "sgd": 1e-5}
+    recipe = read_recipe(recipe_file(tmp_path, optimizer, rates[optimizer]))
+    whole = train(recipe, Dataset(dataset), layers=20)
+    assert whole is not None
+
+    class CutOffError(Exception):
+        pass
+
+    original, steps = module._Run.step, 0
+
+    def step_until_cut_off(self: object, *arguments: object) -> None:
+        nonlocal steps
+        steps += 1
+        if steps > 25:
+            raise CutOffError
+        original(self, *arguments)
+
+    checkpoint = tmp_path / "checkpoint.pt"
+    monkeypatch.setattr(module._Run, "step", step_until_cut_off)
+    with pytest.raises(CutOffError):
+        train(recipe, Dataset(dataset), layers=20, checkpoint=checkpoint)
+    monkeypatch.setattr(module._Run, "step", original)
+    resumed = train(recipe, Dataset(dataset), layers=20, checkpoint=checkpoint, resume=True)
+    assert resumed is not None
+    assert same(whole[0], resumed[0])
+    assert [entry["loss"] for entry in whole[1]] == [entry["loss"] for entry in resumed[1]]
+    assert not checkpoint.exists()
+
+
+def test_a_checkpoint_of_another_recipe_is_refused(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe, checkpoint = read_recipe(recipe_file(tmp_path)), tmp_path / "checkpoint.pt"
+    run = module._Run(recipe, Dataset(dataset), 20, 0, 1, torch.device("cpu"))
+    run.save(checkpoint, (0, 0, 1), 1.0)
+    other = read_recipe(recipe_file(tmp_path, learning_rate=1e-3))
+    with pytest.raises(TrainingError, match="made by another recipe"):
+        train(other, Dataset(dataset), layers=20, checkpoint=checkpoint, resume=True)
+
+
+def test_training_stops_where_neither_mean_nor_worst_layer_gets_better(dataset: Path, tmp_path: Path) -> None:
+    recipe = read_recipe(recipe_file(tmp_path, "sgd", 1e-30, steps=500, patience=2))
+    result = train(recipe, Dataset(dataset), layers=20)
+    assert result is not None
+    assert [entry["step"] for entry in result[1]] == [10, 20, 30]
+
+
+def test_two_processes_train_one_network(dataset: Path, tmp_path: Path) -> None:
+    path, output = recipe_file(tmp_path, steps=20), tmp_path / "weights.safetensors"
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    arguments = ["-m", "ftorch_bridge.cli.train", "recipe", path, dataset, "-o", output, "--layers", "20"]
+    done = subprocess.run(
+        [*torchrun, *arguments], text=True, capture_output=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("step 20: ") == 1  # rank 0 alone speaks
+    assert read_weights(output)[1]["channels"] == 8
+    assert not output.with_suffix(".checkpoint.pt").exists()
+
+
+def test_the_learning_rate_rises_and_falls() -> None:
+    training = Training(learning_rate=2.0, steps=1000, warm_up=100)
+    assert rate_at(0, training) == pytest.approx(0.02)
+    assert rate_at(99, training) == pytest.approx(2.0, rel=0.03)
+    assert rate_at(500, training) == pytest.approx(1.0)
+    assert rate_at(999, training) < 1e-4
+
+
+def test_the_recipes_that_come_along_can_be_read() -> None:
+    paths = sorted((ROOT / "recipes").glob("*.toml"))
+    assert paths
+    for path in paths:
+        module.make_network(read_recipe(path))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[network", "is not TOML"),
+        ("[training]\nsteps = 1", r"\[network\]: expected a class"),
+        ('[network]\nclass = "a:B"\n[trainig]', "expected the sections network, training, loss, validation, got trainig"),
+        ('[network]\nclass = "a:B"\n[training]\nstep = 1', r"\[training\]: expected one of optimizer, .*, got step"),
+        ('[network]\nclass = "a:B"\n[training]\nsteps = "x"', r"\[training\] steps: expected int, got 'x'"),
+        ('[network]\nclass = "a:B"\n[training]\nsteps = 0', r"\[training\] steps: expected at least 1, got 0"),
+        ('[network]\nclass = "a:B"\n[training]\noptimizer = "x"', "optimizer: expected one of adam, sgd, soap, got x"),
+    ],
+)
+def test_a_recipe_that_does_not_fit_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "recipe.toml").write_text(text)
+    with pytest.raises(TrainingError, match=message):
+        read_recipe(tmp_path / "recipe.toml")
+
+
+def test_what_cannot_be_trained_is_refused(dataset: Path, tmp_path: Path) -> None:
+    recipe = recipe_file(tmp_path)
+    recipe.write_text(recipe.read_text().replace("all_sky:AllSky", "all_sky:Nothing"))
+    with pytest.raises(TrainingError, match=r"ftorch_bridge\.all_sky:Nothing: cannot be imported"):
+        train(read_recipe(recipe), Dataset(dataset), layers=20)
+    recipe.write_text(recipe.read_text().replace("all_sky:Nothing", "all_sky:AllSky").replace("channels", "chanels"))
+    with pytest.raises(TrainingError, match="not its settings"):
+        train(read_recipe(recipe), Dataset(dataset), layers=20)
+    with pytest.raises(DatasetError, match="no columns of 33 layers for validation"):
+        train(read_recipe(recipe_file(tmp_path)), Dataset(dataset), layers=33)
+    with pytest.raises(TrainingError, match="lower the learning rate"):
+        train(read_recipe(recipe_file(tmp_path, "sgd", 1e6)), Dataset(dataset), layers=20)
