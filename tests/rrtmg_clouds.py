@@ -82,7 +82,7 @@ def drive(
     mode: str,
     c: Columns,
     folder: Path,
-    *more: str,
+    *,
     overlap: int = MAXIMUM_RANDOM,
     ice: int = FU,
     draws: int = 1,
@@ -90,7 +90,7 @@ def drive(
     tables: Path = TABLES,
 ) -> subprocess.CompletedProcess[str]:
     write(folder / "clouds.bin", c, overlap, ice, draws, clear)
-    return run_driver("rrtmg_longwave_cloud_driver", mode, tables, folder / "clouds.bin", folder / "cloudy.bin", *more)
+    return run_driver("rrtmg_longwave_cloud_driver", mode, tables, folder / "clouds.bin", folder / "cloudy.bin")
 
 
 def ours(c: Columns, folder: Path, mode: str = "fluxes", clear: bool = False, **options: int) -> Columns:

@@ -43,8 +43,8 @@ def write(path: Path, c: Columns) -> None:
     write_columns(path, c, ARRAYS, HALOCARBONS)
 
 
-def drive(mode: str, source: Path, target: Path, tables: Path = TABLES, *more: str) -> subprocess.CompletedProcess[str]:
-    return run_driver("rrtmg_longwave_driver", mode, tables, source, target, *more)
+def drive(mode: str, source: Path, target: Path, tables: Path = TABLES) -> subprocess.CompletedProcess[str]:
+    return run_driver("rrtmg_longwave_driver", mode, tables, source, target)
 
 
 def ours(c: Columns, folder: Path, mode: str = "fluxes") -> Columns:

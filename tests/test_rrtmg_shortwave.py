@@ -65,8 +65,8 @@ def write(path: Path, c: Columns, overlap: int = 1, ice: int = 2, draws: int = 1
             np.asarray(c[name], dtype=np.int64 if name == "seed" else np.float64).ravel(order="F").tofile(file)
 
 
-def drive(mode: str, source: Path, target: Path, tables: Path = TABLES, *more: str) -> subprocess.CompletedProcess[str]:
-    return run_driver("rrtmg_shortwave_driver", mode, tables, source, target, *more)
+def drive(mode: str, source: Path, target: Path, tables: Path = TABLES) -> subprocess.CompletedProcess[str]:
+    return run_driver("rrtmg_shortwave_driver", mode, tables, source, target)
 
 
 def ours(c: Columns, folder: Path, mode: str = "fluxes", clear: bool = False, **options: int) -> Columns:

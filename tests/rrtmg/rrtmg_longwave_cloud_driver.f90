@@ -1,6 +1,6 @@
-!> RRTMG longwave with clouds over a plain binary file of columns, for tests and timing; and what it is made of.
+!> RRTMG longwave with clouds over a plain binary file of columns; and what it is made of.
 !>
-!>     rrtmg_longwave_cloud_driver MODE TABLES COLUMNS RESULTS [REPEATS]
+!>     rrtmg_longwave_cloud_driver MODE TABLES COLUMNS RESULTS
 !>
 !> MODE is `fluxes`, `original` (as the original does), `optics` (cloud optics of both spectra) or `subcolumns`.
 !> COLUMNS: int32 ncol, nlay; how clouds are given (0: not, 1: fraction, 2: subcolumns); overlap; ice optics; draws; and 1 if there
@@ -20,30 +20,27 @@ program rrtmg_longwave_cloud_driver
   integer, parameter :: h2o = 1, o3 = 2, co2 = 3, ch4 = 4, n2o = 5, o2 = 6, cfc11 = 7, cfc12 = 8, cfc22 = 9, ccl4 = 10
   type(rrtmg_longwave) :: longwave
   type(profile) :: gas(10)
-  character(len=4096) :: argument(5)
+  character(len=4096) :: argument(4)
   integer(int32) :: n_columns, n_layers, given, overlap, ice, draws, has_seed, has_aerosol, has_emissivity, has_halocarbons, clear
   real(real64), allocatable, dimension(:,:) :: pressure_level, temperature_level, pressure_layer, temperature_layer, up, down, &
                                                heating_rate, fraction, liquid_path, liquid_radius, ice_path, ice_radius, &
                                                emissivity, up_clear, down_clear, up_noise, down_noise
-  real(real64), allocatable :: surface_temperature(:), surface_emissivity(:), aerosol(:,:,:), mask(:,:,:), seconds(:)
+  real(real64), allocatable :: surface_temperature(:), surface_emissivity(:), aerosol(:,:,:), mask(:,:,:)
   integer(int64), allocatable :: seed(:)
   logical, allocatable :: subcolumns(:,:,:)
-  integer(int64) :: start, finish, rate
-  integer :: unit, i, repeats
+  integer :: unit, i
 
   call get_environment_variable("RRTMG_TRAPS", status=i)
   if (i == 0) call ieee_set_halting_mode(ieee_usual, .true.) ! as many host models do
-  do i = 1, 5
+  do i = 1, 4
     argument(i) = ""
     if (i <= command_argument_count()) call get_command_argument(i, argument(i))
   end do
   if (command_argument_count() < 4) then
     write (error_unit, "(a)") &
-      "usage: rrtmg_longwave_cloud_driver fluxes|original|optics|subcolumns TABLES COLUMNS RESULTS [REPEATS]"
+      "usage: rrtmg_longwave_cloud_driver fluxes|original|optics|subcolumns TABLES COLUMNS RESULTS"
     error stop 2, quiet=.true.
   end if
-  repeats = 1
-  if (argument(5) /= "") read (argument(5), *) repeats
 
   open (newunit=unit, file=trim(argument(3)), access="stream", form="unformatted", status="old", action="read")
   read (unit) n_columns, n_layers, given, overlap, ice, draws, has_seed, has_aerosol, has_emissivity, has_halocarbons, clear
@@ -95,23 +92,15 @@ program rrtmg_longwave_cloud_driver
   case default
     call longwave%load(trim(argument(2)))
     longwave%original_tables = argument(1) == "original"
-    allocate (seconds(repeats))
-    call system_clock(count_rate=rate)
-    do i = 1, repeats
-      call system_clock(start)
-      call longwave%fluxes(pressure_level, temperature_level, pressure_layer, temperature_layer, gas(h2o)%value, gas(o3)%value, &
-                           gas(co2)%value, gas(ch4)%value, gas(n2o)%value, gas(o2)%value, surface_temperature, &
-                           surface_emissivity, up, down, heating_rate, gas(cfc11)%value, gas(cfc12)%value, gas(cfc22)%value, &
-                           gas(ccl4)%value, fraction, liquid_path, liquid_radius, ice_path, ice_radius, ice_optics=int(ice), &
-                           overlap=int(overlap), seed=seed, draws=int(draws), subcolumns=subcolumns, &
-                           aerosol_optical_depth=aerosol, band_emissivity=emissivity, up_clear=up_clear, down_clear=down_clear, &
-                           up_noise=up_noise, down_noise=down_noise)
-      call system_clock(finish)
-      seconds(i) = real(finish - start, real64)/real(rate, real64)
-    end do
+    call longwave%fluxes(pressure_level, temperature_level, pressure_layer, temperature_layer, gas(h2o)%value, gas(o3)%value, &
+                         gas(co2)%value, gas(ch4)%value, gas(n2o)%value, gas(o2)%value, surface_temperature, &
+                         surface_emissivity, up, down, heating_rate, gas(cfc11)%value, gas(cfc12)%value, gas(cfc22)%value, &
+                         gas(ccl4)%value, fraction, liquid_path, liquid_radius, ice_path, ice_radius, ice_optics=int(ice), &
+                         overlap=int(overlap), seed=seed, draws=int(draws), subcolumns=subcolumns, &
+                         aerosol_optical_depth=aerosol, band_emissivity=emissivity, up_clear=up_clear, down_clear=down_clear, &
+                         up_noise=up_noise, down_noise=down_noise)
     write (unit) up, down, heating_rate, up_noise, down_noise
     if (clear == 1) write (unit) up_clear, down_clear
-    write (*, "('microseconds per column: ', f0.2)") minval(seconds)*1e6_real64/n_columns
   end select
   close (unit)
 
@@ -138,26 +127,18 @@ contains
     end do
   end subroutine write_optics
 
-  !> Subcolumns of every column and draw, and the time they take.
+  !> Subcolumns of every column and draw.
   subroutine write_subcolumns()
     type(overlap_plan) :: plan
     real(wp) :: cloudy(140, n_layers)
-    integer :: c, draw, pass
+    integer :: c, draw
 
-    allocate (seconds(repeats))
-    call system_clock(count_rate=rate)
-    do pass = 1, repeats
-      call system_clock(start)
-      do c = 1, n_columns
-        call plan_overlap(int(n_layers), fraction(c, :), int(overlap), plan)
-        do draw = 1, draws
-          call fill_subcolumns(plan, int(n_layers), seed_of_number(seed(c)), draw, longwave_stream, 1, 140, cloudy)
-          if (repeats == 1) write (unit) real(cloudy, real64)
-        end do
+    do c = 1, n_columns
+      call plan_overlap(int(n_layers), fraction(c, :), int(overlap), plan)
+      do draw = 1, draws
+        call fill_subcolumns(plan, int(n_layers), seed_of_number(seed(c)), draw, longwave_stream, 1, 140, cloudy)
+        write (unit) real(cloudy, real64)
       end do
-      call system_clock(finish)
-      seconds(pass) = real(finish - start, real64)/real(rate, real64)
     end do
-    write (*, "('microseconds per column: ', f0.2)") minval(seconds)*1e6_real64/n_columns
   end subroutine write_subcolumns
 end program rrtmg_longwave_cloud_driver

@@ -1,35 +1,32 @@
-!> RRTMG longwave over a plain binary file of columns, for tests and timing.
+!> RRTMG longwave over a plain binary file of columns.
 !>
-!>     rrtmg_longwave_driver MODE TABLES COLUMNS RESULTS [REPEATS]
+!>     rrtmg_longwave_driver MODE TABLES COLUMNS RESULTS
 !>
 !> MODE is `fluxes`, `original` (the original's transmittance table) or `depths` (optical depths and Planck fractions).
 !> COLUMNS: int32 ncol, nlay, 1 if halocarbons follow; then real64 arrays in Fortran order. RESULTS: real64 arrays.
 program rrtmg_longwave_driver
   use, intrinsic :: ieee_exceptions, only: ieee_set_halting_mode, ieee_usual
-  use, intrinsic :: iso_fortran_env, only: error_unit, int32, int64, real64
+  use, intrinsic :: iso_fortran_env, only: error_unit, int32, real64
   use radml_rrtmg_longwave
   implicit none
   type(rrtmg_longwave) :: longwave
-  character(len=4096) :: argument(5)
+  character(len=4096) :: argument(4)
   integer(int32) :: n_columns, n_layers, halocarbons
   real(real64), allocatable, dimension(:,:) :: pressure_level, temperature_level, pressure_layer, temperature_layer, &
                                                h2o, o3, co2, ch4, n2o, o2, cfc11, cfc12, cfc22, ccl4, up, down, heating_rate
-  real(real64), allocatable :: surface_temperature(:), surface_emissivity(:), optical_depth(:,:), planck_fraction(:,:), seconds(:)
-  integer(int64) :: start, finish, rate
-  integer :: unit, i, repeats
+  real(real64), allocatable :: surface_temperature(:), surface_emissivity(:), optical_depth(:,:), planck_fraction(:,:)
+  integer :: unit, i
 
   call get_environment_variable("RRTMG_TRAPS", status=i)
   if (i == 0) call ieee_set_halting_mode(ieee_usual, .true.) ! as many host models do
-  do i = 1, 5
+  do i = 1, 4
     argument(i) = ""
     if (i <= command_argument_count()) call get_command_argument(i, argument(i))
   end do
   if (command_argument_count() < 4) then
-    write (error_unit, "(a)") "usage: rrtmg_longwave_driver fluxes|original|depths TABLES COLUMNS RESULTS [REPEATS]"
+    write (error_unit, "(a)") "usage: rrtmg_longwave_driver fluxes|original|depths TABLES COLUMNS RESULTS"
     error stop 2, quiet=.true.
   end if
-  repeats = 1
-  if (argument(5) /= "") read (argument(5), *) repeats
 
   call longwave%load(trim(argument(2)))
   open (newunit=unit, file=trim(argument(3)), access="stream", form="unformatted", status="old", action="read")
@@ -58,17 +55,9 @@ program rrtmg_longwave_driver
     end do
   else
     longwave%original_tables = argument(1) == "original"
-    allocate (seconds(repeats))
-    call system_clock(count_rate=rate)
-    do i = 1, repeats
-      call system_clock(start)
-      call longwave%fluxes(pressure_level, temperature_level, pressure_layer, temperature_layer, h2o, o3, co2, ch4, n2o, o2, &
-                           surface_temperature, surface_emissivity, up, down, heating_rate, cfc11, cfc12, cfc22, ccl4)
-      call system_clock(finish)
-      seconds(i) = real(finish - start, real64)/real(rate, real64)
-    end do
+    call longwave%fluxes(pressure_level, temperature_level, pressure_layer, temperature_layer, h2o, o3, co2, ch4, n2o, o2, &
+                         surface_temperature, surface_emissivity, up, down, heating_rate, cfc11, cfc12, cfc22, ccl4)
     write (unit) up, down, heating_rate
-    write (*, "('microseconds per column: ', f0.2)") minval(seconds)*1e6_real64/n_columns
   end if
   close (unit)
 end program rrtmg_longwave_driver

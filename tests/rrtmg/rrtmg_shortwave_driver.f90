@@ -1,6 +1,6 @@
-!> RRTMG shortwave over a plain binary file of columns, for tests and timing.
+!> RRTMG shortwave over a plain binary file of columns.
 !>
-!>     rrtmg_shortwave_driver MODE TABLES COLUMNS RESULTS [REPEATS]
+!>     rrtmg_shortwave_driver MODE TABLES COLUMNS RESULTS
 !>
 !> MODE is `fluxes`, `original` (the original's transmittance table), `absorbing` (ice that scatters forward absorbs) or `depths`
 !> (depths and solar source).
@@ -12,33 +12,30 @@ program rrtmg_shortwave_driver
   use radml_rrtmg_shortwave
   implicit none
   type(rrtmg_shortwave) :: shortwave
-  character(len=4096) :: argument(5)
+  character(len=4096) :: argument(4)
   integer(int32) :: n_columns, n_layers, given, overlap, ice, draws, has_seed, has_aerosol, clear
   real(real64), allocatable, dimension(:,:) :: pressure_level, pressure_layer, temperature_layer, h2o, o3, co2, ch4, o2, &
                                                up, down, direct, heating_rate, absorption, rayleigh, fraction, liquid_path, &
                                                liquid_radius, ice_path, ice_radius, up_clear, down_clear, direct_clear, up_noise, &
                                                down_noise
   real(real64), allocatable, dimension(:) :: cos_zenith, solar_irradiance, visible_direct, visible_diffuse, &
-                                             near_infrared_direct, near_infrared_diffuse, source, seconds
+                                             near_infrared_direct, near_infrared_diffuse, source
   real(real64), allocatable, dimension(:,:,:) :: optical_depth, albedo, asymmetry, mask
   real(real64), allocatable :: surface(:,:)
   integer(int64), allocatable :: seed(:)
   logical, allocatable :: subcolumns(:,:,:)
-  integer(int64) :: start, finish, rate
-  integer :: unit, i, repeats
+  integer :: unit, i
 
   call get_environment_variable("RRTMG_TRAPS", status=i)
   if (i == 0) call ieee_set_halting_mode(ieee_usual, .true.) ! as many host models do
-  do i = 1, 5
+  do i = 1, 4
     argument(i) = ""
     if (i <= command_argument_count()) call get_command_argument(i, argument(i))
   end do
   if (command_argument_count() < 4) then
-    write (error_unit, "(a)") "usage: rrtmg_shortwave_driver fluxes|original|absorbing|depths TABLES COLUMNS RESULTS [REPEATS]"
+    write (error_unit, "(a)") "usage: rrtmg_shortwave_driver fluxes|original|absorbing|depths TABLES COLUMNS RESULTS"
     error stop 2, quiet=.true.
   end if
-  repeats = 1
-  if (argument(5) /= "") read (argument(5), *) repeats
 
   call shortwave%load(trim(argument(2)))
   open (newunit=unit, file=trim(argument(3)), access="stream", form="unformatted", status="old", action="read")
@@ -87,22 +84,14 @@ program rrtmg_shortwave_driver
   else
     shortwave%original_tables = argument(1) == "original"
     shortwave%absorbing_ice = argument(1) == "absorbing"
-    allocate (seconds(repeats))
-    call system_clock(count_rate=rate)
-    do i = 1, repeats
-      call system_clock(start)
-      call shortwave%fluxes(pressure_level, pressure_layer, temperature_layer, h2o, o3, co2, ch4, o2, cos_zenith, &
-                            solar_irradiance, visible_direct, visible_diffuse, near_infrared_direct, near_infrared_diffuse, &
-                            up, down, heating_rate, direct, optical_depth, albedo, asymmetry, fraction, liquid_path, &
-                            liquid_radius, ice_path, ice_radius, int(ice), int(overlap), seed, int(draws), subcolumns, up_clear, &
-                            down_clear, direct_clear, up_noise, down_noise, surface(:, 1), surface(:, 2), surface(:, 3), &
-                            surface(:, 4))
-      call system_clock(finish)
-      seconds(i) = real(finish - start, real64)/real(rate, real64)
-    end do
+    call shortwave%fluxes(pressure_level, pressure_layer, temperature_layer, h2o, o3, co2, ch4, o2, cos_zenith, &
+                          solar_irradiance, visible_direct, visible_diffuse, near_infrared_direct, near_infrared_diffuse, &
+                          up, down, heating_rate, direct, optical_depth, albedo, asymmetry, fraction, liquid_path, &
+                          liquid_radius, ice_path, ice_radius, int(ice), int(overlap), seed, int(draws), subcolumns, up_clear, &
+                          down_clear, direct_clear, up_noise, down_noise, surface(:, 1), surface(:, 2), surface(:, 3), &
+                          surface(:, 4))
     write (unit) up, down, direct, heating_rate, up_noise, down_noise, surface
     if (clear == 1) write (unit) up_clear, down_clear, direct_clear
-    write (*, "('microseconds per column: ', f0.2)") minval(seconds)*1e6_real64/n_columns
   end if
   close (unit)
 end program rrtmg_shortwave_driver
