@@ -87,6 +87,19 @@ def test_training_from_the_command_line_learns_both_spectra_and_exports(dataset:
     assert "19 inputs, 6 outputs" in exported.output
 
 
+def test_a_network_of_one_spectrum_is_trained_too(dataset: Path, tmp_path: Path) -> None:
+    path = recipe_file(tmp_path, steps=200)
+    text = path.read_text()
+    network = '[network]\nclass = "ftorch_bridge.networks:ResCNN"\nchannels = 8\n'
+    path.write_text(network + text[text.index("[training]") :])
+    result = train(read_recipe(path), Dataset(dataset), layers=20)
+    assert result is not None
+    first, last = result[1][0], result[1][-1]
+    assert {"lw_heating_rmse", "lw_top_net_rmse"} <= last.keys()
+    assert not any(name.startswith("sw") for name in last)
+    assert last["loss"] < 0.5 * first["loss"]
+
+
 @pytest.mark.parametrize("optimizer", ["soap", "adam", "sgd"])
 def test_training_that_was_cut_off_ends_with_the_weights_of_one_that_was_not(
     dataset: Path, tmp_path: Path, optimizer: str, monkeypatch: pytest.MonkeyPatch

@@ -131,6 +131,22 @@ class ResCNN(nn.Module):
         self.feature_mean.copy_(mean[:, None])
         self.feature_scale.copy_(scale[:, None])
 
+    @torch.no_grad()
+    def fit_scaling(self, *grids: list[Tensor]) -> None:
+        """Scale the features to zero mean and unit variance over these columns, given as to :meth:`forward`, grid by grid."""
+        sums = torch.zeros(2, self.features, dtype=torch.float64)
+        count = 0
+        for inputs in grids:
+            named = dict(zip(INPUTS, inputs, strict=True))
+            thickness = (named["pressure_level"][:, 1:] - named["pressure_level"][:, :-1]).t().float()
+            state = [named[name].t().float() for name in ("pressure_layer", "temperature_layer", *INPUTS[4:9])]
+            features = self.describe_layers(thickness, *state).double().flatten(1)
+            sums += torch.stack([features.sum(1), (features**2).sum(1)])
+            count += features.shape[1]
+        mean = sums[0] / count
+        deviation = (sums[1] / count - mean**2).sqrt()
+        self.set_scaling(mean.float(), (1.0 / deviation).float())
+
     def describe_layers(
         self,
         thickness: Tensor,

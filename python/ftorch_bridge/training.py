@@ -84,23 +84,6 @@ class HeatingScale:
         return torch.from_numpy(np.interp(pressure_layer.log().numpy(), self._centres, self._spread)).to(pressure_layer.dtype)
 
 
-def scale_features(network: ResCNN, samples: list[Samples]) -> None:
-    """Set the network's input scaling to zero mean and unit variance over ``samples``."""
-    sums = torch.zeros(2, network.features, dtype=torch.float64)
-    count = 0
-    for part in samples:
-        inputs, _ = part.pick(torch.arange(min(part.columns, 2000)))
-        named = dict(zip(INPUTS, inputs, strict=True))
-        thickness = (named["pressure_level"][:, 1:] - named["pressure_level"][:, :-1]).t().float()
-        state = [named[name].t().float() for name in ("pressure_layer", "temperature_layer", *INPUTS[4:9])]
-        features = network.describe_layers(thickness, *state).double().flatten(1)
-        sums += torch.stack([features.sum(1), (features**2).sum(1)])
-        count += features.shape[1]
-    mean = sums[0] / count
-    deviation = (sums[1] / count - mean**2).sqrt()
-    network.set_scaling(mean.float(), (1.0 / deviation).float())
-
-
 @dataclass(frozen=True)
 class TrainingConfig:
     """Settings of :func:`fit`."""
@@ -173,7 +156,7 @@ def fit(
     torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
     network = ResCNN(network_config)
-    scale_features(network, training)
+    network.fit_scaling(*(part.pick(torch.arange(min(part.columns, 2000)))[0] for part in training))
     heating_scale = HeatingScale(
         torch.cat([part.inputs["pressure_layer"].flatten() for part in training]),
         torch.cat([part.outputs["lw_heating_rate"].flatten() for part in training]),
