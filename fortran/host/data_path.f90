@@ -5,7 +5,7 @@ module data_path
   implicit none
   private
 
-  public :: find_data_file
+  public :: chosen_data_file, find_data_file
 
 contains
 
@@ -30,6 +30,15 @@ contains
     end if
     path = source_data_directory//'/'//name
   end function find_data_file
+
+  !> The file that a user chose; else the data file that came with the program.
+  function chosen_data_file(choice, name) result(path)
+    character(len=*), intent(in) :: choice  !! path; empty: none was chosen [text] ()
+    character(len=*), intent(in) :: name    !! for instance rrtmg_longwave.nc [text] ()
+    character(len=:), allocatable :: path   !! [text] ()
+    path = choice
+    if (choice == '') path = find_data_file(name)
+  end function chosen_data_file
 
   !> The folder of the running program; empty if it cannot be told.
   function program_directory() result(directory)

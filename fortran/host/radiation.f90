@@ -7,8 +7,9 @@ module radiation
   use radml_rrtmg_longwave, only: rrtmg_longwave
   use radml_torch, only: torch_model, torch_in, torch_out
   use column_file, only: column_set
+  use data_path, only: chosen_data_file
   use host_status, only: status_success, status_radiation_failed, fail, integer_text
-  use rrtmg_block, only: load_tables, longwave_fluxes
+  use rrtmg_block, only: longwave_fluxes
   implicit none
   private
 
@@ -58,7 +59,7 @@ contains
     self%n_threads = n_threads
     select case (name)
     case ('rrtmg')
-      call load_tables(self%longwave, source, stat, errmsg)
+      call self%longwave%load(chosen_data_file(source, 'rrtmg_longwave.nc'), stat=stat, errmsg=errmsg)
     case ('network')
       call self%net%load(source, device='cpu', stat=stat, errmsg=errmsg)
       if (stat /= 0) return

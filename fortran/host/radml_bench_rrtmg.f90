@@ -24,9 +24,10 @@ program radml_bench_rrtmg_program
   use cloud_choices, only: cloud_treatment
   use column_file, only: column_set
   use command_line, only: argument_list
+  use data_path, only: chosen_data_file
   use host_status, only: status_bad_configuration, status_bad_file, integer_text, stop_with_message
   use progress, only: seconds_now
-  use rrtmg_block, only: load_shortwave_tables, load_tables, missing_for_shortwave
+  use rrtmg_block, only: missing_for_shortwave
   implicit none
 
   character(len=*), parameter :: name = 'radml-bench-rrtmg'
@@ -39,6 +40,13 @@ program radml_bench_rrtmg_program
   !> What a pass does.
   character(len=*), parameter :: works(*) = [character(len=20) :: 'longwave-clear', 'longwave-mcica', 'longwave-analytic', &
     'longwave-given', 'longwave-subcolumns', 'shortwave-clear', 'shortwave-mcica', 'shortwave-given', 'shortwave-subcolumns']
+
+  !> Clouds of a block of columns, and room for its fluxes without them. A pointer to nothing is an absent argument.
+  type :: cloud_pointers
+    real(real64), dimension(:, :), pointer :: fraction => null(), liquid_path => null(), liquid_radius => null(), &
+                                              ice_path => null(), ice_radius => null(), up_clear => null(), down_clear => null()
+    logical, pointer :: subcolumns(:, :, :) => null()
+  end type cloud_pointers
 
   type(argument_list) :: arguments
   type(column_set), target :: columns
@@ -183,30 +191,16 @@ contains
     !$omp end critical (failure)
   end subroutine compute_block
 
-  !> A block of columns through the longwave's front door. A pointer to nothing is an absent argument.
+  !> A block of columns through the longwave's front door.
   recursive subroutine longwave_block(first, last, block_stat, block_message)
     integer, intent(in) :: first, last
     integer, intent(out) :: block_stat
     character(len=:), allocatable, intent(inout) :: block_message
-    real(real64), dimension(:, :), pointer :: fraction, liquid_path, liquid_radius, ice_path, ice_radius, clear_up, clear_down
-    logical, pointer :: subcolumns(:, :, :)
+    type(cloud_pointers) :: cloud
     integer :: overlap
 
-    nullify (fraction, liquid_path, liquid_radius, ice_path, ice_radius, clear_up, clear_down, subcolumns)
     overlap = merge(rrtmg_overlap_analytic, rrtmg_overlap_maximum_random, work == 'longwave-analytic')
-    if (work == 'longwave-given') then
-      subcolumns => given_longwave(first:last, :, :)
-    else if (work /= 'longwave-clear') then
-      fraction => section(columns%cloud_fraction, first, last)
-    end if
-    if (work /= 'longwave-clear') then
-      liquid_path => section(columns%cloud_liquid_path, first, last)
-      liquid_radius => section(columns%liquid_radius, first, last)
-      ice_path => section(columns%cloud_ice_path, first, last)
-      ice_radius => section(columns%ice_radius, first, last)
-      clear_up => up_clear(first:last, :)
-      clear_down => down_clear(first:last, :)
-    end if
+    call point_at_clouds(first, last, given_longwave, cloud)
     call longwave%fluxes( &
       columns%pressure_level(first:last, :), columns%temperature_level(first:last, :), &
       columns%pressure_layer(first:last, :), columns%temperature_layer(first:last, :), &
@@ -216,10 +210,10 @@ contains
       up(first:last, :), down(first:last, :), heating_rate(first:last, :), &
       section(columns%cfc11, first, last), section(columns%cfc12, first, last), &
       section(columns%cfc22, first, last), section(columns%ccl4, first, last), &
-      cloud_fraction=fraction, cloud_liquid_path=liquid_path, liquid_radius=liquid_radius, &
-      cloud_ice_path=ice_path, ice_radius=ice_radius, ice_optics=treatment%ice_optics, overlap=overlap, &
-      draws=treatment%draws, subcolumns=subcolumns, &
-      up_clear=clear_up, down_clear=clear_down, stat=block_stat, errmsg=block_message)
+      cloud_fraction=cloud%fraction, cloud_liquid_path=cloud%liquid_path, liquid_radius=cloud%liquid_radius, &
+      cloud_ice_path=cloud%ice_path, ice_radius=cloud%ice_radius, ice_optics=treatment%ice_optics, overlap=overlap, &
+      draws=treatment%draws, subcolumns=cloud%subcolumns, &
+      up_clear=cloud%up_clear, down_clear=cloud%down_clear, stat=block_stat, errmsg=block_message)
   end subroutine longwave_block
 
   !> A block of columns through the shortwave's front door.
@@ -227,23 +221,9 @@ contains
     integer, intent(in) :: first, last
     integer, intent(out) :: block_stat
     character(len=:), allocatable, intent(inout) :: block_message
-    real(real64), dimension(:, :), pointer :: fraction, liquid_path, liquid_radius, ice_path, ice_radius, clear_up, clear_down
-    logical, pointer :: subcolumns(:, :, :)
+    type(cloud_pointers) :: cloud
 
-    nullify (fraction, liquid_path, liquid_radius, ice_path, ice_radius, clear_up, clear_down, subcolumns)
-    if (work == 'shortwave-given') then
-      subcolumns => given_shortwave(first:last, :, :)
-    else if (work /= 'shortwave-clear') then
-      fraction => section(columns%cloud_fraction, first, last)
-    end if
-    if (work /= 'shortwave-clear') then
-      liquid_path => section(columns%cloud_liquid_path, first, last)
-      liquid_radius => section(columns%liquid_radius, first, last)
-      ice_path => section(columns%cloud_ice_path, first, last)
-      ice_radius => section(columns%ice_radius, first, last)
-      clear_up => up_clear(first:last, :)
-      clear_down => down_clear(first:last, :)
-    end if
+    call point_at_clouds(first, last, given_shortwave, cloud)
     associate (albedo => columns%surface_albedo(first:last))
       call shortwave%fluxes( &
         columns%pressure_level(first:last, :), columns%pressure_layer(first:last, :), &
@@ -251,12 +231,31 @@ contains
         columns%co2(first:last, :), columns%ch4(first:last, :), columns%o2(first:last, :), &
         columns%cos_zenith(first:last), irradiance(first:last), albedo, albedo, albedo, albedo, &
         up(first:last, :), down(first:last, :), heating_rate(first:last, :), &
-        cloud_fraction=fraction, cloud_liquid_path=liquid_path, liquid_radius=liquid_radius, &
-        cloud_ice_path=ice_path, ice_radius=ice_radius, ice_optics=treatment%ice_optics, draws=treatment%draws, &
-        subcolumns=subcolumns, &
-        up_clear=clear_up, down_clear=clear_down, stat=block_stat, errmsg=block_message)
+        cloud_fraction=cloud%fraction, cloud_liquid_path=cloud%liquid_path, liquid_radius=cloud%liquid_radius, &
+        cloud_ice_path=cloud%ice_path, ice_radius=cloud%ice_radius, ice_optics=treatment%ice_optics, draws=treatment%draws, &
+        subcolumns=cloud%subcolumns, &
+        up_clear=cloud%up_clear, down_clear=cloud%down_clear, stat=block_stat, errmsg=block_message)
     end associate
   end subroutine shortwave_block
+
+  !> What the clouds of a block are for the work at hand.
+  subroutine point_at_clouds(first, last, given, cloud)
+    integer, intent(in) :: first, last
+    logical, allocatable, target, intent(in) :: given(:, :, :)
+    type(cloud_pointers), intent(inout) :: cloud
+    if (index(work, '-clear') > 0) return
+    if (index(work, '-given') > 0) then
+      cloud%subcolumns => given(first:last, :, :)
+    else
+      cloud%fraction => section(columns%cloud_fraction, first, last)
+    end if
+    cloud%liquid_path => section(columns%cloud_liquid_path, first, last)
+    cloud%liquid_radius => section(columns%liquid_radius, first, last)
+    cloud%ice_path => section(columns%cloud_ice_path, first, last)
+    cloud%ice_radius => section(columns%ice_radius, first, last)
+    cloud%up_clear => up_clear(first:last, :)
+    cloud%down_clear => down_clear(first:last, :)
+  end subroutine point_at_clouds
 
   !> Columns first to last of what a set may not have: a pointer to nothing.
   function section(values, first, last) result(block)
@@ -326,12 +325,13 @@ contains
 
   !> Tables, and room for results, touched so that the first pass need not.
   subroutine prepare()
-    call load_tables(longwave, arguments%option('--tables'), stat, message)
+    call longwave%load(chosen_data_file(arguments%option('--tables'), 'rrtmg_longwave.nc'), stat=stat, errmsg=message)
     call stop_on_failure()
     cloudy = columns%has_clouds()
     sunny = missing_for_shortwave(columns) == ''
     if (sunny) then
-      call load_shortwave_tables(shortwave, arguments%option('--shortwave-tables'), stat, message)
+      call shortwave%load(chosen_data_file(arguments%option('--shortwave-tables'), 'rrtmg_shortwave.nc'), stat=stat, &
+                          errmsg=message)
       call stop_on_failure()
       allocate (irradiance(n_columns), source=mean_irradiance)
       if (allocated(columns%solar_irradiance)) irradiance = columns%solar_irradiance

@@ -9,10 +9,11 @@ program radml_rrtmg_program
   use cloud_choices, only: cloud_treatment
   use column_file, only: column_set
   use command_line, only: argument_list, history_entry
+  use data_path, only: chosen_data_file
   use flux_file, only: clear_sky_comment, spectrum_fluxes, write_fluxes
   use host_status, only: status_bad_configuration, integer_text, real_text, stop_with_message
   use progress, only: progress_line, seconds_now
-  use rrtmg_block, only: load_shortwave_tables, load_tables, longwave_block, missing_for_shortwave, shortwave_block
+  use rrtmg_block, only: longwave_block, missing_for_shortwave, shortwave_block
   implicit none
 
   character(len=*), parameter :: name = trim(merge('radml-rrtmg-real32', 'radml-rrtmg       ', wp == real32))
@@ -51,10 +52,11 @@ program radml_rrtmg_program
 
   call columns%read(arguments%get(1), stat, message)
   call stop_on_failure()
-  call load_tables(longwave, arguments%option('--tables'), stat, message)
+  call longwave%load(chosen_data_file(arguments%option('--tables'), 'rrtmg_longwave.nc'), stat=stat, errmsg=message)
   call stop_on_failure()
   missing = missing_for_shortwave(columns)
-  if (missing == '') call load_shortwave_tables(shortwave, arguments%option('--shortwave-tables'), stat, message)
+  if (missing == '') &
+    call shortwave%load(chosen_data_file(arguments%option('--shortwave-tables'), 'rrtmg_shortwave.nc'), stat=stat, errmsg=message)
   call stop_on_failure()
 
   n_columns = columns%n_columns()

@@ -5,12 +5,11 @@ module rrtmg_block
   use radml_rrtmg_shortwave, only: rrtmg_shortwave
   use cloud_choices, only: cloud_treatment
   use column_file, only: column_set
-  use data_path, only: find_data_file
   use flux_file, only: spectrum_fluxes
   implicit none
   private
 
-  public :: load_tables, load_shortwave_tables, longwave_fluxes, longwave_block, shortwave_block, missing_for_shortwave
+  public :: longwave_fluxes, longwave_block, shortwave_block, missing_for_shortwave
 
   real(real64), parameter :: mean_irradiance = 1361 !! of the sun at the mean distance, where a set has none [W m-2]
 
@@ -24,32 +23,6 @@ module rrtmg_block
   end type block_clouds
 
 contains
-
-  !> Loads the longwave's tables from the file given, or from the one that came with the program.
-  subroutine load_tables(longwave, tables, stat, errmsg)
-    type(rrtmg_longwave), intent(inout) :: longwave              !! [tables] ()
-    character(len=*), intent(in) :: tables                       !! path; empty for the one that came with the program [text] ()
-    integer, intent(out) :: stat                                 !! 0, or RRTMG's status [1] ()
-    character(len=:), allocatable, intent(inout) :: errmsg       !! [text] ()
-    if (tables /= '') then
-      call longwave%load(tables, stat=stat, errmsg=errmsg)
-    else
-      call longwave%load(find_data_file('rrtmg_longwave.nc'), stat=stat, errmsg=errmsg)
-    end if
-  end subroutine load_tables
-
-  !> Loads the shortwave's tables from the file given, or from the one that came with the program.
-  subroutine load_shortwave_tables(shortwave, tables, stat, errmsg)
-    type(rrtmg_shortwave), intent(inout) :: shortwave            !! [tables] ()
-    character(len=*), intent(in) :: tables                       !! path; empty for the one that came with the program [text] ()
-    integer, intent(out) :: stat                                 !! 0, or RRTMG's status [1] ()
-    character(len=:), allocatable, intent(inout) :: errmsg       !! [text] ()
-    if (tables /= '') then
-      call shortwave%load(tables, stat=stat, errmsg=errmsg)
-    else
-      call shortwave%load(find_data_file('rrtmg_shortwave.nc'), stat=stat, errmsg=errmsg)
-    end if
-  end subroutine load_shortwave_tables
 
   !> What a column set lacks for a shortwave; empty if there is all.
   function missing_for_shortwave(columns) result(name)
