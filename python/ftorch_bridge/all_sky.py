@@ -19,7 +19,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from ftorch_bridge.networks import HEATING_FACTOR, STEFAN_BOLTZMANN, ChannelMixing, LayerConvolution
+from ftorch_bridge.networks import ChannelMixing, LayerConvolution, PointNetwork
 
 INPUTS: Final = (
     "pressure_level",
@@ -96,13 +96,10 @@ class Optics(nn.Module):
         return self.head(x).clamp_max(12.0).exp() * mixed
 
 
-class AllSky(nn.Module):
+class AllSky(PointNetwork):
     """Longwave and shortwave radiation of any sky: see the module's text."""
 
-    __constants__ = ("stefan_boltzmann", "heating_factor", "half_depth", "inputs")
-    stefan_boltzmann = STEFAN_BOLTZMANN
-    heating_factor = HEATING_FACTOR
-    half_depth = 1.0 / 0.278  # of the Pade form of the source that is linear in optical depth (Clough et al. 1992)
+    __constants__ = (*PointNetwork.__constants__, "inputs")
     inputs = INPUTS
     outputs = OUTPUTS
 
@@ -230,18 +227,12 @@ class AllSky(nn.Module):
         )
         return torch.cat([logarithms.clamp_min_(1e-12).log_(), plain]), sky
 
-    def planck_emission(self, temperature: Tensor, skies: Tensor) -> Tensor:
+    def sky_emission(self, temperature: Tensor, skies: Tensor) -> Tensor:
         """Planck emission pi*B of each point [W m-2] (point, ...) at ``temperature`` [K] (..., column).
 
         ``skies`` (sky, column) is how much of the sky each of them is.
         """
-        shares = torch.cat([self.planck[:1].softmax(1), self.planck[1:] - self.planck[1:].mean(1, keepdim=True)])
-        warm = temperature * 0.01 - 2.5
-        total = self.stefan_boltzmann * (temperature * temperature) ** 2
-        first = total * warm
-        second = first * warm
-        basis = torch.stack([total, first, second, second * warm]).flatten(1)
-        emission = torch.mm(shares.t(), basis).unflatten(1, temperature.shape)
+        emission = self.planck_emission(temperature)
         if temperature.dim() == 1:
             return (skies[:, None] * emission).flatten(0, 1)
         return (skies[:, None, None] * emission).flatten(0, 1)
@@ -254,8 +245,8 @@ class AllSky(nn.Module):
         absorption = -torch.expm1(-depth)
         transmission = 1.0 - absorption
         edge = depth / (depth + self.half_depth)
-        planck_layer = self.planck_emission(s["temperature_layer"], skies)
-        planck_level = self.planck_emission(s["temperature_level"], skies)
+        planck_layer = self.sky_emission(s["temperature_layer"], skies)
+        planck_level = self.sky_emission(s["temperature_level"], skies)
         emission_down = absorption * torch.lerp(planck_layer, planck_level[:, 1:], edge)
         emission_up = absorption * torch.lerp(planck_layer, planck_level[:, :-1], edge)
 
@@ -268,7 +259,7 @@ class AllSky(nn.Module):
             flux = torch.addcmul(emissions[layer], transmissions[layer], flux)
             down.append(flux)
         emissivity = s["surface_emissivity"]
-        flux = (1.0 - emissivity) * flux + emissivity * self.planck_emission(s["surface_temperature"], skies)
+        flux = (1.0 - emissivity) * flux + emissivity * self.sky_emission(s["surface_temperature"], skies)
         up = [flux]
         emissions = emission_up.unbind(1)
         for step in range(layers):
@@ -405,13 +396,7 @@ class AllSky(nn.Module):
         )
         thickness = s["thickness"]
         x, sky = self.describe(s)
-        # Scaling the weights of the stem is scaling the features, without a pass over them.
-        weight = self.stem.weight * self.feature_scale.t()
-        x = (
-            torch.mm(weight, x.flatten(1))
-            .add_(self.stem.bias - torch.mm(weight, self.feature_mean))
-            .unflatten(1, thickness.shape)
-        )
+        x = self.scaled_stem(x)
         share = thickness / s["pressure_level"][-1]
         for module in self.trunk:
             x = module(x, 5.0 * share)

@@ -195,26 +195,30 @@ def _check(dataset: xr.Dataset, variables: tuple[Variable, ...], where: str) -> 
         )
 
 
-def load_netcdf(path: Path | str) -> xr.Dataset:
-    """All of a NetCDF file as it is stored. Raises :class:`ColumnFileError`."""
+def load_netcdf(path: Path | str, columns: slice | None = None) -> xr.Dataset:
+    """A NetCDF file as it is stored, or some ``columns`` of it. Raises :class:`ColumnFileError`."""
     path = Path(path)
     if not path.is_file():
         raise ColumnFileError(f"{path}: no such file")
     try:
-        return xr.load_dataset(path, engine="netcdf4", decode_times=False)
+        with xr.open_dataset(path, engine="netcdf4", decode_times=False) as dataset:
+            return (dataset if columns is None else dataset.isel(column=columns)).load()
     except (OSError, ValueError) as error:
         raise ColumnFileError(f"{path}: cannot be read as NetCDF: {error}") from error
 
 
-def _read(path: Path | str, variables: tuple[Variable, ...]) -> xr.Dataset:
-    dataset = load_netcdf(path)
+def _read(path: Path | str, variables: tuple[Variable, ...], columns: slice | None = None) -> xr.Dataset:
+    dataset = load_netcdf(path, columns)
     _check(dataset, variables, str(path))
     return dataset
 
 
-def read_columns(path: Path | str) -> xr.Dataset:
-    """Read a column file; shapes and units are those of :data:`COLUMN_VARIABLES`. Raises :class:`ColumnFileError`."""
-    dataset = _read(path, COLUMN_VARIABLES)
+def read_columns(path: Path | str, columns: slice | None = None) -> xr.Dataset:
+    """Read a column file or some ``columns`` of it; shapes and units are those of :data:`COLUMN_VARIABLES`.
+
+    Raises :class:`ColumnFileError`, whose message counts the columns that were read.
+    """
+    dataset = _read(path, COLUMN_VARIABLES, columns)
     rising = np.diff(dataset["pressure_level"].to_numpy(), axis=1) > 0
     if not rising.all():
         column, layer = (int(i) for i in np.argwhere(~rising)[0])

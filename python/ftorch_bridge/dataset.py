@@ -151,7 +151,7 @@ class Dataset:
         for source in self.settings.sources:
             there = -(-_columns_in(source) // each)
             if shard < there:
-                columns = read_columns(source).isel(column=slice(shard * each, (shard + 1) * each))
+                columns = read_columns(source, slice(shard * each, (shard + 1) * each))
                 if "profile" not in columns:
                     numbers = np.arange(shard * each, shard * each + columns.sizes["column"])
                     columns = columns.assign(profile=("column", numbers))

@@ -89,7 +89,36 @@ class ResidualModule(nn.Module):
         return self.mixing.added_to(x, self.convolution(x).relu_())
 
 
-class ResCNN(nn.Module):
+class PointNetwork(nn.Module):
+    """What networks of pseudo-spectral points share: constants, the scaled stem, and what points emit.
+
+    They have a ``stem``, ``feature_mean`` and ``feature_scale`` (feature, 1), and ``planck`` (4, point): the share of the
+    Planck function that each point emits, a cubic in temperature that sums to one.
+    """
+
+    __constants__ = ("stefan_boltzmann", "heating_factor", "half_depth")  # TorchScript takes constants from the class only
+    stefan_boltzmann = STEFAN_BOLTZMANN
+    heating_factor = HEATING_FACTOR
+    half_depth = 1.0 / 0.278  # of the Pade form of the source that is linear in optical depth (Clough et al. 1992)
+
+    def scaled_stem(self, x: Tensor) -> Tensor:
+        """The stem on scaled features: scaling its weights is scaling the features, without a pass over them."""
+        weight = self.stem.weight * self.feature_scale.t()
+        bias = self.stem.bias - torch.mm(weight, self.feature_mean)
+        return torch.mm(weight, x.flatten(1)).add_(bias).unflatten(1, [x.shape[1], x.shape[2]])
+
+    def planck_emission(self, temperature: Tensor) -> Tensor:
+        """Planck emission pi*B of each point [W m-2] (point, ...) at ``temperature`` [K] (...)."""
+        shares = torch.cat([self.planck[:1].softmax(1), self.planck[1:] - self.planck[1:].mean(1, keepdim=True)])
+        warm = temperature * 0.01 - 2.5
+        total = self.stefan_boltzmann * (temperature * temperature) ** 2
+        first = total * warm
+        second = first * warm
+        basis = torch.stack([total, first, second, second * warm]).flatten(1)
+        return torch.mm(shares.t(), basis).unflatten(1, temperature.shape)
+
+
+class ResCNN(PointNetwork):
     """Clear-sky longwave radiation: a residual convolutional network of optical depths under exact transfer.
 
     Residual modules turn the state of the layers into optical depths at a few pseudo-spectral points, in the manner of a
@@ -98,10 +127,6 @@ class ResCNN(nn.Module):
     what they emit. Energy is therefore conserved by construction, and the number of layers is free.
     """
 
-    __constants__ = ("stefan_boltzmann", "heating_factor", "half_depth")  # TorchScript takes constants from the class only
-    stefan_boltzmann = STEFAN_BOLTZMANN
-    heating_factor = HEATING_FACTOR
-    half_depth = 1.0 / 0.278  # of the Pade form of the source that is linear in optical depth (Clough et al. 1992)
     features = 13
     inputs = INPUTS
     outputs = OUTPUTS
@@ -183,16 +208,6 @@ class ResCNN(nn.Module):
         x[:10].clamp_min_(1e-12).log_()
         return x
 
-    def planck_emission(self, temperature: Tensor) -> Tensor:
-        """Planck emission pi*B of each point [W m-2] (point, ...) at ``temperature`` [K] (...)."""
-        shares = torch.cat([self.planck[:1].softmax(1), self.planck[1:] - self.planck[1:].mean(1, keepdim=True)])
-        warm = temperature * 0.01 - 2.5
-        total = self.stefan_boltzmann * (temperature * temperature) ** 2
-        first = total * warm
-        second = first * warm
-        basis = torch.stack([total, first, second, second * warm]).flatten(1)
-        return torch.mm(shares.t(), basis).unflatten(1, temperature.shape)
-
     def forward(
         self,
         pressure_level: Tensor,
@@ -226,13 +241,7 @@ class ResCNN(nn.Module):
             ch4.t().float(),
             n2o.t().float(),
         )
-        # Scaling the weights of the stem is scaling the features, without a pass over them.
-        weight = self.stem.weight * self.feature_scale.t()
-        x = (
-            torch.mm(weight, x.flatten(1))
-            .add_(self.stem.bias - torch.mm(weight, self.feature_mean))
-            .unflatten(1, thickness.shape)
-        )
+        x = self.scaled_stem(x)
         for module in self.trunk:
             x = module(x)
 

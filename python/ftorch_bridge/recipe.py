@@ -165,7 +165,6 @@ class _Objective:
 
     def __init__(self, network: nn.Module, recipe: Recipe, sample: Arrays, device: torch.device) -> None:
         self._network, self._weights, self._device = network, recipe.loss, device
-        self.names = [*dict.fromkeys([*network.inputs, *network.outputs, "pressure_layer"])]
         self.spectra = [s for s in ("lw", "sw") if f"{s}_up" in network.outputs]
         pressure = torch.from_numpy(sample["pressure_layer"])
         self._scale = {s: HeatingScale(pressure, torch.from_numpy(sample[f"{s}_heating_rate"])) for s in self.spectra}
@@ -174,9 +173,12 @@ class _Objective:
         """Of heating rates [K day-1] at ``pressure_layer`` [Pa]."""
         return self._scale[spectrum].at(pressure_layer.cpu()).to(self._device)
 
-    def __call__(self, model: Callable[..., Sequence[Tensor]], batch: Arrays) -> Tensor:
+    def results(self, model: Callable[..., Sequence[Tensor]], batch: Arrays) -> dict[str, Tensor]:
+        """What ``model``, the network or its copies on all processes, gives for the columns of a batch."""
+        return dict(zip(self._network.outputs, model(*_tensors(batch, self._network.inputs, self._device)), strict=True))
+
+    def loss(self, found: Mapping[str, Tensor], batch: Arrays) -> Tensor:
         """Squared flux errors [W2 m-4] plus weighted squared heating errors in units of their spread."""
-        found = dict(zip(self._network.outputs, model(*_tensors(batch, self._network.inputs, self._device)), strict=True))
         truth = dict(zip(self._network.outputs, _tensors(batch, self._network.outputs, self._device), strict=True))
         pressure = torch.from_numpy(batch["pressure_layer"])
         total = torch.zeros((), device=self._device)
@@ -193,19 +195,13 @@ class _Objective:
     def errors(self, validation: Arrays, block: int = 512) -> dict[str, float]:
         """Loss on the validation columns, the worst layer in units of its spread, and errors of fluxes and heating rates."""
         count = len(validation["pressure_layer"])
-        parts: list[Sequence[Tensor]] = []
+        parts: list[dict[str, Tensor]] = []
         loss = 0.0
         for first in range(0, count, block):
             batch = {name: values[first : first + block] for name, values in validation.items()}
-            results: list[Sequence[Tensor]] = []
-
-            def remember(*inputs: Tensor, results: list[Sequence[Tensor]] = results) -> Sequence[Tensor]:
-                results.append(self._network(*inputs))
-                return results[0]
-
-            loss += float(self(remember, batch)) * len(batch["pressure_layer"]) / count
-            parts.append([tensor.cpu() for tensor in results[0]])
-        found = {name: torch.cat([part[i] for part in parts]).double().numpy() for i, name in enumerate(self._network.outputs)}
+            parts.append(self.results(self._network, batch))
+            loss += float(self.loss(parts[-1], batch)) * len(batch["pressure_layer"]) / count
+        found = {name: torch.cat([part[name].cpu() for part in parts]).double().numpy() for name in self._network.outputs}
         truth = {name: validation[name].astype(np.float64) for name in self._network.outputs}
         pressure = torch.from_numpy(validation["pressure_layer"])
         errors = {"loss": loss, "worst_layer": 0.0}
@@ -314,7 +310,7 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = rate_at(self.state.step, self.recipe.training)
         self.optimizer.zero_grad(set_to_none=True)
-        loss = self.objective(model, batch)
+        loss = self.objective.loss(self.objective.results(model, batch), batch)
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.training.clip)
         self.optimizer.step()
