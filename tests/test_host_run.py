@@ -261,7 +261,9 @@ def test_a_network_that_gives_nan_is_stopped_with_the_place(tmp_path: Path) -> N
     save(GreyNetwork(spoil=float("nan")), tmp_path / "nan.pt")
     write_case(tmp_path, scheme="network", model="nan.pt")
     line = fails("radml-host", "case.nml", folder=tmp_path)
-    assert "radiation gave a heating rate that is no finite number in column 1, layer 1, 0 hours after the start" in line
+    assert (
+        "radiation gave a longwave heating rate that is no finite number in column 1, layer 1, 0 hours after the start" in line
+    )
 
 
 def test_a_missing_model_is_named(tmp_path: Path) -> None:

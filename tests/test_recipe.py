@@ -26,9 +26,12 @@ RECIPE = """
 class = "ftorch_bridge.all_sky:AllSky"
 channels = 8
 contexts = 2
-longwave_points = 8
-shortwave_points = 8
+longwave_common = 4
+longwave_points = 2
 skies = 2
+shortwave_common = 3
+shortwave_clear = 2
+shortwave_cloudy = 3
 [training]
 optimizer = "{optimizer}"
 learning_rate = {learning_rate}

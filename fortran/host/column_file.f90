@@ -6,11 +6,14 @@
 module column_file
   use, intrinsic :: iso_fortran_env, only: real64
   use checked_netcdf, only: netcdf_file
-  use host_status, only: integer_text, real_text
+  use host_status, only: status_bad_file, status_success, fail, integer_text, real_text
   implicit none
   private
 
   public :: column_set
+
+  real(real64), parameter, public :: mean_irradiance = 1361 !! of the sun at the mean distance (Kopp and Lean 2011) [W m-2] ()
+  real(real64), parameter :: usual_liquid_radius = 1.0e-5_real64, usual_ice_radius = 3.0e-5_real64 ! m, where there is no cloud
 
   !> Columns of the atmosphere. What a file need not have is left unallocated where it has it not: pass such a component
   !! as an optional argument, and it counts as absent.
@@ -46,6 +49,7 @@ module column_file
     procedure :: n_columns
     procedure :: n_layers
     procedure :: has_clouds
+    procedure :: complete_sky
   end type column_set
 
 contains
@@ -73,6 +77,45 @@ contains
     answer = .false.
     if (allocated(self%cloud_fraction)) answer = any(self%cloud_fraction > 0.0_real64)
   end function has_clouds
+
+  !> Makes what all of radiation needs complete: no clouds where the set has none, the mean irradiance. Albedo and zenith angle
+  !! cannot be made up.
+  subroutine complete_sky(self, stat, errmsg)
+    class(column_set), intent(inout) :: self                 !! [columns] ()
+    integer, intent(out) :: stat                             !! 0, or `status_bad_file` [1] ()
+    character(len=:), allocatable, intent(inout) :: errmsg   !! [text] ()
+
+    stat = status_success
+    if (.not. allocated(self%surface_albedo)) then
+      call lacks('surface_albedo')
+      return
+    end if
+    if (.not. allocated(self%cos_zenith)) then
+      call lacks('cos_zenith')
+      return
+    end if
+    if (.not. allocated(self%solar_irradiance)) &
+      allocate (self%solar_irradiance(self%n_columns()), source=mean_irradiance)
+    call fill(self%cloud_fraction, 0.0_real64)
+    call fill(self%cloud_liquid_path, 0.0_real64)
+    call fill(self%cloud_ice_path, 0.0_real64)
+    call fill(self%liquid_radius, usual_liquid_radius)
+    call fill(self%ice_radius, usual_ice_radius)
+
+  contains
+
+    subroutine lacks(name)
+      character(len=*), intent(in) :: name
+      call fail(status_bad_file, 'columns: expected the variable "'//name//'", which sunlight needs, got none', stat, errmsg)
+    end subroutine lacks
+
+    subroutine fill(values, value)
+      real(real64), allocatable, intent(inout) :: values(:, :)
+      real(real64), intent(in) :: value
+      if (.not. allocated(values)) allocate (values(self%n_columns(), self%n_layers()), source=value)
+    end subroutine fill
+
+  end subroutine complete_sky
 
   !> Reads and checks a column file.
   subroutine read_columns(self, path, stat, errmsg)

@@ -17,6 +17,7 @@ module configuration
   type :: host_configuration
     character(len=:), allocatable :: columns            !! column file to start from [path] ()
     character(len=:), allocatable :: scheme             !! rrtmg or network [text] ()
+    character(len=:), allocatable :: sky                !! clear (its longwave alone) or all (both spectra, clouds) [text] ()
     character(len=:), allocatable :: model              !! network, for scheme = 'network' [path] ()
     character(len=:), allocatable :: tables             !! RRTMG's tables; empty for those that came along [path] ()
     character(len=:), allocatable :: history            !! file to write [path] ()
@@ -46,14 +47,14 @@ contains
     integer, intent(out) :: stat                             !! 0, or `status_bad_configuration` [1] ()
     character(len=:), allocatable, intent(inout) :: errmsg   !! [text] ()
 
-    character(len=longest_text) :: columns, scheme, model, tables, history, sunlight
+    character(len=longest_text) :: columns, scheme, sky, model, tables, history, sunlight
     real(real64) :: time_step, hours, radiation_interval, history_interval, start_hour, day_of_year
     real(real64) :: surface_heat_capacity, transmissivity, transfer_coefficient, wind_speed, surface_albedo
     integer :: columns_per_block, threads
-    namelist /host/ columns, scheme, model, tables, history, time_step, hours, radiation_interval, history_interval, &
+    namelist /host/ columns, scheme, sky, model, tables, history, time_step, hours, radiation_interval, history_interval, &
       columns_per_block, threads, sunlight, start_hour, day_of_year, surface_heat_capacity, transmissivity, &
       transfer_coefficient, wind_speed, surface_albedo
-    character(len=*), parameter :: known_keys = ' columns scheme model tables history time_step hours radiation_interval '// &
+    character(len=*), parameter :: known_keys = ' columns scheme sky model tables history time_step hours radiation_interval '// &
       'history_interval columns_per_block threads sunlight start_hour day_of_year surface_heat_capacity transmissivity '// &
       'transfer_coefficient wind_speed surface_albedo '
 
@@ -62,6 +63,7 @@ contains
 
     columns = ''
     scheme = 'rrtmg'
+    sky = 'clear'
     model = ''
     tables = ''
     history = ''
@@ -101,6 +103,7 @@ contains
     call fraction('surface_albedo', surface_albedo)
     call check(wind_speed >= 0.0_real64 .and. wind_speed <= 200.0_real64, 'wind_speed', '0 to 200', real_text(wind_speed))
     call check(scheme == 'rrtmg' .or. scheme == 'network', 'scheme', "'rrtmg' or 'network'", "'"//trim(scheme)//"'")
+    call check(sky == 'clear' .or. sky == 'all', 'sky', "'clear' or 'all'", "'"//trim(sky)//"'")
     call check(sunlight == 'diurnal' .or. sunlight == 'fixed', 'sunlight', "'diurnal' or 'fixed'", "'"//trim(sunlight)//"'")
     call check(columns /= '', 'columns', 'the path of a column file', 'nothing')
     call check(history /= '', 'history', 'the path of a file to write', 'nothing')
@@ -115,6 +118,7 @@ contains
 
     self%columns = trim(columns)
     self%scheme = trim(scheme)
+    self%sky = trim(sky)
     self%model = trim(model)
     self%tables = trim(tables)
     self%history = trim(history)

@@ -37,16 +37,17 @@ contains
     character(len=:), allocatable :: sky
 
     sky = ''
-    if (state%columns%has_clouds()) sky = '_assuming_clear_sky'
+    if (clouds_left_out(state)) sky = '_assuming_clear_sky'
     associate (file => self%file)
       call file%create(configuration%history)
       call file%put_attribute('Conventions', 'CF-1.11')
       call file%put_attribute('title', 'Atmospheric columns stepped by radml-host, from the top of the atmosphere down')
       call file%put_attribute('source', 'radml-host '//project_version)
       call file%put_attribute('history', command)
-      if (state%columns%has_clouds()) call file%put_attribute('comment', clear_sky_comment)
+      if (clouds_left_out(state)) call file%put_attribute('comment', clear_sky_comment)
       call file%put_attribute('columns', configuration%columns)
       call file%put_attribute('scheme', configuration%scheme)
+      call file%put_attribute('sky', configuration%sky)
       if (configuration%scheme == 'network') call file%put_attribute('model', configuration%model)
       call file%put_attribute('time_step', configuration%time_step)
       call file%put_attribute('radiation_interval', configuration%radiation_interval)
@@ -68,6 +69,14 @@ contains
       call file%define_variable('surface_lw_down', 'time column', 'W m-2', &
                                 'surface_downwelling_longwave_flux_in_air'//sky)
       call file%define_variable('surface_sw_absorbed', 'time column', 'W m-2', 'surface_net_downward_shortwave_flux')
+      if (state%all_sky) then
+        call file%define_variable('sw_heating_rate', 'time column layer', 'K day-1', &
+                                  'tendency_of_air_temperature_due_to_shortwave_heating')
+        call file%define_variable('toa_sw_down', 'time column', 'W m-2', 'toa_incoming_shortwave_flux')
+        call file%define_variable('toa_sw_up', 'time column', 'W m-2', 'toa_outgoing_shortwave_flux')
+        call file%define_variable('surface_sw_down', 'time column', 'W m-2', 'surface_downwelling_shortwave_flux_in_air')
+        call file%put_attribute('coordinates', 'pressure_layer', 'sw_heating_rate')
+      end if
       call file%define_variable('surface_sensible_heat', 'time column', 'W m-2', 'surface_upward_sensible_heat_flux')
       call file%put_attribute('coordinates', 'pressure_layer', 'temperature_layer')
       call file%put_attribute('coordinates', 'pressure_layer', 'lw_heating_rate')
@@ -90,15 +99,28 @@ contains
     self%n_records = self%n_records + 1
     call self%file%write('time', state%seconds/3600.0_real64, self%n_records)
     call self%file%write('temperature_layer', state%columns%temperature_layer, self%n_records)
-    call self%file%write('lw_heating_rate', state%heating_rate, self%n_records)
+    call self%file%write('lw_heating_rate', state%longwave%heating_rate, self%n_records)
     call self%file%write('surface_temperature', state%columns%surface_temperature, self%n_records)
-    call self%file%write('toa_lw_up', state%up(:, 1), self%n_records)
-    call self%file%write('surface_lw_up', state%up(:, n + 1), self%n_records)
-    call self%file%write('surface_lw_down', state%down(:, n + 1), self%n_records)
+    call self%file%write('toa_lw_up', state%longwave%up(:, 1), self%n_records)
+    call self%file%write('surface_lw_up', state%longwave%up(:, n + 1), self%n_records)
+    call self%file%write('surface_lw_down', state%longwave%down(:, n + 1), self%n_records)
     call self%file%write('surface_sw_absorbed', state%absorbed_sunlight, self%n_records)
+    if (state%all_sky) then
+      call self%file%write('sw_heating_rate', state%shortwave%heating_rate, self%n_records)
+      call self%file%write('toa_sw_down', state%shortwave%down(:, 1), self%n_records)
+      call self%file%write('toa_sw_up', state%shortwave%up(:, 1), self%n_records)
+      call self%file%write('surface_sw_down', state%shortwave%down(:, n + 1), self%n_records)
+    end if
     call self%file%write('surface_sensible_heat', state%sensible_heat, self%n_records)
     call self%file%report(stat, errmsg)
   end subroutine record
+
+  !> Whether the columns have clouds that radiation does not see.
+  pure function clouds_left_out(state) result(answer)
+    type(column_state), intent(in) :: state  !! [state] ()
+    logical :: answer                        !! [1] ()
+    answer = state%columns%has_clouds() .and. .not. state%all_sky
+  end function clouds_left_out
 
   !> Says in the file what the run and its radiation cost.
   subroutine record_cost(self, run_seconds, radiation_seconds, radiation_calls)

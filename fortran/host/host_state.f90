@@ -1,16 +1,17 @@
 !> The state of the column host and its time step.
 !!
 !! Each column is by itself: pressures and gases stay as the column file gave them; temperatures of the layers and of the surface
-!! change by longwave radiation, by the surface heat budget and by dry convection. Nothing else heats or cools: no sunlight is
-!! absorbed in the air, nothing condenses, nothing moves sideways.
+!! change by radiation, by the surface heat budget and by dry convection. Of a clear sky radiation is longwave alone: no sunlight
+!! is absorbed in the air then. Clouds stay as the file gave them, nothing condenses, nothing moves sideways.
 module host_state
   use, intrinsic :: iso_fortran_env, only: real64
   use, intrinsic :: ieee_arithmetic, only: ieee_is_finite
-  use column_file, only: column_set
+  use column_file, only: column_set, mean_irradiance
   use configuration, only: host_configuration
   use convection, only: adjust_dry_convection
   use host_status, only: status_success, status_bad_state, fail, integer_text, real_text
-  use physical_constants, only: pi, seconds_per_day, solar_constant
+  use flux_file, only: spectrum_fluxes
+  use physical_constants, only: pi, seconds_per_day
   use sun, only: cosine_of_zenith_angle, declination
   use surface, only: absorbed_sunlight, step_surface
   use temperature_levels, only: interpolate_to_levels
@@ -25,9 +26,9 @@ module host_state
   type :: column_state
     type(column_set) :: columns                              !! pressures, gases and the temperatures of now [various] ()
     real(real64) :: seconds = 0.0_real64                     !! since the start of the run [s] ()
-    real(real64), allocatable :: up(:, :)                    !! upward longwave flux at levels [W m-2] (ncol, nlay+1)
-    real(real64), allocatable :: down(:, :)                  !! downward longwave flux at levels [W m-2] (ncol, nlay+1)
-    real(real64), allocatable :: heating_rate(:, :)          !! longwave heating rate of layers [K day-1] (ncol, nlay)
+    logical :: all_sky = .false.                             !! whether radiation is of both spectra, with clouds [1] ()
+    type(spectrum_fluxes) :: longwave                        !! of the last call of radiation [W m-2, K day-1] ()
+    type(spectrum_fluxes) :: shortwave                       !! the same of sunlight, for all sky [W m-2, K day-1] ()
     real(real64), allocatable :: absorbed_sunlight(:)        !! absorbed by the surface [W m-2] (ncol)
     real(real64), allocatable :: sensible_heat(:)            !! from the surface into the air, in the last step [W m-2] (ncol)
     real(real64), allocatable, private :: albedo(:)          ! of the file, or of the namelist
@@ -57,10 +58,11 @@ contains
     n = columns%n_columns()
     n_layers = columns%n_layers()
     self%columns = columns
-    allocate (self%up(n, n_layers + 1), self%down(n, n_layers + 1), self%heating_rate(n, n_layers), source=0.0_real64)
+    self%all_sky = configuration%sky == 'all'
+    call self%longwave%create(n, n_layers, .false., .false., .false.)
     allocate (self%absorbed_sunlight(n), self%sensible_heat(n), self%noon_cosine(n), source=0.0_real64)
     allocate (self%albedo(n), source=configuration%surface%albedo)
-    allocate (self%irradiance(n), source=solar_constant)
+    allocate (self%irradiance(n), source=mean_irradiance)
     if (allocated(columns%surface_albedo)) self%albedo = columns%surface_albedo
     if (allocated(columns%solar_irradiance)) self%irradiance = columns%solar_irradiance
     if (allocated(columns%cos_zenith)) then
@@ -71,36 +73,57 @@ contains
                                                                  configuration%sunlight == 'diurnal')), stat, errmsg)
       return
     end if
-    call self%update_sunlight(configuration)
+    if (self%all_sky) then
+      call self%shortwave%create(n, n_layers, .true., .false., .false.)
+      self%columns%surface_albedo = self%albedo
+      self%columns%solar_irradiance = self%irradiance
+      self%columns%cos_zenith = self%noon_cosine
+      call self%columns%complete_sky(stat, errmsg)
+    end if
+    if (stat == 0) call self%update_sunlight(configuration)
   end subroutine start
 
   !> Temperatures at levels from those of the layers, as radiation wants them. The run's first call does so as well, and not
   !! with the levels of the file, lest the first step differ in kind from the others.
-  subroutine prepare_radiation(self)
-    class(column_state), intent(inout) :: self  !! [state] ()
+  subroutine prepare_radiation(self, configuration)
+    class(column_state), intent(inout) :: self             !! [state] ()
+    type(host_configuration), intent(in) :: configuration  !! [various] ()
     call interpolate_to_levels(self%columns%pressure_level, self%columns%pressure_layer, self%columns%temperature_layer, &
                                self%columns%temperature_level)
+    if (self%all_sky) self%columns%cos_zenith = zenith_cosines(self, configuration)
   end subroutine prepare_radiation
 
-  !> Sunlight that the surface absorbs now. With a latitude the Sun stands where it does on that day; without one, the file's
+  !> Cosine of the Sun's zenith angle now. With a latitude the Sun stands where it does on that day; without one, the file's
   !! cosine is that of noon on a day of equal length of day and night, which is exact at the equinox.
+  function zenith_cosines(self, configuration) result(cosines)
+    class(column_state), intent(in) :: self                !! [state] ()
+    type(host_configuration), intent(in) :: configuration  !! [various] ()
+    real(real64) :: cosines(self%columns%n_columns())      !! negative at night [1] (ncol)
+    real(real64) :: hour, day
+    hour = configuration%start_hour + self%seconds/3600.0_real64
+    day = configuration%day_of_year + self%seconds/seconds_per_day
+    if (configuration%sunlight == 'fixed') then
+      cosines = self%noon_cosine
+    else if (allocated(self%columns%latitude)) then
+      cosines = cosine_of_zenith_angle(self%columns%latitude*pi/180.0_real64, declination(day), hour)
+    else
+      cosines = self%noon_cosine*cos((hour - 12.0_real64)*pi/12.0_real64)
+    end if
+  end function zenith_cosines
+
+  !> Sunlight that the surface absorbs: what radiation found in its last call, or of a clear sky what the surface's own
+  !! transmissivity lets through now.
   subroutine update_sunlight(self, configuration)
     class(column_state), intent(inout) :: self             !! [state] ()
     type(host_configuration), intent(in) :: configuration  !! [various] ()
-    real(real64) :: hour, day, cosine
-    integer :: i
-    hour = configuration%start_hour + self%seconds/3600.0_real64
-    day = configuration%day_of_year + self%seconds/seconds_per_day
-    do i = 1, self%columns%n_columns()
-      if (configuration%sunlight == 'fixed') then
-        cosine = self%noon_cosine(i)
-      else if (allocated(self%columns%latitude)) then
-        cosine = cosine_of_zenith_angle(self%columns%latitude(i)*pi/180.0_real64, declination(day), hour)
-      else
-        cosine = self%noon_cosine(i)*cos((hour - 12.0_real64)*pi/12.0_real64)
-      end if
-      self%absorbed_sunlight(i) = absorbed_sunlight(configuration%surface, cosine, self%irradiance(i), self%albedo(i))
-    end do
+    integer :: n
+    n = self%columns%n_layers()
+    if (self%all_sky) then
+      self%absorbed_sunlight = self%shortwave%down(:, n + 1) - self%shortwave%up(:, n + 1)
+    else
+      self%absorbed_sunlight = absorbed_sunlight(configuration%surface, zenith_cosines(self, configuration), self%irradiance, &
+                                                 self%albedo)
+    end if
   end subroutine update_sunlight
 
   !> One time step with the fluxes and heating rates of the last call of radiation.
@@ -111,9 +134,12 @@ contains
     n = self%columns%n_layers()
     call self%update_sunlight(configuration)
     associate (c => self%columns)
-      c%temperature_layer = c%temperature_layer + self%heating_rate*(configuration%time_step/seconds_per_day)
+      c%temperature_layer = c%temperature_layer + self%longwave%heating_rate*(configuration%time_step/seconds_per_day)
+      if (self%all_sky) &
+        c%temperature_layer = c%temperature_layer + self%shortwave%heating_rate*(configuration%time_step/seconds_per_day)
       call step_surface(configuration%surface, configuration%time_step, &
-                        self%down(:, n + 1) - self%up(:, n + 1) + self%absorbed_sunlight, c%pressure_level(:, n + 1), &
+                        self%longwave%down(:, n + 1) - self%longwave%up(:, n + 1) + self%absorbed_sunlight, &
+                        c%pressure_level(:, n + 1), &
                         c%pressure_layer(:, n), c%pressure_level(:, n + 1) - c%pressure_level(:, n), &
                         c%surface_temperature, c%temperature_layer(:, n), self%sensible_heat)
       call adjust_dry_convection(c%pressure_level, c%pressure_layer, c%temperature_layer)
@@ -127,11 +153,18 @@ contains
     integer, intent(out) :: stat                             !! 0, or `status_bad_state` [1] ()
     character(len=:), allocatable, intent(inout) :: errmsg   !! [text] ()
     stat = status_success
-    call check_field('upward flux', 'level', self%up)
-    call check_field('downward flux', 'level', self%down)
-    call check_field('heating rate', 'layer', self%heating_rate)
+    call check_spectrum('longwave', self%longwave)
+    if (self%all_sky) call check_spectrum('shortwave', self%shortwave)
 
   contains
+
+    subroutine check_spectrum(name, fluxes)
+      character(len=*), intent(in) :: name
+      type(spectrum_fluxes), intent(in) :: fluxes
+      call check_field('upward '//name//' flux', 'level', fluxes%up)
+      call check_field('downward '//name//' flux', 'level', fluxes%down)
+      call check_field(name//' heating rate', 'layer', fluxes%heating_rate)
+    end subroutine check_spectrum
 
     subroutine check_field(name, vertical, values)
       character(len=*), intent(in) :: name, vertical

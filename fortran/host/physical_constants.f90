@@ -11,7 +11,6 @@ module physical_constants
   real(real64), parameter, public :: dry_air_heat_capacity = rrtmg_heat_capacity !! at constant pressure [J kg-1 K-1] ()
   real(real64), parameter, public :: kappa = dry_air_gas_constant/dry_air_heat_capacity  !! exponent of the Exner function [1] ()
   real(real64), parameter, public :: seconds_per_day = 86400.0_real64     !! [s] ()
-  real(real64), parameter, public :: solar_constant = 1361.0_real64       !! total solar irradiance (Kopp and Lean 2011) [W m-2] ()
   real(real64), parameter, public :: pi = acos(-1.0_real64)               !! [1] ()
 
 end module physical_constants

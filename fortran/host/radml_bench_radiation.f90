@@ -8,7 +8,7 @@ program radml_bench_radiation_program
   use checked_netcdf, only: netcdf_file
   use column_file, only: column_set
   use command_line, only: argument_list, history_entry
-  use flux_file, only: clear_sky_comment, define_fluxes
+  use flux_file, only: clear_sky_comment, define_fluxes, spectrum_fluxes
   use host_status, only: status_bad_configuration, integer_text, real_text, stop_with_message
   use progress, only: progress_line, seconds_now
   use radiation, only: automatic_block, fitting_block, radiation_scheme
@@ -20,7 +20,7 @@ program radml_bench_radiation_program
 
   type :: results
     real(real64), allocatable :: seconds(:)          ! of each repeat
-    real(real64), allocatable :: up(:, :), down(:, :), heating_rate(:, :)
+    type(spectrum_fluxes) :: longwave, shortwave
   end type results
 
   type(argument_list) :: arguments
@@ -30,6 +30,7 @@ program radml_bench_radiation_program
   type(progress_line) :: line
   character(len=:), allocatable :: message
   integer :: stat, n_repeats, columns_per_block, repeat
+  logical :: clouds_left_out
 
   call arguments%parse([character(len=20) :: '--repeats', '--columns-per-block', '--tables'], stat, message)
   call stop_on_failure()
@@ -49,9 +50,12 @@ program radml_bench_radiation_program
   call columns%read(arguments%get(1), stat, message)
   call stop_on_failure()
   if (columns_per_block == automatic_block) columns_per_block = fitting_block(columns%n_columns())
-  call rrtmg%setup('rrtmg', arguments%option('--tables'), columns_per_block, 1, stat, message)
-  call stop_on_failure()
   call network%setup('network', arguments%get(2), columns_per_block, 1, stat, message)
+  call stop_on_failure()
+  call rrtmg%setup('rrtmg', arguments%option('--tables'), columns_per_block, 1, stat, message, network%all_sky)
+  call stop_on_failure()
+  clouds_left_out = columns%has_clouds() .and. .not. network%all_sky
+  if (network%all_sky) call columns%complete_sky(stat, message)
   call stop_on_failure()
   call make_room(of_rrtmg)
   call make_room(of_network)
@@ -73,9 +77,9 @@ contains
 
   subroutine make_room(of)
     type(results), intent(inout) :: of
-    allocate (of%seconds(n_repeats), of%up(columns%n_columns(), columns%n_layers() + 1), &
-              of%down(columns%n_columns(), columns%n_layers() + 1), of%heating_rate(columns%n_columns(), columns%n_layers()), &
-              source=0.0_real64)
+    allocate (of%seconds(n_repeats), source=0.0_real64)
+    call of%longwave%create(columns%n_columns(), columns%n_layers(), .false., .false., .false.)
+    if (network%all_sky) call of%shortwave%create(columns%n_columns(), columns%n_layers(), .true., .false., .false.)
   end subroutine make_room
 
   !> One pass over all columns; that of repeat 0 warms up and is not kept.
@@ -84,7 +88,7 @@ contains
     type(results), intent(inout) :: of
     real(real64) :: before
     before = seconds_now()
-    call scheme%compute(columns, of%up, of%down, of%heating_rate, stat, message)
+    call scheme%compute(columns, of%longwave, of%shortwave, stat, message)
     if (repeat > 0) of%seconds(repeat) = seconds_now() - before
     call stop_on_failure()
   end subroutine pass
@@ -103,7 +107,8 @@ contains
     call file%put_attribute('title', 'RRTMG and a network on the same columns: times, fluxes and heating rates')
     call file%put_attribute('source', name//' '//project_version)
     call file%put_attribute('history', history_entry())
-    if (columns%has_clouds()) call file%put_attribute('comment', clear_sky_comment)
+    if (clouds_left_out) call file%put_attribute('comment', clear_sky_comment)
+    call file%put_attribute('sky', trim(merge('all  ', 'clear', network%all_sky)))
     call file%put_attribute('columns', arguments%get(1))
     call file%put_attribute('model', arguments%get(2))
     call file%put_attribute('threads', 1)
@@ -120,8 +125,10 @@ contains
     call file%define_variable('network_seconds', 'repeat', 's', long_name='time of the network for all columns')
     call file%define_variable('pressure_level', 'column level', 'Pa', 'air_pressure')
     call file%define_variable('pressure_layer', 'column layer', 'Pa', 'air_pressure')
-    call define_fluxes(file, 'rrtmg_lw', columns%has_clouds())
-    call define_fluxes(file, 'network_lw', columns%has_clouds())
+    call define_fluxes(file, 'rrtmg_lw', clouds_left_out)
+    call define_fluxes(file, 'network_lw', clouds_left_out)
+    if (network%all_sky) call define_fluxes(file, 'rrtmg_sw', .false.)
+    if (network%all_sky) call define_fluxes(file, 'network_sw', .false.)
     call file%end_definitions()
     call file%write('pressure_level', columns%pressure_level)
     call file%write('pressure_layer', columns%pressure_layer)
@@ -137,10 +144,18 @@ contains
     character(len=*), intent(in) :: prefix
     type(results), intent(in) :: of
     call file%write(prefix//'_seconds', of%seconds)
-    call file%write(prefix//'_lw_up', of%up)
-    call file%write(prefix//'_lw_down', of%down)
-    call file%write(prefix//'_lw_heating_rate', of%heating_rate)
+    call write_spectrum(file, prefix//'_lw', of%longwave)
+    if (network%all_sky) call write_spectrum(file, prefix//'_sw', of%shortwave)
   end subroutine write_scheme
+
+  subroutine write_spectrum(file, prefix, fluxes)
+    type(netcdf_file), intent(inout) :: file
+    character(len=*), intent(in) :: prefix
+    type(spectrum_fluxes), intent(in) :: fluxes
+    call file%write(prefix//'_up', fluxes%up)
+    call file%write(prefix//'_down', fluxes%down)
+    call file%write(prefix//'_heating_rate', fluxes%heating_rate)
+  end subroutine write_spectrum
 
   subroutine stop_on_failure()
     if (stat == 0) return

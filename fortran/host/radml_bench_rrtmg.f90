@@ -22,7 +22,7 @@ program radml_bench_rrtmg_program
   use build_facts, only: build_type, project_version, rrtmg_compile_flags
   use checked_netcdf, only: netcdf_file
   use cloud_choices, only: cloud_treatment
-  use column_file, only: column_set
+  use column_file, only: column_set, mean_irradiance
   use command_line, only: argument_list
   use data_path, only: chosen_data_file
   use host_status, only: status_bad_configuration, status_bad_file, integer_text, stop_with_message
@@ -35,7 +35,6 @@ program radml_bench_rrtmg_program
     'usage: radml-bench-rrtmg columns.nc [--columns N] [--columns-per-block N] [--tables FILE] [--shortwave-tables FILE] '// &
     '[--ice-optics fu|streamer]'
   integer, parameter :: longwave_points = 140, shortwave_points = 112
-  real(real64), parameter :: mean_irradiance = 1361 ! of the sun at the mean distance, where a set has none [W m-2]
 
   !> What a pass does.
   character(len=*), parameter :: works(*) = [character(len=20) :: 'longwave-clear', 'longwave-mcica', 'longwave-analytic', &

@@ -43,9 +43,9 @@ program radml_host_program
   n_threads = case%threads
   if (n_threads == 0) n_threads = omp_get_max_threads()
   if (case%scheme == 'rrtmg') then
-    call scheme%setup('rrtmg', case%tables, case%columns_per_block, n_threads, stat, message)
+    call scheme%setup('rrtmg', case%tables, case%columns_per_block, n_threads, stat, message, case%sky == 'all')
   else
-    call scheme%setup('network', case%model, case%columns_per_block, n_threads, stat, message)
+    call scheme%setup('network', case%model, case%columns_per_block, n_threads, stat, message, case%sky == 'all')
   end if
   call stop_on_failure()
   call state%start(columns, case, stat, message)
@@ -59,9 +59,9 @@ program radml_host_program
   n_calls = 0
   do step = 0, case%n_steps
     if (mod(step, case%steps_per_radiation) == 0) then
-      call state%prepare_radiation()
+      call state%prepare_radiation(case)
       before = seconds_now()
-      call scheme%compute(state%columns, state%up, state%down, state%heating_rate, stat, message)
+      call scheme%compute(state%columns, state%longwave, state%shortwave, stat, message)
       call stop_on_failure()
       radiation_seconds = radiation_seconds + seconds_now() - before
       n_calls = n_calls + 1

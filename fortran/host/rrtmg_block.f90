@@ -4,14 +4,12 @@ module rrtmg_block
   use radml_rrtmg_longwave, only: rrtmg_longwave, rrtmg_overlap_analytic, rrtmg_overlap_maximum_random
   use radml_rrtmg_shortwave, only: rrtmg_shortwave
   use cloud_choices, only: cloud_treatment
-  use column_file, only: column_set
+  use column_file, only: column_set, mean_irradiance
   use flux_file, only: spectrum_fluxes
   implicit none
   private
 
   public :: longwave_fluxes, longwave_block, shortwave_block, missing_for_shortwave
-
-  real(real64), parameter :: mean_irradiance = 1361 !! of the sun at the mean distance, where a set has none [W m-2]
 
   !> The clouds of a block as RRTMG wants them; what is not allocated is an absent argument.
   type :: block_clouds

@@ -5,8 +5,9 @@ model (Hogan and Matricardi 2022, ecCKD), and how much each point counts in a co
 of radiative transfer. So energy closes, night is dark, light is only absorbed, and an isothermal atmosphere is a black body,
 whatever the weights; and the number of layers is free.
 
-Clouds are what the points tell apart: a point may see the sky between the clouds, another their cores. Weights of points follow
-from cloud cover; and what a layer's cloud does at a point from the clouds around it.
+Some points see the sky between the clouds: their weight is the clear part of the sky, which follows from how clouds overlap.
+The others share the cloudy part, thin clouds and thick ones, in shares that the network gives, and what a layer's cloud does at
+such a point follows from the clouds around it. A few common points, of light that is absorbed above most clouds, see both.
 
 Inside, data lie as (channel, layer, column) with columns innermost, as in :mod:`ftorch_bridge.networks`.
 """
@@ -19,34 +20,11 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from ftorch_bridge.networks import ChannelMixing, LayerConvolution, PointNetwork
+from ftorch_bridge.networks import ChannelMixing, LayerConvolution
+from ftorch_bridge.sky import CLOUD_FEATURES, FEATURES, SKY_FEATURES, SUN_FEATURES, SkyNetwork
+from ftorch_bridge.transfer import operators_available
 
-INPUTS: Final = (
-    "pressure_level",
-    "temperature_level",
-    "pressure_layer",
-    "temperature_layer",
-    "h2o",
-    "o3",
-    "co2",
-    "ch4",
-    "n2o",
-    "cloud_fraction",
-    "cloud_liquid_path",
-    "cloud_ice_path",
-    "liquid_radius",
-    "ice_radius",
-    "surface_temperature",
-    "surface_emissivity",
-    "surface_albedo",
-    "cos_zenith",
-    "solar_irradiance",
-)
-OUTPUTS: Final = ("lw_up", "lw_down", "lw_heating_rate", "sw_up", "sw_down", "sw_heating_rate")
-
-ABSORBERS: Final = 6  # h2o, co2, o3, ch4, n2o, and air for what is the same everywhere
-FEATURES: Final = 30
-SKY_FEATURES: Final = 7
+ABSORBERS: Final = 6  # h2o, co2, ch4, n2o, air for what is the same everywhere, and o3
 
 
 @dataclass(frozen=True)
@@ -57,10 +35,18 @@ class AllSkyConfig:
     modules: int = 2
     contexts: int = 4
     """Channels that each module accumulates from the top down and from the surface up."""
-    longwave_points: int = 16
-    shortwave_points: int = 16
+    longwave_common: int = 16
+    """Points of the longwave that see one sky, clear and cloudy parts together: strong absorbers."""
+    longwave_points: int = 4
+    """Further points, in each of the :attr:`skies`."""
     skies: int = 4
-    """Into how many skies the longwave's points are divided, clear and cloudy; a divisor of their number."""
+    """Skies of the longwave, of which the first is clear."""
+    shortwave_common: int = 8
+    """Points of the shortwave that see one sky."""
+    shortwave_clear: int = 4
+    """Points that see the clear part of the sky."""
+    shortwave_cloudy: int = 10
+    """Points that share the cloudy part."""
 
 
 class ContextModule(nn.Module):
@@ -80,152 +66,114 @@ class ContextModule(nn.Module):
         return self.mixing.added_to(x, self.convolution(torch.cat([x, above, below])).relu())
 
 
+def depths(strength: Tensor, amounts: Tensor) -> Tensor:
+    """Depths (point, layer, column) of ``amounts`` (kind, layer, column) with ``strength`` (point, kind)."""
+    return torch.mm(strength, amounts.flatten(1)).unflatten(1, [amounts.shape[1], amounts.shape[2]])
+
+
+def with_clouds(gases: Tensor, clouds: Tensor) -> Tensor:
+    """Depths of gases (point, layer, column) and of clouds, at the last points alone: the first ones see the clear sky."""
+    clear = gases.shape[0] - clouds.shape[0]
+    return torch.cat([gases[:clear], gases[clear:] + clouds])
+
+
 class Optics(nn.Module):
     """Depths of layers at points, all positive: amounts of absorbers times strengths that the state of the layers changes."""
 
-    def __init__(self, channels: int, points: int, kinds: int, bias: Tensor) -> None:
+    def __init__(self, channels: int, kinds: int, bias: Tensor) -> None:
+        """``bias`` (point,): logarithms of strengths at the start."""
         super().__init__()
+        points = len(bias)
         self.head = ChannelMixing(channels, points, gain=0.3)
         self.strength = nn.Parameter(torch.randn(points, kinds) * (1.0 if kinds > 2 else 0.3))
         with torch.no_grad():
             self.head.bias.copy_(bias[:, None])
 
-    def forward(self, x: Tensor, amounts: Tensor) -> Tensor:
-        """(point, layer, column) from channels and from ``amounts`` (kind, layer, column)."""
-        mixed = torch.mm(self.strength.exp(), amounts.flatten(1)).unflatten(1, [amounts.shape[1], amounts.shape[2]])
-        return self.head(x).clamp_max(12.0).exp() * mixed
+    def forward(self, head: Tensor, amounts: Tensor) -> Tensor:
+        """(point, layer, column) from what the head says, of that shape, and from ``amounts`` (kind, layer, column)."""
+        return head.clamp_max(12.0).exp() * depths(self.strength.exp(), amounts)
 
 
-class AllSky(PointNetwork):
+class AllSky(SkyNetwork):
     """Longwave and shortwave radiation of any sky: see the module's text."""
 
-    __constants__ = (*PointNetwork.__constants__, "inputs")
-    inputs = INPUTS
-    outputs = OUTPUTS
+    __constants__ = (*SkyNetwork.__constants__, "longwave_common", "use_operators", "context_scale", "cloud_features")
+    cloud_features = CLOUD_FEATURES
+    context_scale = 5.0  # of a layer's share of the mass, where modules accumulate
 
     def __init__(self, config: AllSkyConfig | None = None) -> None:
         super().__init__()
         self.config = asdict(config or AllSkyConfig())
+        self.use_operators: bool = operators_available()
+        """Whether transfer on a CPU is libradml's. It is differentiable for weights; without it the state is, too."""
+        self.longwave_common: int = self.config["longwave_common"]
         channels, contexts, skies = self.config["channels"], self.config["contexts"], self.config["skies"]
-        longwave, shortwave = self.config["longwave_points"], self.config["shortwave_points"]
-        if longwave % skies:
-            raise ValueError(f"longwave points: expected a multiple of {skies} skies, got {longwave}")
+        common, per_sky = self.longwave_common, self.config["longwave_points"]
         self.stem = ChannelMixing(FEATURES, channels)
         self.trunk = nn.ModuleList([ContextModule(channels, contexts) for _ in range(self.config["modules"])])
         # Logarithms of strengths at the start: from transparent to opaque.
-        spectrum = torch.linspace(-7.0, 5.0, longwave // skies).repeat(skies)
-        self.longwave_gas = Optics(channels, longwave, ABSORBERS, spectrum)
-        self.longwave_cloud = Optics(channels, longwave, 2, torch.zeros(longwave))
-        self.shortwave_gas = Optics(channels, shortwave, ABSORBERS, torch.linspace(-11.0, 1.0, shortwave))
-        self.shortwave_cloud = Optics(channels, shortwave, 2, torch.full((shortwave,), -4.0))
-        self.scattering_cloud = Optics(channels, shortwave, 2, torch.zeros(shortwave))
-        self.rayleigh = nn.Parameter(torch.full((shortwave, 1), -14.0))
+        window = torch.linspace(-8.0, 3.0, per_sky)
+        spectrum = torch.cat([window, torch.linspace(-7.0, 6.0, common), window.repeat(skies - 1)])
+        self.longwave_gas = Optics(channels, ABSORBERS, spectrum)
+        self.longwave_cloud = Optics(channels, 2, torch.zeros(len(spectrum) - per_sky))
+        common, clear, cloudy = (self.config[f"shortwave_{name}"] for name in ("common", "clear", "cloudy"))
+        spectrum = torch.cat(
+            [torch.linspace(-11.0, 0.0, clear), torch.linspace(-6.0, 2.0, common), torch.linspace(-11.0, 1.0, cloudy)]
+        )
+        self.shortwave_gas = Optics(channels, ABSORBERS - 1, spectrum)
+        self.shortwave_cloud = Optics(channels, 2, torch.full((common + cloudy,), -4.0))
+        self.scattering_cloud = Optics(channels, 2, torch.zeros(common + cloudy))
+        self.rayleigh = nn.Parameter(torch.full((len(spectrum), 1), -14.0))
+        # Cross sections of ozone in sunlight hardly know the state of the air.
+        ozone = torch.cat([torch.full((clear,), -6.0), torch.linspace(2.5, -5.0, common), torch.full((cloudy,), -6.0)])
+        self.ozone = nn.Parameter(torch.stack([ozone, ozone - 2.0], 1))
         # Share of the Planck function that each point of a sky emits: a cubic in temperature that sums to one.
-        self.planck = nn.Parameter(torch.cat([torch.zeros(1, longwave // skies), 0.05 * torch.randn(3, longwave // skies)]))
+        emitting = self.longwave_common + per_sky
+        self.planck = nn.Parameter(torch.cat([torch.zeros(1, emitting), 0.05 * torch.randn(3, emitting)]))
+        # Shares of sunlight: of the common points and of all others; of points among those in the clear sky.
+        self.sun = ChannelMixing(SUN_FEATURES, 12)
+        self.common_share = ChannelMixing(12, common + 1, gain=0.1)
+        self.clear_share = ChannelMixing(12, clear, gain=0.1)
+        with torch.no_grad():
+            self.common_share.bias[:common] = -2.0
         self.sky = ChannelMixing(SKY_FEATURES + channels, 24)
-        self.sky_share = ChannelMixing(24, skies, gain=0.1)
-        self.sun_share = ChannelMixing(24, shortwave, gain=0.1)
-        self.register_buffer("feature_mean", torch.zeros(FEATURES, 1))
-        self.register_buffer("feature_scale", torch.ones(FEATURES, 1))
-        self.register_buffer("sky_mean", torch.zeros(SKY_FEATURES, 1))
-        self.register_buffer("sky_scale", torch.ones(SKY_FEATURES, 1))
+        self.sky_share = ChannelMixing(24, skies - 1, gain=0.1)
+        self.sun_share = ChannelMixing(24, cloudy, gain=0.1)
 
     @classmethod
     def from_config(cls, config: dict[str, int]) -> AllSky:
         """A network of the size in ``config``, the fields of :class:`AllSkyConfig`."""
         return cls(AllSkyConfig(**config))
 
-    @torch.no_grad()
-    def fit_scaling(self, inputs: list[Tensor]) -> None:
-        """Scale the features of these columns, given as to :meth:`forward`, to zero mean and unit variance."""
-        features, sky = self.describe(self.single_precision(inputs))
-        for values, mean, scale in (
-            (features.flatten(1), self.feature_mean, self.feature_scale),
-            (sky, self.sky_mean, self.sky_scale),
-        ):
-            mean.copy_(values.double().mean(1, keepdim=True))
-            scale.copy_(1.0 / values.double().std(1, keepdim=True).clamp_min(1e-3))
+    def run_trunk(self, features: Tensor, share: Tensor) -> tuple[list[Tensor], Tensor]:
+        """What the five heads say (point, layer, column), and the mean of the channels (channel, column) over the mass.
 
-    def single_precision(self, inputs: list[Tensor]) -> dict[str, Tensor]:
-        """Inputs by name, columns innermost, and ``thickness``, the layers' [Pa], which is taken before rounding."""
-        s: dict[str, Tensor] = {}
-        for i, name in enumerate(self.inputs):
-            s[name] = inputs[i].t().float() if inputs[i].dim() == 2 else inputs[i].float()
-        s["thickness"] = (inputs[0][:, 1:] - inputs[0][:, :-1]).t().float()
-        return s
-
-    def describe(self, s: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Features (feature, layer, column) of layers and (feature, column) of columns.
-
-        ``s`` is that of :meth:`single_precision`.
+        ``features`` are those of :meth:`describe`, ``share`` (layer, column) is the part of the column's mass in each layer.
         """
-        thickness, fraction = s["thickness"], s["cloud_fraction"]
-        water, ozone = s["h2o"] * thickness, s["o3"] * thickness
-        water_above, ozone_above = torch.cumsum(water, 0), torch.cumsum(ozone, 0)
-        water_below = water_above[-1:] - water_above + water
-        liquid, ice = s["cloud_liquid_path"], s["cloud_ice_path"]
-        liquid_above, ice_above = torch.cumsum(fraction * liquid, 0), torch.cumsum(fraction * ice, 0)
-        # The sky seen from above a layer and from below it, with maximum-random overlap.
-        cover = fraction.clamp_max(0.9999)
-        none = torch.zeros_like(cover[:1])
-        upper, lower = torch.cat([none, cover[:-1]]), torch.cat([cover[1:], none])
-        clear_above = torch.cumsum(torch.log1p(-torch.maximum(cover, upper)) - torch.log1p(-upper), 0).exp()
-        steps = torch.log1p(-torch.maximum(cover, lower)) - torch.log1p(-lower)
-        total = torch.cumsum(steps, 0)
-        clear_below = (total[-1:] - total + steps).exp()
-        warm = s["temperature_layer"] * 0.01 - 2.5
-        cosine, albedo = s["cos_zenith"].clamp_min(0.02), s["surface_albedo"]
-        everywhere = torch.ones_like(thickness)
-        logarithms = torch.stack(
-            [
-                s["pressure_layer"],
-                s["h2o"],
-                s["o3"],
-                s["co2"],
-                s["ch4"],
-                s["n2o"],
-                water_above,
-                ozone_above,
-                water_below,
-                thickness,
-            ]
-        )
-        plain = torch.stack(
-            [
-                warm,
-                warm * warm,
-                s["h2o"] * 100.0,
-                fraction,
-                (fraction > 0.0).float(),
-                (liquid / thickness * 1e4).sqrt().sqrt(),
-                (ice / thickness * 1e4).sqrt().sqrt(),
-                torch.log1p(liquid * 200.0),
-                torch.log1p(ice * 200.0),
-                1e-5 / s["liquid_radius"],
-                3e-5 / s["ice_radius"],
-                1.0 - clear_above,
-                1.0 - clear_below,
-                torch.log1p(liquid_above * 200.0),
-                torch.log1p(ice_above * 200.0),
-                torch.log1p((liquid_above[-1:] - liquid_above) * 200.0),
-                torch.log1p((ice_above[-1:] - ice_above) * 200.0),
-                cosine * everywhere,
-                cosine.log() * everywhere,
-                albedo * everywhere,
-            ]
-        )
-        sky = torch.stack(
-            [
-                1.0 - clear_above[-1],
-                cosine,
-                albedo,
-                torch.log1p(liquid_above[-1] * 200.0),
-                torch.log1p(ice_above[-1] * 200.0),
-                1.0 / cosine,
-                fraction.amax(0),
-            ]
-        )
-        return torch.cat([logarithms.clamp_min_(1e-12).log_(), plain]), sky
+        if self.use_operators and not features.is_cuda and not torch.is_grad_enabled():
+            weight, bias = self.stem_on_features()
+            modules: list[Tensor] = []
+            for module in self.trunk:
+                modules += [module.context.weight, module.context.bias]
+                modules += [module.convolution.weight, module.convolution.bias, module.mixing.weight, module.mixing.bias]
+            optics = [self.longwave_gas.head.weight, self.longwave_gas.head.bias]
+            optics += [self.longwave_cloud.head.weight, self.longwave_cloud.head.bias]
+            optics += [self.shortwave_gas.head.weight, self.shortwave_gas.head.bias]
+            optics += [self.shortwave_cloud.head.weight, self.shortwave_cloud.head.bias]
+            optics += [self.scattering_cloud.head.weight, self.scattering_cloud.head.bias]
+            results = torch.ops.radml.column_trunk(features, share, self.context_scale, weight, bias, modules, optics)
+            return results[:5], results[5]
+        x = self.scaled_stem(features)
+        for module in self.trunk:
+            x = module(x, self.context_scale * share)
+        heads = [
+            self.longwave_gas.head(x),
+            self.longwave_cloud.head(x),
+            self.shortwave_gas.head(x),
+            self.shortwave_cloud.head(x),
+            self.scattering_cloud.head(x),
+        ]
+        return heads, (x * share).sum(1)
 
     def sky_emission(self, temperature: Tensor, skies: Tensor) -> Tensor:
         """Planck emission pi*B of each point [W m-2] (point, ...) at ``temperature`` [K] (..., column).
@@ -233,9 +181,10 @@ class AllSky(PointNetwork):
         ``skies`` (sky, column) is how much of the sky each of them is.
         """
         emission = self.planck_emission(temperature)
-        if temperature.dim() == 1:
-            return (skies[:, None] * emission).flatten(0, 1)
-        return (skies[:, None, None] * emission).flatten(0, 1)
+        common, window = emission[: self.longwave_common], emission[self.longwave_common :]
+        share = skies.view([skies.shape[0], 1] + [1] * (temperature.dim() - 1) + [skies.shape[1]])
+        divided = share * window
+        return torch.cat([divided[0], common, divided[1:].flatten(0, 1)])
 
     def longwave(self, depth: Tensor, skies: Tensor, s: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Fluxes up and down (level, column) and what layers absorb (layer, column) [W m-2] from depths (point, layer, column).
@@ -342,99 +291,85 @@ class AllSky(PointNetwork):
         absorbed = absorptance * (downward[:, :-1] + upward[:, 1:]) + beam_kept * stacked[:, :-1]
         return upward.sum(0), (downward + stacked).sum(0), absorbed.sum(0)
 
-    def forward(
-        self,
-        pressure_level: Tensor,
-        temperature_level: Tensor,
-        pressure_layer: Tensor,
-        temperature_layer: Tensor,
-        h2o: Tensor,
-        o3: Tensor,
-        co2: Tensor,
-        ch4: Tensor,
-        n2o: Tensor,
-        cloud_fraction: Tensor,
-        cloud_liquid_path: Tensor,
-        cloud_ice_path: Tensor,
-        liquid_radius: Tensor,
-        ice_radius: Tensor,
-        surface_temperature: Tensor,
-        surface_emissivity: Tensor,
-        surface_albedo: Tensor,
-        cos_zenith: Tensor,
-        solar_irradiance: Tensor,
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Fluxes [W m-2] (column, layer+1) and heating rates [K day-1] (column, layer), longwave and shortwave.
-
-        ``lw_up``, ``lw_down``, ``lw_heating_rate``, ``sw_up``, ``sw_down``, ``sw_heating_rate``. Inputs are the column file's
-        variables in its units, (column, layer+1), (column, layer) and (column,), from the top down. Outputs have the kind of
-        ``pressure_level``.
-        """
-        kind = pressure_level.dtype
-        s = self.single_precision(
-            [
-                pressure_level,
-                temperature_level,
-                pressure_layer,
-                temperature_layer,
-                h2o,
-                o3,
-                co2,
-                ch4,
-                n2o,
-                cloud_fraction,
-                cloud_liquid_path,
-                cloud_ice_path,
-                liquid_radius,
-                ice_radius,
-                surface_temperature,
-                surface_emissivity,
-                surface_albedo,
-                cos_zenith,
-                solar_irradiance,
-            ]
-        )
+    def radiate(self, s: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """See :meth:`ftorch_bridge.sky.SkyNetwork.radiate`."""
         thickness = s["thickness"]
-        x, sky = self.describe(s)
-        x = self.scaled_stem(x)
         share = thickness / s["pressure_level"][-1]
-        for module in self.trunk:
-            x = module(x, 5.0 * share)
-        summary = torch.cat([(sky - self.sky_mean) * self.sky_scale, (x * share).sum(1)])
+        features, sky = self.describe(s)
+        heads, mean = self.run_trunk(features, share)
+        scaled = (sky - self.sky_mean) * self.sky_scale
+        summary = torch.cat([scaled, mean])
         hidden = self.sky(summary[:, None]).relu()
-        skies = self.sky_share(hidden)[:, 0].softmax(0)
-        suns = self.sun_share(hidden)[:, 0].softmax(0)
+        clouded = sky[:1]
+        skies = torch.cat([1.0 - clouded, clouded * self.sky_share(hidden)[:, 0].softmax(0)])
+        sun = self.sun(scaled[self.cloud_features :][:, None]).relu()
+        common = self.common_share(sun)[:, 0].softmax(0)
+        clear = (1.0 - clouded) * self.clear_share(sun)[:, 0].softmax(0)
+        cloudy = clouded * self.sun_share(hidden)[:, 0].softmax(0)
+        suns = torch.cat([common[-1:] * clear, common[:-1], common[-1:] * cloudy])
 
         amounts = torch.stack(
             [
                 s["h2o"] * 1e-1,
                 s["co2"],
-                s["o3"] * 1e2,
                 s["ch4"] * 1e2,
                 s["n2o"] * 1e2,
                 torch.full_like(thickness, 1e-5),
+                s["o3"] * 1e2,
             ]
         )
         amounts *= thickness
-        covered = s["cloud_fraction"] * 50.0
+        # Ozone once more as it is warmer.
+        ozone = torch.stack([amounts[5], amounts[5] * (s["temperature_layer"] * 0.004) ** 4])
+        covered = s["cloud_fraction"] * (50.0 / clouded.clamp_min(0.01))  # in the cloudy part of the sky
         clouds = torch.stack(
             [
                 covered * s["cloud_liquid_path"] * (1e-5 / s["liquid_radius"]),
                 covered * s["cloud_ice_path"] * (3e-5 / s["ice_radius"]),
             ]
         )
-        lw_up, lw_down, lw_absorbed = self.longwave(self.longwave_gas(x, amounts) + self.longwave_cloud(x, clouds), skies, s)
-        # The least depths keep quotients of them defined.
-        absorbing = self.shortwave_gas(x, amounts) + self.shortwave_cloud(x, clouds) + 1e-12
-        scattering = self.rayleigh.exp()[:, :, None] * thickness + self.scattering_cloud(x, clouds) + 1e-12
-        incident = suns * (cos_zenith.clamp_min(0.0) * solar_irradiance).float()
-        sw_up, sw_down, sw_absorbed = self.shortwave(absorbing, scattering, incident, s)
+        incident = suns * s["incident"]
+        if self.use_operators and not thickness.is_cuda:
+            lw_up, lw_down, lw_absorbed = torch.ops.radml.longwave_transfer(
+                heads[0],
+                self.longwave_gas.strength.exp(),
+                amounts,
+                heads[1],
+                self.longwave_cloud.strength.exp(),
+                clouds,
+                self.planck_shares(),
+                skies,
+                self.longwave_common,
+                s["temperature_layer"],
+                s["temperature_level"],
+                s["surface_temperature"],
+                s["surface_emissivity"],
+            )
+            sw_up, sw_down, sw_absorbed = torch.ops.radml.shortwave_transfer(
+                heads[2],
+                self.shortwave_gas.strength.exp(),
+                amounts[:5],
+                self.ozone.exp(),
+                ozone,
+                heads[3],
+                self.shortwave_cloud.strength.exp(),
+                heads[4],
+                self.scattering_cloud.strength.exp(),
+                clouds,
+                self.rayleigh.exp(),
+                thickness[None],
+                incident,
+                s["surface_albedo"],
+                s["cos_zenith"],
+            )
+        else:
+            lw_up, lw_down, lw_absorbed = self.longwave(
+                with_clouds(self.longwave_gas(heads[0], amounts), self.longwave_cloud(heads[1], clouds)), skies, s
+            )
+            # The least depths keep quotients of them defined.
+            absorbing = self.shortwave_gas(heads[2], amounts[:5]) + depths(self.ozone.exp(), ozone)
+            absorbing = with_clouds(absorbing, self.shortwave_cloud(heads[3], clouds))
+            scattering = with_clouds(self.rayleigh.exp()[:, :, None] * thickness, self.scattering_cloud(heads[4], clouds))
+            sw_up, sw_down, sw_absorbed = self.shortwave(absorbing + 1e-12, scattering + 1e-12, incident, s)
         rate = self.heating_factor / thickness
-        return (
-            lw_up.t().to(kind),
-            lw_down.t().to(kind),
-            (lw_absorbed * rate).t().to(kind),
-            sw_up.t().to(kind),
-            sw_down.t().to(kind),
-            (sw_absorbed * rate).t().to(kind),
-        )
+        return lw_up, lw_down, lw_absorbed * rate, sw_up, sw_down, sw_absorbed * rate

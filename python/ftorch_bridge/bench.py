@@ -15,8 +15,7 @@ import xarray as xr
 from rich.table import Table
 
 from ftorch_bridge import programs
-from ftorch_bridge.column_file import FLUX_VARIABLES
-from ftorch_bridge.evaluation import compare
+from ftorch_bridge.evaluation import FIELDS, SPECTRA, compare
 
 SCHEMES = ("rrtmg", "network")
 
@@ -42,10 +41,13 @@ class RadiationBenchmark:
     network: Timing
     speed_up: float
     """Median over the repeats of RRTMG's time over the network's, timed one after the other."""
-    errors: dict[str, float]
+    errors: dict[str, dict[str, float]]
+    """By spectrum, ``lw`` and for networks of all sky ``sw``: of columns in sunlight."""
     machine: dict[str, str]
     results: xr.Dataset
     """Fluxes and heating rates of both schemes, as ``rrtmg_lw_up``, ``network_lw_up`` and so on."""
+    all_sky: bool = False
+    """Whether both spectra and clouds were computed, or the clear sky's longwave."""
 
     def to_dict(self) -> dict[str, object]:
         """Everything but the fields, for JSON."""
@@ -54,6 +56,7 @@ class RadiationBenchmark:
             "layers": self.layers,
             "repeats": self.repeats,
             "columns_per_block": self.columns_per_block,
+            "all_sky": self.all_sky,
             "microseconds_per_column": {name: asdict(getattr(self, name)) for name in SCHEMES},
             "speed_up": self.speed_up,
             "errors": self.errors,
@@ -86,10 +89,8 @@ def run_radiation(column_file: Path, model: Path, *, repeats: int, columns_per_b
         block = [] if columns_per_block is None else ["--columns-per-block", str(columns_per_block)]
         programs.run("radml-bench-radiation", column_file, model, output, "--repeats", str(repeats), *block, threads=1)
         results = xr.load_dataset(output, engine="netcdf4", decode_timedelta=False)
-    fields = {
-        scheme: {v.name: results[f"{scheme}_{v.name}"].to_numpy() for v in FLUX_VARIABLES if v.required} for scheme in SCHEMES
-    }
-    columns, layers = fields["rrtmg"]["lw_heating_rate"].shape
+    all_sky = results.attrs["sky"] == "all"
+    columns, layers = results["rrtmg_lw_heating_rate"].shape
     seconds = {scheme: results[f"{scheme}_seconds"].to_numpy() for scheme in SCHEMES}
     timings = {}
     for scheme, times in seconds.items():
@@ -104,10 +105,22 @@ def run_radiation(column_file: Path, model: Path, *, repeats: int, columns_per_b
         rrtmg=timings["rrtmg"],
         network=timings["network"],
         speed_up=float(median(seconds["rrtmg"] / seconds["network"])),
-        errors=compare(fields["network"], fields["rrtmg"], results["pressure_layer"].to_numpy()),
+        errors={spectrum: _errors(results, spectrum) for spectrum in (SPECTRA if all_sky else ("lw",))},
         machine=facts,
         results=results,
+        all_sky=all_sky,
     )
+
+
+def _errors(results: xr.Dataset, spectrum: str) -> dict[str, float]:
+    """Errors of the network in one spectrum, of sunlight where there is any."""
+    kept = results["rrtmg_sw_down"].to_numpy()[:, 0] > 0.0 if spectrum == "sw" else slice(None)
+    fields = {
+        scheme: {f"{spectrum}_{f}": results[f"{scheme}_{spectrum}_{f}"].to_numpy()[kept] for f in FIELDS} for scheme in SCHEMES
+    }
+    if not len(fields["rrtmg"][f"{spectrum}_up"]):
+        return {}
+    return compare(fields["network"], fields["rrtmg"], results["pressure_layer"].to_numpy()[kept], spectrum)
 
 
 @dataclass(frozen=True)
@@ -133,7 +146,7 @@ class HostRuns:
         }
 
 
-def run_host(column_file: Path, model: Path, folder: Path, *, hours: float = 24.0) -> HostRuns:
+def run_host(column_file: Path, model: Path, folder: Path, *, all_sky: bool, hours: float = 24.0) -> HostRuns:
     """Step the columns for ``hours`` with each scheme in ``radml-host``; cases and histories stay in ``folder``."""
     histories = {}
     for scheme in SCHEMES:
@@ -143,6 +156,7 @@ def run_host(column_file: Path, model: Path, folder: Path, *, hours: float = 24.
             "&host",
             f"  columns = '{column_file.resolve()}'",
             f"  scheme = '{scheme}'",
+            f"  sky = '{'all' if all_sky else 'clear'}'",
             f"  model = '{model.resolve()}'" if scheme == "network" else "",
             f"  history = '{history.resolve()}'",
             f"  hours = {hours}",
@@ -157,9 +171,10 @@ def run_host(column_file: Path, model: Path, folder: Path, *, hours: float = 24.
 
 def table_of(result: RadiationBenchmark, host: HostRuns | None, title: str) -> Table:
     """The result as a table for people."""
-    e, r, n = result.errors, result.rrtmg, result.network
+    r, n = result.rrtmg, result.network
+    spectra = [spectrum for spectrum, errors in result.errors.items() if errors]
     table = Table(title=title, title_justify="left")
-    table.add_column("longwave, clear sky")
+    table.add_column("all of radiation, all sky" if result.all_sky else "longwave, clear sky")
     table.add_column("RRTMG", justify="right")
     table.add_column("network", justify="right")
     table.add_row("time for a column, median [µs]", f"{r.median:.1f}", f"{n.median:.1f}")
@@ -171,17 +186,20 @@ def table_of(result: RadiationBenchmark, host: HostRuns | None, title: str) -> T
         times = [host.seconds(scheme) for scheme in SCHEMES]
         name = f"host, {host.hours:g} hours: radiation, whole run [s]"
         table.add_row(name, *(f"{radiation:.2f}, {run:.2f}" for run, radiation in times))
-    table.add_section()
-    rows = (
-        ("flux error: bias, RMSE [W m-2]", f"{e['flux_bias']:+.3f}, {e['flux_rmse']:.3f}"),
-        ("flux error: mean, relative (up, down)", f"{e['flux_up_relative_mae']:.2%}, {e['flux_down_relative_mae']:.2%}"),
-        ("flux error: RMSE at top (up), surface (down) [W m-2]", f"{e['top_up_rmse']:.3f}, {e['surface_down_rmse']:.3f}"),
-        ("flux error: largest [W m-2]", f"{e['flux_largest']:.2f}"),
-        ("heating error: bias, mean [K day-1]", f"{e['heating_bias']:+.4f}, {e['heating_mae']:.4f}"),
-        ("heating error: RMSE [K day-1]", f"{e['heating_rmse']:.3f}"),
-        ("heating error: RMSE below 100 Pa [K day-1]", f"{e['heating_rmse_below_100_pa']:.3f}"),
-        ("heating error: worst layer", f"{e['heating_worst_layer_rmse']:.3f} in layer {e['worst_layer'] + 1}"),
-    )
-    for name, value in rows:
-        table.add_row(name, "", value)
+    for spectrum in spectra:
+        e = result.errors[spectrum]
+        table.add_section()
+        rows = (
+            ("flux error: bias, RMSE [W m-2]", f"{e['flux_bias']:+.3f}, {e['flux_rmse']:.3f}"),
+            ("flux error: mean, relative (up, down)", f"{e['flux_up_relative_mae']:.2%}, {e['flux_down_relative_mae']:.2%}"),
+            ("net flux error: RMSE at top, surface [W m-2]", f"{e['top_net_rmse']:.3f}, {e['surface_net_rmse']:.3f}"),
+            ("flux error: largest [W m-2]", f"{e['flux_largest']:.2f}"),
+            ("heating error: bias, mean [K day-1]", f"{e['heating_bias']:+.4f}, {e['heating_mae']:.4f}"),
+            ("heating error: RMSE [K day-1]", f"{e['heating_rmse']:.3f}"),
+            ("heating error: RMSE below 100 Pa [K day-1]", f"{e['heating_rmse_below_100_pa']:.3f}"),
+            ("heating error: worst layer", f"{e['heating_worst_layer_rmse']:.3f} in layer {e['worst_layer'] + 1}"),
+        )
+        prefix = f"{SPECTRA[spectrum]}, " if len(spectra) > 1 else ""
+        for name, value in rows:
+            table.add_row(prefix + name, "", value)
     return table

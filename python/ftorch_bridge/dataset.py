@@ -129,11 +129,15 @@ class Dataset:
         settings, columns = self.settings, self.columns_path(shard)
         if not columns.is_file():
             write(self._recorded(shard) if settings.sources else self._generated(shard), columns)
-        options = ["--clear-sky"]
-        if not settings.clear_sky:
-            options = ["--overlap", settings.overlap, "--draws", str(settings.draws), "--ice-optics", settings.ice_optics]
-            options += ["--absorbing-ice"] * settings.absorbing_ice
-        programs.run("radml-rrtmg", columns, self.fluxes_path(shard), *options, threads=threads)
+        programs.run("radml-rrtmg", columns, self.fluxes_path(shard), *self.rrtmg_options(), threads=threads)
+
+    def rrtmg_options(self) -> list[str]:
+        """Options of radml-rrtmg for the fluxes of the set."""
+        settings = self.settings
+        if settings.clear_sky:
+            return ["--clear-sky"]
+        options = ["--overlap", settings.overlap, "--draws", str(settings.draws), "--ice-optics", settings.ice_optics]
+        return options + ["--absorbing-ice"] * settings.absorbing_ice
 
     def _generated(self, shard: int) -> xr.Dataset:
         s = self.settings
@@ -188,12 +192,16 @@ _READING = threading.Lock()  # HDF5 is for one thread at a time
 
 
 def read_shard(dataset: Dataset, shard: int, names: Sequence[str], split: str) -> Arrays:
-    """Variables of a shard's columns that lie in ``split``, by name, (column, ...). Raises :class:`DatasetError`."""
+    """Variables of a shard's columns that lie in ``split`` (``all``: of all), by name, (column, ...).
+
+    Raises :class:`DatasetError`.
+    """
     found: Arrays = {}
     paths = (dataset.columns_path(shard), dataset.fluxes_path(shard))
     try:
         with _READING, netCDF4.Dataset(paths[0]) as columns, netCDF4.Dataset(paths[1]) as fluxes:
-            wanted = split_of(columns["profile"][:].data) == split
+            profiles = columns["profile"][:].data
+            wanted = split_of(profiles) == split if split != "all" else np.ones(len(profiles), bool)
             for name in names:
                 file = columns if name in columns.variables else fluxes
                 if name not in file.variables:

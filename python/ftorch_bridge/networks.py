@@ -101,21 +101,28 @@ class PointNetwork(nn.Module):
     heating_factor = HEATING_FACTOR
     half_depth = 1.0 / 0.278  # of the Pade form of the source that is linear in optical depth (Clough et al. 1992)
 
-    def scaled_stem(self, x: Tensor) -> Tensor:
-        """The stem on scaled features: scaling its weights is scaling the features, without a pass over them."""
+    def stem_on_features(self) -> tuple[Tensor, Tensor]:
+        """Weight and bias of the stem on features as they are: scaling its weights is scaling the features, without a pass."""
         weight = self.stem.weight * self.feature_scale.t()
-        bias = self.stem.bias - torch.mm(weight, self.feature_mean)
+        return weight, self.stem.bias - torch.mm(weight, self.feature_mean)
+
+    def scaled_stem(self, x: Tensor) -> Tensor:
+        """The stem on scaled features."""
+        weight, bias = self.stem_on_features()
         return torch.mm(weight, x.flatten(1)).add_(bias).unflatten(1, [x.shape[1], x.shape[2]])
+
+    def planck_shares(self) -> Tensor:
+        """Share of the Planck function that each point emits (4, point): a cubic in temperature that sums to one."""
+        return torch.cat([self.planck[:1].softmax(1), self.planck[1:] - self.planck[1:].mean(1, keepdim=True)])
 
     def planck_emission(self, temperature: Tensor) -> Tensor:
         """Planck emission pi*B of each point [W m-2] (point, ...) at ``temperature`` [K] (...)."""
-        shares = torch.cat([self.planck[:1].softmax(1), self.planck[1:] - self.planck[1:].mean(1, keepdim=True)])
         warm = temperature * 0.01 - 2.5
         total = self.stefan_boltzmann * (temperature * temperature) ** 2
         first = total * warm
         second = first * warm
         basis = torch.stack([total, first, second, second * warm]).flatten(1)
-        return torch.mm(shares.t(), basis).unflatten(1, temperature.shape)
+        return torch.mm(self.planck_shares().t(), basis).unflatten(1, temperature.shape)
 
 
 class ResCNN(PointNetwork):

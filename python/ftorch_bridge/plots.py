@@ -15,6 +15,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 from ftorch_bridge.bench import RadiationBenchmark
+from ftorch_bridge.evaluation import SPECTRA, Evaluation
 from ftorch_bridge.files import whole_file
 from ftorch_bridge.reference_cases import ATMOSPHERES, BUNDLED, CLOUDS, ORIGINAL, ReferenceCases
 
@@ -50,29 +51,31 @@ def radiation_figure(result: RadiationBenchmark, histories: Mapping[str, xr.Data
     layer = result.results["pressure_layer"].to_numpy().mean(0) / 100.0
     level = result.results["pressure_level"].to_numpy().mean(0) / 100.0
     level[0] = max(level[0], 0.5 * layer[0])  # the top may lie at zero pressure, which a logarithmic axis cannot show
-    rows = 2 if histories else 1
+    spectra = SPECTRA if result.all_sky else {"lw": SPECTRA["lw"]}
+    rows = len(spectra) + (1 if histories else 0)
     figure, axes = plt.subplots(rows, 4, figsize=(17, 4.6 * rows), constrained_layout=True, squeeze=False)
-    heating, heating_difference, flux, flux_difference = axes[0]
-    _profiles(heating, heating_difference, result.results, "lw_heating_rate", layer, "heating")
-    for name, label in (("lw_up", "upward"), ("lw_down", "downward")):
-        _profiles(flux, flux_difference, result.results, name, level, label)
-    for panel, text in (
-        (heating, "longwave heating rate [K day$^{-1}$]"),
-        (heating_difference, "network minus RRTMG [K day$^{-1}$]"),
-        (flux, "longwave flux [W m$^{-2}$]"),
-        (flux_difference, "network minus RRTMG [W m$^{-2}$]"),
-    ):
-        _pressure_axis(panel, layer * 100.0)
-        panel.set_xlabel(text)
-        panel.legend(fontsize=8)
-    heating.set_title("profiles, mean over columns", loc="left", fontsize=10)
+    for row, (spectrum, words) in zip(axes, spectra.items(), strict=False):
+        heating, heating_difference, flux, flux_difference = row
+        _profiles(heating, heating_difference, result.results, f"{spectrum}_heating_rate", layer, "heating")
+        for name, label in ((f"{spectrum}_up", "upward"), (f"{spectrum}_down", "downward")):
+            _profiles(flux, flux_difference, result.results, name, level, label)
+        for panel, text in (
+            (heating, f"{words} heating rate [K day$^{{-1}}$]"),
+            (heating_difference, "network minus RRTMG [K day$^{-1}$]"),
+            (flux, f"{words} flux [W m$^{{-2}}$]"),
+            (flux_difference, "network minus RRTMG [W m$^{-2}$]"),
+        ):
+            _pressure_axis(panel, layer * 100.0)
+            panel.set_xlabel(text)
+            panel.legend(fontsize=8)
+    axes[0, 0].set_title("profiles, mean over columns", loc="left", fontsize=10)
 
     if histories:
         hours = histories["rrtmg"]["time"].to_numpy()
         for panel, name, text in (
-            (axes[1, 0], "toa_lw_up", "outgoing longwave [W m$^{-2}$]"),
-            (axes[1, 1], "surface_lw_down", "downward longwave at the surface [W m$^{-2}$]"),
-            (axes[1, 2], "surface_temperature", "surface temperature [K]"),
+            (axes[-1, 0], "toa_lw_up", "outgoing longwave [W m$^{-2}$]"),
+            (axes[-1, 1], "surface_lw_down", "downward longwave at the surface [W m$^{-2}$]"),
+            (axes[-1, 2], "surface_temperature", "surface temperature [K]"),
         ):
             mean = {scheme: h[name].to_numpy().mean(1) for scheme, h in histories.items()}
             for scheme, values in mean.items():
@@ -82,16 +85,18 @@ def radiation_figure(result: RadiationBenchmark, histories: Mapping[str, xr.Data
             twin.plot(hours, mean["network"] - mean["rrtmg"], ":", color=COLOURS["difference"])
             twin.set_ylabel("difference", color=COLOURS["difference"])
             panel.legend(fontsize=8)
-        axes[1, 0].set_title("host runs, mean over columns", loc="left", fontsize=10)
+        axes[-1, 0].set_title("host runs, mean over columns", loc="left", fontsize=10)
         drift = histories["network"]["temperature_layer"].to_numpy() - histories["rrtmg"]["temperature_layer"].to_numpy()
         below = histories["rrtmg"]["pressure_layer"].to_numpy() >= 100.0
         for mask, label in ((below, "below 1 hPa"), (~below, "above 1 hPa")):
             if mask.any():
                 rms = np.sqrt((drift[:, mask] ** 2).mean(1))
-                axes[1, 3].plot(hours, rms, color=COLOURS["difference"], ls="-" if label.startswith("b") else "--", label=label)
-        axes[1, 3].set_ylabel("air temperature: RMS difference [K]")
-        axes[1, 3].legend(fontsize=8)
-        for panel in axes[1]:
+                axes[-1, 3].plot(
+                    hours, rms, color=COLOURS["difference"], ls="-" if label.startswith("b") else "--", label=label
+                )
+        axes[-1, 3].set_ylabel("air temperature: RMS difference [K]")
+        axes[-1, 3].legend(fontsize=8)
+        for panel in axes[-1]:
             panel.set_xlabel("time [hour]")
             panel.grid(alpha=0.3)
     figure.suptitle(title, x=0.01, ha="left")
@@ -153,4 +158,49 @@ def learning_curve(curve: Sequence[Mapping[str, float]], path: Path, title: str)
     figure.suptitle(title)
     with whole_file(path) as temporary:
         figure.savefig(temporary, dpi=120)
+    plt.close(figure)
+
+
+def evaluation_figure(evaluation: Evaluation, path: Path, title: str) -> None:
+    """Heating errors by layer, beside what the labels vary by, and RMSE by kind of cloud and by climate, as a figure file."""
+    spectra = [*evaluation.errors]
+    figure, axes = plt.subplots(len(spectra), 3, figsize=(15, 4.6 * len(spectra)), constrained_layout=True, squeeze=False)
+    for row, spectrum in zip(axes, spectra, strict=True):
+        layers = evaluation.by_layer[spectrum]
+        pressure = np.array(layers.pressure) / 100.0
+        for name, colour, label in (
+            ("spread", "0.6", "spread of RRTMG's"),
+            ("largest", "#e9c46a", "largest error"),
+            ("permille_999", "#d1495b", "exceeded by one in a thousand"),
+            ("rmse", "#1f4e79", "RMSE"),
+            ("noise", "#3a7d44", "noise of the labels"),
+        ):
+            if values := getattr(layers, name):
+                row[0].plot(values, pressure, "--" if name in ("spread", "noise") else "-", color=colour, label=label)
+        row[0].set_xscale("log")
+        _pressure_axis(row[0], pressure * 100.0)
+        row[0].set_xlabel(f"{SPECTRA[spectrum]} heating rate [K day$^{{-1}}$]")
+        row[0].legend(fontsize=8)
+        groups = {**evaluation.by_cloud, **evaluation.by_climate}
+        names = [name for name, found in groups.items() if spectrum in found]
+        places = np.arange(len(names))
+        for panel, bars, unit in (
+            (row[1], {"top_net_rmse": "top", "surface_net_rmse": "surface"}, "net flux, RMSE [W m$^{-2}$]"),
+            (
+                row[2],
+                {"heating_rmse": "all layers", "heating_rmse_below_100_pa": "below 1 hPa"},
+                "heating, RMSE [K day$^{-1}$]",
+            ),
+        ):
+            for i, (key, label) in enumerate(bars.items()):
+                values = [groups[name][spectrum][key] for name in names]
+                panel.bar(places + 0.4 * (i - 0.5), values, 0.4, label=label, color=("#1f4e79", "#d1495b")[i])
+            panel.set_xticks(places, names, rotation=30)
+            panel.axvline(len(evaluation.by_cloud) - 0.5, color="0.6", lw=0.8)
+            panel.set_ylabel(f"{SPECTRA[spectrum]} {unit}")
+            panel.grid(alpha=0.3, axis="y")
+            panel.legend(fontsize=8)
+    figure.suptitle(title, x=0.01, ha="left")
+    with whole_file(path) as temporary:
+        figure.savefig(temporary, dpi=100)
     plt.close(figure)

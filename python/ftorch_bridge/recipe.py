@@ -61,6 +61,8 @@ class Loss:
 
     heating: float = 100.0
     """Of a squared heating error in units of its spread at that pressure, beside a squared flux error in W m-2."""
+    spread_power: float = 1.0
+    """Power of the spread that heating errors are divided by: 1 where all pressures weigh the same, 0 where all errors do."""
     boundary: float = 2.0
     """Further weight of the fluxes that leave at the top and reach the surface."""
     shortwave_flux: float = 1.0
@@ -188,7 +190,9 @@ class _Objective:
             fluxes = (up**2).mean() + (down**2).mean()
             fluxes = fluxes + self._weights.boundary * ((up[:, 0] ** 2).mean() + (absorbed[:, -1] ** 2).mean())
             total = total + (self._weights.shortwave_flux if s == "sw" else 1.0) * fluxes
-            total = total + self._weights.heating * ((heating / self.spread(pressure, s)) ** 2).mean()
+            total = (
+                total + self._weights.heating * ((heating / self.spread(pressure, s) ** self._weights.spread_power) ** 2).mean()
+            )
         return total
 
     @torch.no_grad()

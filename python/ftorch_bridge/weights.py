@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 
@@ -10,7 +11,6 @@ import safetensors.torch
 from torch import Tensor, nn
 
 from ftorch_bridge.files import whole_file
-from ftorch_bridge.networks import ResCNN
 
 
 class WeightsError(ValueError):
@@ -38,11 +38,19 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, int], dict[st
     return state, json.loads(notes.pop("config", "{}")), notes
 
 
-def load_network(path: Path) -> tuple[ResCNN, dict[str, str]]:
-    """The network stored by :func:`save_weights`, in evaluation mode, and the notes beside it."""
+def load_network(path: Path) -> tuple[nn.Module, dict[str, str]]:
+    """The network stored by :func:`save_weights`, in evaluation mode, and the notes beside it.
+
+    Its class is that of the note ``network`` (``package.module:Class``), or :class:`ftorch_bridge.networks.ResCNN`.
+    """
     state, config, notes = read_weights(path)
     if not config:
         raise WeightsError(f"{path}: expected the network's configuration in its metadata, found none")
-    network = ResCNN.from_config(config)
-    network.load_state_dict(state)
+    module_name, _, class_name = notes.get("network", "ftorch_bridge.networks:ResCNN").partition(":")
+    try:
+        kind = getattr(importlib.import_module(module_name), class_name)
+        network = kind.from_config(config)
+        network.load_state_dict(state)
+    except (ImportError, AttributeError, TypeError, ValueError, RuntimeError) as error:
+        raise WeightsError(f"{path}: no {class_name} of {module_name} can be made of it: {error}") from error
     return network.eval(), notes

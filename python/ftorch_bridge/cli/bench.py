@@ -57,7 +57,7 @@ def radiation(
             keep = folder or (figure or json_file or model).parent
             keep.mkdir(parents=True, exist_ok=True)
             with console.status("stepping the columns for a day with each scheme"):
-                runs = run_host(columns, model, keep)
+                runs = run_host(columns, model, keep, all_sky=result.all_sky)
         console.print(table_of(result, runs, title))
         if json_file:
             with whole_file(json_file) as temporary:

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
+import torch
 import typer
 from rich.progress import Progress
 from rich.table import Table
@@ -18,7 +19,10 @@ from ftorch_bridge import programs
 from ftorch_bridge.cli import console, one_line_errors
 from ftorch_bridge.column_file import CLOUD_VARIABLES, write
 from ftorch_bridge.columns import DEFAULT_LAYERS, generate_columns, read_ecrad
-from ftorch_bridge.dataset import Dataset, DatasetError, Settings
+from ftorch_bridge.dataset import SPLITS, Dataset, DatasetError, Settings
+from ftorch_bridge.evaluation import errors_table, model_card, write_evaluation
+from ftorch_bridge.evaluation import evaluate as evaluate_network
+from ftorch_bridge.files import whole_file
 from ftorch_bridge.networks import ResCNNConfig
 from ftorch_bridge.ranks import rank_and_size
 from ftorch_bridge.training import (
@@ -250,12 +254,51 @@ def fit_command(
 @app.command()
 def evaluate(
     weights: Annotated[Path, typer.Argument(help="weights (.safetensors)")],
-    column_file: Annotated[Path, typer.Argument(help="column file")],
+    folder: Annotated[Path, typer.Argument(help="data set, of all-sky fluxes")],
+    split: Annotated[str, typer.Option(help="train, validation, test; or all, of a set with a seed of its own")] = "test",
+    layers: Annotated[int, typer.Option(help="grid of the columns")] = DEFAULT_LAYERS,
+    at_most: Annotated[int, typer.Option(help="columns to take", min=1)] = 4096,
+    noise_columns: Annotated[int, typer.Option(help="columns that RRTMG labels again, to tell the noise of labels")] = 0,
+    threads: Annotated[int, typer.Option(help="threads of RRTMG and of PyTorch")] = 1,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="model card to write (.md), with .json and .png beside it")
+    ] = None,
 ) -> None:
-    """Errors of trained weights against RRTMG on a column file."""
+    """Errors of trained weights on columns never seen: by layer, kind of cloud and climate, with figure and model card."""
+    from ftorch_bridge import plots  # noqa: PLC0415 (matplotlib takes its time to load)
+
     with one_line_errors("ftorch-train evaluate"):
-        network, _ = load_network(weights)
-        _print_errors(f"{weights} on {column_file}", errors_of(network, read_samples(column_file, _fluxes_of(column_file))))
+        if split not in (*SPLITS, "all"):
+            raise DatasetError(f"--split: expected one of {', '.join(SPLITS)} or all, got {split}")
+        network, notes = load_network(weights)
+        torch.set_num_threads(threads)
+        with Progress(*Progress.get_default_columns(), console=console, transient=True) as progress:
+            task = progress.add_task("columns", total=None)
+            found = evaluate_network(
+                network,
+                Dataset(folder),
+                split=split,
+                layers=layers,
+                at_most=at_most,
+                noise_columns=noise_columns,
+                threads=threads,
+                advance=lambda columns: progress.advance(task, columns),
+            )
+        header, rows = errors_table(found)
+        table = Table(title=f"{weights} on {found.columns} columns of {folder}, {layers} layers", title_justify="left")
+        for i, words in enumerate(header):
+            table.add_column(words, justify="right" if i else "left")
+        for row in rows:
+            table.add_row(*row)
+        console.print(table)
+        if output is not None:
+            command = "ftorch-train " + shlex.join(sys.argv[1:])
+            figure = output.with_suffix(".png")
+            plots.evaluation_figure(found, figure, f"{weights.name}: {found.columns} columns of {layers} layers, unseen")
+            write_evaluation(found, output.with_suffix(".json"))
+            with whole_file(output) as temporary:
+                temporary.write_text(model_card(found, weights.stem, notes, command, figure.name))
+            console.print(f"model card: {output}, beside it .json and .png", soft_wrap=True)
 
 
 def _print_errors(title: str, errors: dict[str, float]) -> None:

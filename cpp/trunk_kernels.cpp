@@ -1,0 +1,170 @@
+#include "trunk_kernels.hpp"
+
+#include <algorithm>
+
+namespace radml {
+
+using std::ptrdiff_t;
+
+PackedWeights::PackedWeights(const float* weight, const float* bias, int outputs, int inputs, int taps)
+    : inputs_(inputs * taps), outputs_(outputs) {
+  const int blocks = (outputs + block - 1) / block;
+  weights_.assign(static_cast<std::size_t>(blocks) * block * inputs_, 0.0F);
+  bias_.assign(static_cast<std::size_t>(blocks) * block, 0.0F);
+  for (int output = 0; output < outputs; ++output) {
+    bias_[output] = bias[output];
+    float* target = weights_.data() + static_cast<ptrdiff_t>(output / block) * block * inputs_ + output % block;
+    for (int tap = 0; tap < taps; ++tap)
+      for (int input = 0; input < inputs; ++input)
+        target[static_cast<ptrdiff_t>(tap * inputs + input) * block] =
+            weight[(static_cast<ptrdiff_t>(tap) * outputs + output) * inputs + input];
+  }
+}
+
+namespace {
+
+// One value of every column of a tile.
+using Lanes [[gnu::vector_size(tile_width * sizeof(float))]] = float;
+
+RADML_INLINE Lanes* lanes(float* row) { return reinterpret_cast<Lanes*>(row); }
+RADML_INLINE const Lanes* lanes(const float* row) { return reinterpret_cast<const Lanes*>(row); }
+
+// weights times the rows at `panel`; finish(output, its row) takes the results.
+template <typename Finish>
+RADML_INLINE void multiply(const PackedWeights& weights, const float* panel, const Finish& finish) {
+  const int inputs = weights.inputs(), outputs = weights.outputs();
+  const Lanes* rows = lanes(panel);
+  for (int first = 0; first < outputs; first += PackedWeights::block) {
+    const float* factor = weights.weights(first);
+    const float* bias = weights.bias() + first;
+    Lanes a0 = Lanes{} + bias[0], a1 = Lanes{} + bias[1], a2 = Lanes{} + bias[2], a3 = Lanes{} + bias[3];
+    Lanes a4 = Lanes{} + bias[4], a5 = Lanes{} + bias[5], a6 = Lanes{} + bias[6], a7 = Lanes{} + bias[7];
+    for (int input = 0; input < inputs; ++input, factor += PackedWeights::block) {
+      const Lanes x = rows[input];
+      a0 += factor[0] * x;
+      a1 += factor[1] * x;
+      a2 += factor[2] * x;
+      a3 += factor[3] * x;
+      a4 += factor[4] * x;
+      a5 += factor[5] * x;
+      a6 += factor[6] * x;
+      a7 += factor[7] * x;
+    }
+    finish(first, a0);
+    if (first + 1 < outputs) finish(first + 1, a1);
+    if (first + 2 < outputs) finish(first + 2, a2);
+    if (first + 3 < outputs) finish(first + 3, a3);
+    if (first + 4 < outputs) finish(first + 4, a4);
+    if (first + 5 < outputs) finish(first + 5, a5);
+    if (first + 6 < outputs) finish(first + 6, a6);
+    if (first + 7 < outputs) finish(first + 7, a7);
+  }
+}
+
+// Rows of a tile's layers: (layer, channel and context, column), a layer of zeros beyond both ends.
+struct Panels {
+  float* memory;
+  ptrdiff_t size;  // of a layer
+  [[nodiscard]] RADML_INLINE float* layer(ptrdiff_t l) const { return memory + (l + 1) * size; }
+};
+
+RADML_INLINE Panels take_panels(int layers, int channels, Rows& rows) {
+  const ptrdiff_t size = static_cast<ptrdiff_t>(channels) * tile_width;
+  const Panels panels{rows.take(static_cast<ptrdiff_t>(layers + 2) * channels), size};
+  std::fill(panels.memory, panels.memory + size, 0.0F);
+  std::fill(panels.layer(layers), panels.layer(layers) + size, 0.0F);
+  return panels;
+}
+
+// Put into `x`, beyond its channels, what the module accumulates from above down to each layer and from below up to it.
+RADML_INLINE void accumulate(const Trunk& trunk, const TrunkModule& module, ptrdiff_t column, const Panels& x, int channels,
+                             float* here) {
+  const int contexts = module.context.outputs();
+  const ptrdiff_t size = static_cast<ptrdiff_t>(contexts) * tile_width;
+  for (int l = 0; l < trunk.layers; ++l) {
+    const float* share = trunk.share + l * trunk.columns + column;
+    alignas(64) float part[tile_width];
+    RADML_LANES part[lane] = trunk.context_scale * share[lane];
+    Lanes* parts = lanes(here + l * size);
+    Lanes* above = lanes(x.layer(l)) + channels;
+    const Lanes* before = lanes(x.layer(l - 1)) + channels;
+    multiply(module.context, x.layer(l), [&](int context, const Lanes& value) {
+      const Lanes added = value * *lanes(part);
+      parts[context] = added;
+      above[context] = l == 0 ? added : before[context] + added;
+    });
+  }
+  const Lanes* total = lanes(x.layer(trunk.layers - 1)) + channels;
+  for (int l = 0; l < trunk.layers; ++l) {
+    const Lanes* parts = lanes(here + l * size);
+    Lanes* above = lanes(x.layer(l)) + channels;
+    for (int context = 0; context < contexts; ++context) above[contexts + context] = total[context] - above[context] + parts[context];
+  }
+}
+
+RADML_INLINE void run_tile(const Trunk& trunk, ptrdiff_t tile) {
+  const ptrdiff_t column = tile * tile_width;
+  const int layers = trunk.layers, channels = trunk.stem.outputs();
+  int contexts = 0;
+  for (const TrunkModule& module : trunk.modules) contexts = std::max(contexts, module.context.outputs());
+  const int width = channels + 2 * contexts;
+  Rows rows(2 * static_cast<ptrdiff_t>(layers + 2) * width + static_cast<ptrdiff_t>(layers) * contexts + channels +
+            trunk.stem.inputs());
+  Panels x = take_panels(layers, width, rows), next = take_panels(layers, width, rows);
+  float* here = rows.take(static_cast<ptrdiff_t>(layers) * contexts);
+  float* hidden = rows.take(channels);
+  float* features = rows.take(trunk.stem.inputs());
+
+  for (int l = 0; l < layers; ++l) {
+    for (int feature = 0; feature < trunk.stem.inputs(); ++feature) {
+      const float* source = trunk.features + (static_cast<ptrdiff_t>(feature) * layers + l) * trunk.columns + column;
+      float* row = features + static_cast<ptrdiff_t>(feature) * tile_width;
+      RADML_LANES row[lane] = source[lane];
+    }
+    Lanes* target = lanes(x.layer(l));
+    multiply(trunk.stem, features, [&](int channel, const Lanes& value) { target[channel] = value; });
+  }
+  for (const TrunkModule& module : trunk.modules) {
+    accumulate(trunk, module, column, x, channels, here);
+    for (int l = 0; l < layers; ++l) {
+      Lanes* activated = lanes(hidden);
+      multiply(module.convolution, x.layer(l - 1), [&](int channel, const Lanes& value) {
+        const Lanes zero{};
+        activated[channel] = value > zero ? value : zero;
+      });
+      const Lanes* before = lanes(x.layer(l));
+      Lanes* after = lanes(next.layer(l));
+      multiply(module.mixing, hidden, [&](int channel, const Lanes& value) { after[channel] = before[channel] + value; });
+    }
+    std::swap(x, next);
+  }
+  for (std::size_t head = 0; head < trunk.heads.size(); ++head) {
+    for (int l = 0; l < layers; ++l) {
+      float* target = trunk.results[head] + l * trunk.columns + column;
+      multiply(trunk.heads[head], x.layer(l), [&](int output, const Lanes& value) {
+        float* to = target + static_cast<ptrdiff_t>(output) * layers * trunk.columns;
+        RADML_LANES to[lane] = value[lane];
+      });
+    }
+  }
+  for (int channel = 0; channel < channels; ++channel) {
+    Lanes sum{};
+    for (int l = 0; l < layers; ++l) {
+      alignas(64) float part[tile_width];
+      const float* share = trunk.share + l * trunk.columns + column;
+      RADML_LANES part[lane] = share[lane];
+      sum += lanes(x.layer(l))[channel] * *lanes(part);
+    }
+    float* to = trunk.mean + channel * trunk.columns + column;
+    RADML_LANES to[lane] = sum[lane];
+  }
+}
+
+}  // namespace
+
+RADML_FOR_EACH_VECTOR
+void run_trunk(const Trunk& trunk, ptrdiff_t first, ptrdiff_t last) {
+  for (ptrdiff_t tile = first; tile < last; ++tile) run_tile(trunk, tile);
+}
+
+}  // namespace radml

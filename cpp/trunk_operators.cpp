@@ -1,0 +1,81 @@
+// The trunk of a network over columns as the PyTorch operator radml::column_trunk, for inference. Training takes the network's own
+// matrix products, which PyTorch differentiates.
+#include <torch/library.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "operator_arguments.hpp"
+#include "trunk_kernels.hpp"
+
+namespace {
+
+using at::Tensor;
+using radml::Arguments;
+using radml::in_whole_tiles;
+using radml::PackedWeights;
+
+constexpr const char* operator_name = "radml::column_trunk";
+constexpr std::size_t tensors_of_module = 6;
+
+// A weight (output, input), or (tap, output, input) of `taps` taps, and its bias (output, 1).
+PackedWeights pack(const Arguments& arguments, const std::string& what, const Tensor& weight, const Tensor& bias, int64_t outputs,
+                   int64_t inputs, int64_t taps = 1) {
+  const Tensor w = taps == 1 ? arguments.take(what + " weight", weight, {outputs, inputs})
+                             : arguments.take(what + " weight", weight, {taps, outputs, inputs});
+  const Tensor b = arguments.take(what + " bias", bias, {outputs, 1});
+  return {radml::read(w), radml::read(b), static_cast<int>(outputs), static_cast<int>(inputs), static_cast<int>(taps)};
+}
+
+std::vector<Tensor> column_trunk(const Tensor& features, const Tensor& share, double context_scale, const Tensor& stem_weight,
+                                 const Tensor& stem_bias, const std::vector<Tensor>& modules, const std::vector<Tensor>& heads) {
+  TORCH_CHECK(features.dim() == 3 && stem_weight.dim() == 2, operator_name,
+              ": features, stem weight: expected (feature, layer, column) and (channel, feature), got ", features.sizes(), " and ",
+              stem_weight.sizes());
+  TORCH_CHECK(modules.size() % tensors_of_module == 0 && heads.size() % 2 == 0, operator_name, ": expected ", tensors_of_module,
+              " tensors a module and 2 a head, got ", modules.size(), " and ", heads.size());
+  const Arguments arguments(operator_name);
+  const int64_t layers = features.size(1), columns = features.size(2), padded = in_whole_tiles(columns);
+  const int64_t channels = stem_weight.size(0);
+  const Tensor inputs = arguments.take_columns("features", features, {features.size(0), layers, columns});
+  const Tensor weights = arguments.take_columns("share", share, {layers, columns});
+  radml::Trunk trunk{static_cast<int>(layers),
+                     padded,
+                     radml::read(inputs),
+                     radml::read(weights),
+                     static_cast<float>(context_scale),
+                     pack(arguments, "stem", stem_weight, stem_bias, channels, features.size(0)),
+                     {},
+                     {},
+                     {},
+                     nullptr};
+  const int64_t contexts = modules.empty() ? 0 : modules[0].size(0);
+  for (std::size_t i = 0; i < modules.size(); i += tensors_of_module)
+    trunk.modules.push_back(
+        {pack(arguments, "context", modules[i], modules[i + 1], contexts, channels),
+         pack(arguments, "convolution", modules[i + 2], modules[i + 3], channels, channels + 2 * contexts, 3),
+         pack(arguments, "mixing", modules[i + 4], modules[i + 5], channels, channels)});
+  std::vector<Tensor> results;
+  for (std::size_t i = 0; i < heads.size(); i += 2) {
+    TORCH_CHECK(heads[i].dim() == 2, operator_name, ": head weight: expected (output, channel), got ", heads[i].sizes());
+    trunk.heads.push_back(pack(arguments, "head", heads[i], heads[i + 1], heads[i].size(0), channels));
+    results.push_back(at::empty({heads[i].size(0), layers, padded}));
+    trunk.results.push_back(results.back().data_ptr<float>());
+  }
+  results.push_back(at::empty({channels, padded}));
+  trunk.mean = results.back().data_ptr<float>();
+  radml::for_each_tile(columns, [&](int64_t first, int64_t last) { radml::run_trunk(trunk, first, last); });
+  for (Tensor& result : results) result = result.narrow(-1, 0, columns);
+  return results;
+}
+
+}  // namespace
+
+TORCH_LIBRARY_FRAGMENT(radml, library) {
+  library.def(
+      "column_trunk(Tensor features, Tensor share, float context_scale, Tensor stem_weight, Tensor stem_bias, Tensor[] modules, "
+      "Tensor[] heads) -> Tensor[]");
+}
+
+TORCH_LIBRARY_IMPL(radml, CPU, library) { library.impl("column_trunk", &column_trunk); }

@@ -1,0 +1,233 @@
+"""What networks of all of radiation see of a column: inputs by name, features of its layers and of its sky."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from ftorch_bridge.networks import PointNetwork
+
+INPUTS: Final = (
+    "pressure_level",
+    "temperature_level",
+    "pressure_layer",
+    "temperature_layer",
+    "h2o",
+    "o3",
+    "co2",
+    "ch4",
+    "n2o",
+    "cloud_fraction",
+    "cloud_liquid_path",
+    "cloud_ice_path",
+    "liquid_radius",
+    "ice_radius",
+    "surface_temperature",
+    "surface_emissivity",
+    "surface_albedo",
+    "cos_zenith",
+    "solar_irradiance",
+)
+OUTPUTS: Final = ("lw_up", "lw_down", "lw_heating_rate", "sw_up", "sw_down", "sw_heating_rate")
+
+FEATURES: Final = 31
+CLOUD_FEATURES: Final = 7
+SUN_FEATURES: Final = 8
+SKY_FEATURES: Final = CLOUD_FEATURES + SUN_FEATURES
+
+
+class SkyNetwork(PointNetwork):
+    """A network of all of radiation, longwave and shortwave under any sky: its inputs, outputs and features.
+
+    Inside, data lie as (channel, layer, column) with columns innermost, as in :mod:`ftorch_bridge.networks`.
+    """
+
+    __constants__ = (*PointNetwork.__constants__, "inputs")
+    inputs = INPUTS
+    outputs = OUTPUTS
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("feature_mean", torch.zeros(FEATURES, 1))
+        self.register_buffer("feature_scale", torch.ones(FEATURES, 1))
+        self.register_buffer("sky_mean", torch.zeros(SKY_FEATURES, 1))
+        self.register_buffer("sky_scale", torch.ones(SKY_FEATURES, 1))
+
+    @torch.no_grad()
+    def fit_scaling(self, inputs: list[Tensor]) -> None:
+        """Scale the features of these columns, given as to :meth:`forward`, to zero mean and unit variance."""
+        features, sky = self.describe(self.single_precision(inputs))
+        for values, mean, scale in (
+            (features.flatten(1), self.feature_mean, self.feature_scale),
+            (sky, self.sky_mean, self.sky_scale),
+        ):
+            mean.copy_(values.double().mean(1, keepdim=True))
+            scale.copy_(1.0 / values.double().std(1, keepdim=True).clamp_min(1e-3))
+
+    def single_precision(self, inputs: list[Tensor]) -> dict[str, Tensor]:
+        """Inputs by name, columns innermost, and ``thickness``, the layers' [Pa], which is taken before rounding."""
+        s: dict[str, Tensor] = {}
+        for i, name in enumerate(self.inputs):
+            s[name] = inputs[i].t().float() if inputs[i].dim() == 2 else inputs[i].float()
+        s["thickness"] = (inputs[0][:, 1:] - inputs[0][:, :-1]).t().float()
+        return s
+
+    def describe(self, s: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Features (feature, layer, column) of layers and (feature, column) of columns, of clouds and Sun first.
+
+        ``s`` is that of :meth:`single_precision`.
+        """
+        thickness, fraction = s["thickness"], s["cloud_fraction"]
+        water, ozone = s["h2o"] * thickness, s["o3"] * thickness
+        water_above, ozone_above = torch.cumsum(water, 0), torch.cumsum(ozone, 0)
+        water_below = water_above[-1:] - water_above + water
+        liquid, ice = s["cloud_liquid_path"], s["cloud_ice_path"]
+        liquid_above, ice_above = torch.cumsum(fraction * liquid, 0), torch.cumsum(fraction * ice, 0)
+        # The sky seen from above a layer and from below it, with maximum-random overlap.
+        cover = fraction.clamp_max(0.9999)
+        none = torch.zeros_like(cover[:1])
+        upper, lower = torch.cat([none, cover[:-1]]), torch.cat([cover[1:], none])
+        clear_above = torch.cumsum(torch.log1p(-torch.maximum(cover, upper)) - torch.log1p(-upper), 0).exp()
+        steps = torch.log1p(-torch.maximum(cover, lower)) - torch.log1p(-lower)
+        total = torch.cumsum(steps, 0)
+        clear_below = (total[-1:] - total + steps).exp()
+        clouded = 1.0 - clear_above[-1]
+        warm = s["temperature_layer"] * 0.01 - 2.5
+        cosine, albedo = s["cos_zenith"].clamp_min(0.02), s["surface_albedo"]
+        everywhere = torch.ones_like(thickness)
+        logarithms = torch.stack(
+            [
+                s["pressure_layer"],
+                s["h2o"],
+                s["o3"],
+                s["co2"],
+                s["ch4"],
+                s["n2o"],
+                water_above,
+                ozone_above,
+                water_below,
+                thickness,
+            ]
+        )
+        plain = torch.stack(
+            [
+                warm,
+                warm * warm,
+                s["h2o"] * 100.0,
+                fraction,
+                (fraction > 0.0).float(),
+                (liquid / thickness * 1e4).sqrt().sqrt(),
+                (ice / thickness * 1e4).sqrt().sqrt(),
+                torch.log1p(liquid * 200.0),
+                torch.log1p(ice * 200.0),
+                1e-5 / s["liquid_radius"],
+                3e-5 / s["ice_radius"],
+                1.0 - clear_above,
+                1.0 - clear_below,
+                torch.log1p(liquid_above * 200.0),
+                torch.log1p(ice_above * 200.0),
+                torch.log1p((liquid_above[-1:] - liquid_above) * 200.0),
+                torch.log1p((ice_above[-1:] - ice_above) * 200.0),
+                cosine * everywhere,
+                cosine.log() * everywhere,
+                albedo * everywhere,
+                clouded * everywhere,
+            ]
+        )
+        sky = torch.stack(
+            [
+                clouded,
+                cosine,
+                albedo,
+                torch.log1p(liquid_above[-1] * 200.0),
+                torch.log1p(ice_above[-1] * 200.0),
+                1.0 / cosine,
+                fraction.amax(0),
+            ]
+        )
+        return torch.cat([logarithms.clamp_min_(1e-12).log_(), plain]), torch.cat([sky, self.describe_sun(s)])
+
+    def describe_sun(self, s: dict[str, Tensor]) -> Tensor:
+        """Logarithms of gases (feature, column) that the spectrum of sunlight follows.
+
+        RRTMG spreads the sunlight of a band over its g-points by the mixture of gases in one layer: ozone at the top (band 28),
+        water vapour at about 3 hPa (17) and at levels of the troposphere (18, 19, 21, 22, 24).
+        """
+        pressure, surface = s["pressure_layer"], s["pressure_level"][-1]
+        logarithm, water = pressure.log(), s["h2o"].clamp_min(1e-12).log()
+        features = [s["o3"][0].clamp_min(1e-12).log(), s["co2"][0].clamp_min(1e-12).log(), s["ch4"][0].clamp_min(1e-12).log()]
+        for level in (320.0, 26000.0, 39000.0, 70000.0, 95000.0):
+            distance = (logarithm - surface.clamp_max(level).log()) * 6.0
+            near = (-distance * distance).exp() + 1e-6 * pressure / surface
+            features.append((near * water).sum(0) / near.sum(0))
+        return torch.stack(features)
+
+    def radiate(self, s: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """What :meth:`forward` gives, (level, column) and (layer, column), for inputs as of :meth:`single_precision`."""
+        raise NotImplementedError
+
+    def forward(
+        self,
+        pressure_level: Tensor,
+        temperature_level: Tensor,
+        pressure_layer: Tensor,
+        temperature_layer: Tensor,
+        h2o: Tensor,
+        o3: Tensor,
+        co2: Tensor,
+        ch4: Tensor,
+        n2o: Tensor,
+        cloud_fraction: Tensor,
+        cloud_liquid_path: Tensor,
+        cloud_ice_path: Tensor,
+        liquid_radius: Tensor,
+        ice_radius: Tensor,
+        surface_temperature: Tensor,
+        surface_emissivity: Tensor,
+        surface_albedo: Tensor,
+        cos_zenith: Tensor,
+        solar_irradiance: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Fluxes [W m-2] (column, layer+1) and heating rates [K day-1] (column, layer), longwave and shortwave.
+
+        ``lw_up``, ``lw_down``, ``lw_heating_rate``, ``sw_up``, ``sw_down``, ``sw_heating_rate``. Inputs are the column file's
+        variables in its units, (column, layer+1), (column, layer) and (column,), from the top down. Outputs have the kind of
+        ``pressure_level``.
+        """
+        s = self.single_precision(
+            [
+                pressure_level,
+                temperature_level,
+                pressure_layer,
+                temperature_layer,
+                h2o,
+                o3,
+                co2,
+                ch4,
+                n2o,
+                cloud_fraction,
+                cloud_liquid_path,
+                cloud_ice_path,
+                liquid_radius,
+                ice_radius,
+                surface_temperature,
+                surface_emissivity,
+                surface_albedo,
+                cos_zenith,
+                solar_irradiance,
+            ]
+        )
+        # The product is taken before rounding: what comes in at the top is exact.
+        s["incident"] = (cos_zenith.clamp_min(0.0) * solar_irradiance).float()
+        lw_up, lw_down, lw_heating, sw_up, sw_down, sw_heating = self.radiate(s)
+        kind = pressure_level.dtype
+        return (
+            lw_up.t().to(kind),
+            lw_down.t().to(kind),
+            lw_heating.t().to(kind),
+            sw_up.t().to(kind),
+            sw_down.t().to(kind),
+            sw_heating.t().to(kind),
+        )
