@@ -47,6 +47,8 @@ class AllSkyConfig:
     """Points that see the clear part of the sky."""
     shortwave_cloudy: int = 10
     """Points that share the cloudy part."""
+    hidden: int = 24
+    """Hidden units between the sky and the shares of cloudy points."""
 
 
 class ContextModule(nn.Module):
@@ -113,7 +115,7 @@ class AllSky(SkyNetwork):
         self.trunk = nn.ModuleList([ContextModule(channels, contexts) for _ in range(self.config["modules"])])
         # Logarithms of strengths at the start: from transparent to opaque.
         window = torch.linspace(-8.0, 3.0, per_sky)
-        spectrum = torch.cat([window, torch.linspace(-7.0, 6.0, common), window.repeat(skies - 1)])
+        spectrum = torch.cat([window, torch.linspace(-7.0, 8.0, common), window.repeat(skies - 1)])
         self.longwave_gas = Optics(channels, ABSORBERS, spectrum)
         self.longwave_cloud = Optics(channels, 2, torch.zeros(len(spectrum) - per_sky))
         common, clear, cloudy = (self.config[f"shortwave_{name}"] for name in ("common", "clear", "cloudy"))
@@ -136,9 +138,9 @@ class AllSky(SkyNetwork):
         self.clear_share = ChannelMixing(12, clear, gain=0.1)
         with torch.no_grad():
             self.common_share.bias[:common] = -2.0
-        self.sky = ChannelMixing(SKY_FEATURES + channels, 24)
-        self.sky_share = ChannelMixing(24, skies - 1, gain=0.1)
-        self.sun_share = ChannelMixing(24, cloudy, gain=0.1)
+        self.sky = ChannelMixing(SKY_FEATURES + channels, self.config["hidden"])
+        self.sky_share = ChannelMixing(self.config["hidden"], skies - 1, gain=0.1)
+        self.sun_share = ChannelMixing(self.config["hidden"], cloudy, gain=0.1)
 
     @classmethod
     def from_config(cls, config: dict[str, int]) -> AllSky:

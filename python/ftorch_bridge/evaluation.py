@@ -319,9 +319,10 @@ def model_card(evaluation: Evaluation, name: str, notes: Mapping[str, str], comm
         )
         parts.append(_markdown([words, "spectrum", "columns", "top", "surface", "heating", "below 1 hPa"], table))
     parts.append(
-        "## Limits\n\nColumns like those of `ftorch-train columns`: the Earth's atmosphere, carbon dioxide from before industry "
-        "to four times today's, no aerosol, one albedo for all of the spectrum, CFCs and oxygen as today. Clouds overlap as in "
-        "the data set. Radii and paths beyond RRTMG's tables were not seen."
+        "## Limits\n\n"
+        "Columns like those of `ftorch-train columns`: the Earth's atmosphere, carbon dioxide from before industry to four "
+        "times today's, no aerosol, one albedo for all of the spectrum, CFCs and oxygen as today. Clouds overlap as in the "
+        "data set. Radii and paths beyond RRTMG's tables were not seen."
     )
     return "\n\n".join(parts) + "\n"
 
