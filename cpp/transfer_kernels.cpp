@@ -1,10 +1,9 @@
 #include "transfer_kernels.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
-#include <cstdint>
 
+#include "lane_functions.hpp"
 #include "tiles.hpp"
 
 namespace radml {
@@ -43,23 +42,7 @@ RADML_INLINE Dual operator+(float x, Dual y) { return {x + y.value, y.absorbing,
 RADML_INLINE Dual operator-(float x, Dual y) { return {x - y.value, -y.absorbing, -y.scattering}; }
 RADML_INLINE Dual operator*(float x, Dual y) { return {x * y.value, x * y.absorbing, x * y.scattering}; }
 
-// exp(x) to two units in the last place, for any x (limits are those of float32), in plain operations that become vectors.
-RADML_INLINE float exponential(float x) {
-  constexpr float shifter = 12582912.0F;  // 1.5 * 2^23: adding it rounds to a whole number, in the low bits
-  x = std::min(std::max(x, -87.0F), 88.0F);
-  const float shifted = x * 1.44269504F + shifter;
-  const float power = shifted - shifter;
-  const float r = (x - power * 0.693359375F) + power * 2.12194440e-4F;  // ln 2 in two parts
-  float sum = 1.0F / 5040.0F;
-  sum = sum * r + 1.0F / 720.0F;
-  sum = sum * r + 1.0F / 120.0F;
-  sum = sum * r + 1.0F / 24.0F;
-  sum = sum * r + 1.0F / 6.0F;
-  sum = sum * r + 0.5F;
-  sum = sum * r + 1.0F;
-  sum = sum * r + 1.0F;
-  return std::bit_cast<float>(std::bit_cast<std::uint32_t>(sum) + (std::bit_cast<std::uint32_t>(shifted) << 23U));
-}
+using radml::exponential;
 RADML_INLINE Dual exponential(Dual x) {
   const float e = exponential(x.value);
   return {e, e * x.absorbing, e * x.scattering};

@@ -22,7 +22,6 @@ from torch import Tensor, nn
 
 from ftorch_bridge.networks import ChannelMixing, LayerConvolution
 from ftorch_bridge.sky import CLOUD_FEATURES, FEATURES, SKY_FEATURES, SUN_FEATURES, SkyNetwork
-from ftorch_bridge.transfer import operators_available
 
 ABSORBERS: Final = 6  # h2o, co2, ch4, n2o, air for what is the same everywhere, and o3
 
@@ -99,15 +98,13 @@ class Optics(nn.Module):
 class AllSky(SkyNetwork):
     """Longwave and shortwave radiation of any sky: see the module's text."""
 
-    __constants__ = (*SkyNetwork.__constants__, "longwave_common", "use_operators", "context_scale", "cloud_features")
+    __constants__ = (*SkyNetwork.__constants__, "longwave_common", "context_scale", "cloud_features")
     cloud_features = CLOUD_FEATURES
     context_scale = 5.0  # of a layer's share of the mass, where modules accumulate
 
     def __init__(self, config: AllSkyConfig | None = None) -> None:
         super().__init__()
         self.config = asdict(config or AllSkyConfig())
-        self.use_operators: bool = operators_available()
-        """Whether transfer on a CPU is libradml's. It is differentiable for weights; without it the state is, too."""
         self.longwave_common: int = self.config["longwave_common"]
         channels, contexts, skies = self.config["channels"], self.config["contexts"], self.config["skies"]
         common, per_sky = self.longwave_common, self.config["longwave_points"]
@@ -295,10 +292,9 @@ class AllSky(SkyNetwork):
 
     def radiate(self, s: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
         """See :meth:`ftorch_bridge.sky.SkyNetwork.radiate`."""
-        thickness = s["thickness"]
-        share = thickness / s["pressure_level"][-1]
-        features, sky = self.describe(s)
-        heads, mean = self.run_trunk(features, share)
+        thickness, sky = s["thickness"], s["sky"]
+        amounts, ozone, clouds = s["amounts"], s["ozone"], s["clouds"]
+        heads, mean = self.run_trunk(s["features"], s["share"])
         scaled = (sky - self.sky_mean) * self.sky_scale
         summary = torch.cat([scaled, mean])
         hidden = self.sky(summary[:, None]).relu()
@@ -309,27 +305,6 @@ class AllSky(SkyNetwork):
         clear = (1.0 - clouded) * self.clear_share(sun)[:, 0].softmax(0)
         cloudy = clouded * self.sun_share(hidden)[:, 0].softmax(0)
         suns = torch.cat([common[-1:] * clear, common[:-1], common[-1:] * cloudy])
-
-        amounts = torch.stack(
-            [
-                s["h2o"] * 1e-1,
-                s["co2"],
-                s["ch4"] * 1e2,
-                s["n2o"] * 1e2,
-                torch.full_like(thickness, 1e-5),
-                s["o3"] * 1e2,
-            ]
-        )
-        amounts *= thickness
-        # Ozone once more as it is warmer.
-        ozone = torch.stack([amounts[5], amounts[5] * (s["temperature_layer"] * 0.004) ** 4])
-        covered = s["cloud_fraction"] * (50.0 / clouded.clamp_min(0.01))  # in the cloudy part of the sky
-        clouds = torch.stack(
-            [
-                covered * s["cloud_liquid_path"] * (1e-5 / s["liquid_radius"]),
-                covered * s["cloud_ice_path"] * (3e-5 / s["ice_radius"]),
-            ]
-        )
         incident = suns * s["incident"]
         if self.use_operators and not thickness.is_cuda:
             lw_up, lw_down, lw_absorbed = torch.ops.radml.longwave_transfer(

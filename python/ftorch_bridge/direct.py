@@ -43,11 +43,10 @@ class DirectSky(SkyNetwork):
     def radiate(self, s: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
         """See :meth:`ftorch_bridge.sky.SkyNetwork.radiate`."""
         thickness = s["thickness"]
-        features, sky = self.describe(s)
-        x = self.run_trunk(self.scaled_stem(features))
+        x = self.run_trunk(self.scaled_stem(s["features"]))
         by_layer = self.layer_head(x)
-        mean = (x * (thickness / s["pressure_level"][-1])).sum(1)
-        hidden = self.sky(torch.cat([(sky - self.sky_mean) * self.sky_scale, mean])[:, None]).relu()
+        mean = (x * s["share"]).sum(1)
+        hidden = self.sky(torch.cat([(s["sky"] - self.sky_mean) * self.sky_scale, mean])[:, None]).relu()
         of_column = self.column_head(hidden)[:, 0]
         rate = self.heating_factor / thickness
         # Heating rates of a layer vary by this much [K day-1], more the thinner the air.

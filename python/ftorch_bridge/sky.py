@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ftorch_bridge.networks import PointNetwork
+from ftorch_bridge.transfer import operators_available
 
 INPUTS: Final = (
     "pressure_level",
@@ -44,12 +45,28 @@ class SkyNetwork(PointNetwork):
     Inside, data lie as (channel, layer, column) with columns innermost, as in :mod:`ftorch_bridge.networks`.
     """
 
-    __constants__ = (*PointNetwork.__constants__, "inputs")
+    __constants__ = (*PointNetwork.__constants__, "inputs", "described", "described_surface", "use_operators")
     inputs = INPUTS
     outputs = OUTPUTS
+    described = (
+        "features",
+        "sky",
+        "share",
+        "thickness",
+        "pressure_layer",
+        "temperature_layer",
+        "temperature_level",
+        "amounts",
+        "ozone",
+        "clouds",
+    )
+    described_surface = ("surface_temperature", "surface_emissivity", "surface_albedo", "cos_zenith", "incident")
 
     def __init__(self) -> None:
         super().__init__()
+        self.use_operators: bool = operators_available()
+        """Whether libradml's operators are used on a CPU. Transfer is differentiable for weights with them, without them for
+        the state, too."""
         self.register_buffer("feature_mean", torch.zeros(FEATURES, 1))
         self.register_buffer("feature_scale", torch.ones(FEATURES, 1))
         self.register_buffer("sky_mean", torch.zeros(SKY_FEATURES, 1))
@@ -58,27 +75,41 @@ class SkyNetwork(PointNetwork):
     @torch.no_grad()
     def fit_scaling(self, inputs: list[Tensor]) -> None:
         """Scale the features of these columns, given as to :meth:`forward`, to zero mean and unit variance."""
-        features, sky = self.describe(self.single_precision(inputs))
+        s = self.describe(inputs)
         for values, mean, scale in (
-            (features.flatten(1), self.feature_mean, self.feature_scale),
-            (sky, self.sky_mean, self.sky_scale),
+            (s["features"].flatten(1), self.feature_mean, self.feature_scale),
+            (s["sky"], self.sky_mean, self.sky_scale),
         ):
             mean.copy_(values.double().mean(1, keepdim=True))
             scale.copy_(1.0 / values.double().std(1, keepdim=True).clamp_min(1e-3))
 
-    def single_precision(self, inputs: list[Tensor]) -> dict[str, Tensor]:
-        """Inputs by name, columns innermost, and ``thickness``, the layers' [Pa], which is taken before rounding."""
+    def describe(self, inputs: list[Tensor]) -> dict[str, Tensor]:
+        """What the network sees of columns, in single precision with columns innermost, from inputs as of :meth:`forward`.
+
+        ``features`` (feature, layer, column) of layers; ``sky`` (feature, column), of clouds and then of the Sun's spectrum;
+        ``thickness`` [Pa] of layers, taken before rounding, and their ``share`` of the column's mass; ``amounts`` of absorbers,
+        ``ozone`` and ``clouds`` (kind, layer, column); ``incident`` sunlight at the top [W m-2]; and of the inputs
+        ``pressure_layer``, ``temperature_layer``, ``temperature_level`` and those of the surface.
+        """
+        if self.use_operators and not inputs[0].is_cuda and not torch.is_grad_enabled():
+            found = torch.ops.radml.describe_sky(inputs)
+            s: dict[str, Tensor] = {}
+            for i, name in enumerate(self.described):
+                s[name] = found[i]
+            for i, name in enumerate(self.described_surface):
+                s[name] = found[len(self.described)][i]
+            return s
+        return self.describe_by_equations(inputs)
+
+    def describe_by_equations(self, inputs: list[Tensor]) -> dict[str, Tensor]:
+        """The same by PyTorch's operations: differentiable, and the reference."""
         s: dict[str, Tensor] = {}
         for i, name in enumerate(self.inputs):
             s[name] = inputs[i].t().float() if inputs[i].dim() == 2 else inputs[i].float()
         s["thickness"] = (inputs[0][:, 1:] - inputs[0][:, :-1]).t().float()
-        return s
-
-    def describe(self, s: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Features (feature, layer, column) of layers and (feature, column) of columns, of clouds and Sun first.
-
-        ``s`` is that of :meth:`single_precision`.
-        """
+        s["share"] = s["thickness"] / s["pressure_level"][-1]
+        # The product is taken before rounding: what comes in at the top is exact.
+        s["incident"] = (inputs[17].clamp_min(0.0) * inputs[18]).float()
         thickness, fraction = s["thickness"], s["cloud_fraction"]
         water, ozone = s["h2o"] * thickness, s["o3"] * thickness
         water_above, ozone_above = torch.cumsum(water, 0), torch.cumsum(ozone, 0)
@@ -147,7 +178,25 @@ class SkyNetwork(PointNetwork):
                 fraction.amax(0),
             ]
         )
-        return torch.cat([logarithms.clamp_min_(1e-12).log_(), plain]), torch.cat([sky, self.describe_sun(s)])
+        s["features"] = torch.cat([logarithms.clamp_min_(1e-12).log_(), plain])
+        s["sky"] = torch.cat([sky, self.describe_sun(s)])
+        amounts = torch.stack(
+            [
+                s["h2o"] * 1e-1,
+                s["co2"],
+                s["ch4"] * 1e2,
+                s["n2o"] * 1e2,
+                torch.full_like(thickness, 1e-5),
+                s["o3"] * 1e2,
+            ]
+        )
+        s["amounts"] = amounts * thickness
+        # Ozone once more as it is warmer.
+        o3 = s["amounts"][5]
+        s["ozone"] = torch.stack([o3, o3 * (s["temperature_layer"] * 0.004) ** 4])
+        covered = fraction * (50.0 / clouded.clamp_min(0.01))  # in the cloudy part of the sky
+        s["clouds"] = torch.stack([covered * liquid * (1e-5 / s["liquid_radius"]), covered * ice * (3e-5 / s["ice_radius"])])
+        return s
 
     def describe_sun(self, s: dict[str, Tensor]) -> Tensor:
         """Logarithms of gases (feature, column) that the spectrum of sunlight follows.
@@ -165,7 +214,7 @@ class SkyNetwork(PointNetwork):
         return torch.stack(features)
 
     def radiate(self, s: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """What :meth:`forward` gives, (level, column) and (layer, column), for inputs as of :meth:`single_precision`."""
+        """What :meth:`forward` gives, (level, column) and (layer, column), for columns as of :meth:`describe`."""
         raise NotImplementedError
 
     def forward(
@@ -196,7 +245,7 @@ class SkyNetwork(PointNetwork):
         variables in its units, (column, layer+1), (column, layer) and (column,), from the top down. Outputs have the kind of
         ``pressure_level``.
         """
-        s = self.single_precision(
+        s = self.describe(
             [
                 pressure_level,
                 temperature_level,
@@ -219,8 +268,6 @@ class SkyNetwork(PointNetwork):
                 solar_irradiance,
             ]
         )
-        # The product is taken before rounding: what comes in at the top is exact.
-        s["incident"] = (cos_zenith.clamp_min(0.0) * solar_irradiance).float()
         lw_up, lw_down, lw_heating, sw_up, sw_down, sw_heating = self.radiate(s)
         kind = pressure_level.dtype
         return (

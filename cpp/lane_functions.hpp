@@ -1,0 +1,44 @@
+// Elementary functions in plain operations, which compilers turn into vectors over the columns of a tile.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+
+#include "tiles.hpp"
+
+namespace radml {
+
+// exp(x) to two units in the last place, for any x (limits are those of float32).
+RADML_INLINE float exponential(float x) {
+  constexpr float shifter = 12582912.0F;  // 1.5 * 2^23: adding it rounds to a whole number, in the low bits
+  x = std::min(std::max(x, -87.0F), 88.0F);
+  const float shifted = x * 1.44269504F + shifter;
+  const float power = shifted - shifter;
+  const float r = (x - power * 0.693359375F) + power * 2.12194440e-4F;  // ln 2 in two parts
+  float sum = 1.0F / 5040.0F;
+  sum = sum * r + 1.0F / 720.0F;
+  sum = sum * r + 1.0F / 120.0F;
+  sum = sum * r + 1.0F / 24.0F;
+  sum = sum * r + 1.0F / 6.0F;
+  sum = sum * r + 0.5F;
+  sum = sum * r + 1.0F;
+  sum = sum * r + 1.0F;
+  return std::bit_cast<float>(std::bit_cast<std::uint32_t>(sum) + (std::bit_cast<std::uint32_t>(shifted) << 23U));
+}
+
+// log(x) to a few units in the last place, for normal x > 0: exponent and 2 artanh((m - 1)/(m + 1)) of the mantissa.
+RADML_INLINE float logarithm(float x) {
+  constexpr std::uint32_t root_half = 0x3F3504F3U;  // sqrt(1/2): mantissas lie from there to sqrt(2)
+  const std::uint32_t bits = std::bit_cast<std::uint32_t>(x) - root_half;
+  const float power = static_cast<float>(static_cast<std::int32_t>(bits) >> 23);
+  const float m = std::bit_cast<float>((bits & 0x007FFFFFU) + root_half);
+  const float s = (m - 1.0F) / (m + 1.0F), square = s * s;
+  float sum = 2.0F / 9.0F;
+  sum = sum * square + 2.0F / 7.0F;
+  sum = sum * square + 2.0F / 5.0F;
+  sum = sum * square + 2.0F / 3.0F;
+  return power * 0.693359375F + (s * (2.0F + square * sum) - power * 2.12194440e-4F);
+}
+
+}  // namespace radml

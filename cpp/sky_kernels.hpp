@@ -1,0 +1,51 @@
+// What a network of all sky sees of columns: features of layers and of the sky, amounts of absorbers, from a host's own arrays.
+// The reference is SkyNetwork.describe in ftorch_bridge/sky.py.
+#pragma once
+
+#include <cstddef>
+
+#include "tiles.hpp"
+
+namespace radml {
+
+inline constexpr int layer_features = 31;
+inline constexpr int sky_features = 15;
+inline constexpr int absorbers = 6;
+inline constexpr int surface_values = 5;
+
+// A host's array, (column, row) or (column), float64 or float32, with any strides, in elements.
+struct HostArray {
+  const double* real64;  // or null
+  const float* real32;   // or null
+  std::ptrdiff_t column_stride, row_stride;
+};
+
+struct SkyInputs {
+  int layers;
+  std::ptrdiff_t columns;  // as the host has them
+  HostArray pressure_level, temperature_level, pressure_layer, temperature_layer;
+  HostArray h2o, o3, co2, ch4, n2o;
+  HostArray cloud_fraction, cloud_liquid_path, cloud_ice_path, liquid_radius, ice_radius;
+  HostArray surface_temperature, surface_emissivity, surface_albedo, cos_zenith, solar_irradiance;
+};
+
+// Of `columns` in whole tiles; the last column stands in for those beyond the host's.
+struct SkyOutputs {
+  std::ptrdiff_t columns;
+  float* features;           // (layer_features, layer, column)
+  float* sky;                // (sky_features, column)
+  float* share;              // (layer, column): part of the column's mass
+  float* thickness;          // (layer, column) [Pa]
+  float* pressure_layer;     // (layer, column) [Pa]
+  float* temperature_layer;  // (layer, column) [K]
+  float* temperature_level;  // (layer + 1, column) [K]
+  float* amounts;            // (absorbers, layer, column)
+  float* ozone;              // (2, layer, column)
+  float* clouds;             // (2, layer, column)
+  float* surface;  // (surface_values, column): temperature, emissivity, albedo, cosine of the zenith angle, sunlight that comes in
+};
+
+// Describe tiles `first` to `last - 1`.
+void describe_sky(const SkyInputs& inputs, const SkyOutputs& outputs, std::ptrdiff_t first, std::ptrdiff_t last);
+
+}  // namespace radml
