@@ -34,19 +34,19 @@ class AllSkyConfig:
     modules: int = 2
     contexts: int = 4
     """Channels that each module accumulates from the top down and from the surface up."""
-    longwave_common: int = 16
+    longwave_common: int = 30
     """Points of the longwave that see one sky, clear and cloudy parts together: strong absorbers."""
-    longwave_points: int = 4
+    longwave_points: int = 3
     """Further points, in each of the :attr:`skies`."""
-    skies: int = 4
+    skies: int = 3
     """Skies of the longwave, of which the first is clear."""
-    shortwave_common: int = 8
+    shortwave_common: int = 10
     """Points of the shortwave that see one sky."""
     shortwave_clear: int = 4
     """Points that see the clear part of the sky."""
-    shortwave_cloudy: int = 10
+    shortwave_cloudy: int = 12
     """Points that share the cloudy part."""
-    hidden: int = 24
+    hidden: int = 48
     """Hidden units between the sky and the shares of cloudy points."""
 
 

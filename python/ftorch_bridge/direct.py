@@ -40,12 +40,15 @@ class DirectSky(SkyNetwork):
         """Channels (channel, layer, column) from the stem's."""
         raise NotImplementedError
 
+    def run_layers(self, s: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """What the head says of layers (output, layer, column), and the channels' mean over the mass (channel, column)."""
+        x = self.run_trunk(self.scaled_stem(s["features"]))
+        return self.layer_head(x), (x * s["share"]).sum(1)
+
     def radiate(self, s: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
         """See :meth:`ftorch_bridge.sky.SkyNetwork.radiate`."""
         thickness = s["thickness"]
-        x = self.run_trunk(self.scaled_stem(s["features"]))
-        by_layer = self.layer_head(x)
-        mean = (x * s["share"]).sum(1)
+        by_layer, mean = self.run_layers(s)
         hidden = self.sky(torch.cat([(s["sky"] - self.sky_mean) * self.sky_scale, mean])[:, None]).relu()
         of_column = self.column_head(hidden)[:, 0]
         rate = self.heating_factor / thickness
@@ -101,6 +104,21 @@ class ResCNNSky(DirectSky):
         for module in self.trunk:
             x = module(x)
         return x
+
+    def run_layers(self, s: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """See :meth:`DirectSky.run_layers`."""
+        if self.use_operators and not s["features"].is_cuda and not torch.is_grad_enabled():
+            weight, bias = self.stem_on_features()
+            modules: list[Tensor] = []
+            for module in self.trunk:
+                # A module without contexts: none of their weights.
+                modules += [torch.zeros(0, weight.shape[0]), torch.zeros(0, 1)]
+                modules += [module.convolution.weight, module.convolution.bias, module.mixing.weight, module.mixing.bias]
+            head = [self.layer_head.weight, self.layer_head.bias]
+            found = torch.ops.radml.column_trunk(s["features"], s["share"], 0.0, weight, bias, modules, head)
+            return found[0], found[1]
+        x = self.run_trunk(self.scaled_stem(s["features"]))
+        return self.layer_head(x), (x * s["share"]).sum(1)
 
 
 @dataclass(frozen=True)

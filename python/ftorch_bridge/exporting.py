@@ -6,6 +6,7 @@ library checks every call against it.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import importlib
 import json
@@ -346,7 +347,13 @@ def export(
             try:
                 shapes = [a.shape for a in manifest.inputs]
                 compiled = compile_package(
-                    module, inputs_of(None, 64), shapes, temporary, limits=limits, march=march, layout=layout
+                    _without_operators(module),
+                    inputs_of(None, 64),
+                    shapes,
+                    temporary,
+                    limits=limits,
+                    march=march,
+                    layout=layout,
                 )
             except PackageError as error:
                 raise ExportError(f"{manifest.name}: {error}") from error
@@ -368,6 +375,15 @@ def export(
                 )
             )
     return checks
+
+
+def _without_operators(module: nn.Module) -> nn.Module:
+    """The module by PyTorch's own operations, where it has the choice: a package holds machine code for those alone."""
+    if not getattr(module, "use_operators", False):
+        return module
+    plain = copy.deepcopy(module)
+    plain.use_operators = False
+    return plain
 
 
 def _script(module: nn.Module, manifest: Manifest, trainable: bool) -> torch.jit.ScriptModule:

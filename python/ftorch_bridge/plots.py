@@ -17,6 +17,7 @@ from matplotlib.axes import Axes
 from ftorch_bridge.bench import RadiationBenchmark
 from ftorch_bridge.evaluation import SPECTRA, Evaluation
 from ftorch_bridge.files import whole_file
+from ftorch_bridge.networks_bench import NetworksBenchmark
 from ftorch_bridge.reference_cases import ATMOSPHERES, BUNDLED, CLOUDS, ORIGINAL, ReferenceCases
 
 COLOURS = {"rrtmg": "#1f4e79", "network": "#d1495b", "difference": "#3a7d44"}
@@ -203,4 +204,36 @@ def evaluation_figure(evaluation: Evaluation, path: Path, title: str) -> None:
     figure.suptitle(title, x=0.01, ha="left")
     with whole_file(path) as temporary:
         figure.savefig(temporary, dpi=100)
+    plt.close(figure)
+
+
+def networks_figure(result: NetworksBenchmark, path: Path) -> None:
+    """Errors of networks against their cost for a column, with the cost of RRTMG as lines, as a figure file."""
+    panels = (
+        ("heating_rmse", "heating rate, RMSE [K day$^{-1}$]"),
+        ("heating_worst_layer_rmse", "heating rate, RMSE of the worst layer [K day$^{-1}$]"),
+        ("top_net_rmse", "net flux at the top, RMSE [W m$^{-2}$]"),
+        ("surface_net_rmse", "net flux at the surface, RMSE [W m$^{-2}$]"),
+    )
+    figure, axes = plt.subplots(1, len(panels), figsize=(17, 4.6), constrained_layout=True)
+    for panel, (name, label) in zip(axes, panels, strict=True):
+        for spectrum, colour, marker in (("lw", "#1f4e79", "o"), ("sw", "#d1495b", "s")):
+            shown = [network for network in result.networks if spectrum in network.errors]
+            values = [network.errors[spectrum][name] for network in shown]
+            panel.scatter([n.microseconds for n in shown], values, color=colour, marker=marker, label=SPECTRA[spectrum])
+            for network, value in zip(shown, values, strict=True):
+                place = {"xytext": (4, 4), "textcoords": "offset points", "fontsize": 7}
+                panel.annotate(network.name, (network.microseconds, value), **place)
+        for code, microseconds in result.rrtmg.items():
+            panel.axvline(microseconds, color="0.6", ls="--", lw=0.9)
+            panel.text(microseconds, 0.98, f" {code}", rotation=90, va="top", fontsize=7, transform=panel.get_xaxis_transform())
+        panel.set_xscale("log")
+        panel.set_yscale("log")
+        panel.set_xlabel("time for a column, one core [µs]")
+        panel.set_ylabel(label)
+        panel.grid(alpha=0.3, which="both")
+    axes[0].legend(fontsize=8)
+    figure.suptitle("networks of all sky: accuracy against cost; dashed: RRTMG", x=0.01, ha="left")
+    with whole_file(path) as temporary:
+        figure.savefig(temporary, dpi=110)
     plt.close(figure)

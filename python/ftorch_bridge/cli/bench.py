@@ -17,8 +17,10 @@ from ftorch_bridge.files import whole_file
 from ftorch_bridge.formats import export_network, run_formats
 from ftorch_bridge.formats import table_of as formats_table
 from ftorch_bridge.formats import to_dict as formats_dict
+from ftorch_bridge.networks_bench import run_networks
+from ftorch_bridge.networks_bench import tables_of as networks_tables
 from ftorch_bridge.overhead import run_overhead
-from ftorch_bridge.plots import cases_figure, radiation_figure
+from ftorch_bridge.plots import cases_figure, networks_figure, radiation_figure
 from ftorch_bridge.reference_cases import run_cases
 from ftorch_bridge.reference_cases import table_of as table_of_cases
 from ftorch_bridge.rrtmg_bench import built_with, columns_by_day, run_rrtmg
@@ -160,6 +162,38 @@ def rrtmg(
             with whole_file(json_file) as temporary:
                 temporary.write_text(json.dumps(result.to_dict(), indent=2) + "\n")
             console.print(f"the same as JSON: {json_file}", soft_wrap=True)
+
+
+@app.command()
+def networks(
+    weights: Annotated[list[Path], typer.Argument(help="weights of networks of all sky (.safetensors)")],
+    columns: Annotated[Path | None, typer.Option(help="column file; generated where absent")] = None,
+    number: Annotated[int, typer.Option(help="how many columns to generate", min=1)] = 512,
+    layers: Annotated[int, typer.Option(help="layers of a generated column")] = DEFAULT_LAYERS,
+    seed: Annotated[int, typer.Option(help="the same seed generates the same columns")] = 3,
+    repeats: Annotated[int, typer.Option(help="turns over which medians are taken, after one to warm up", min=1)] = 9,
+    figure: Annotated[Path | None, typer.Option(help="figure of accuracy against cost to write (.png, .pdf, .svg)")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="write the result here")] = None,
+) -> None:
+    """Time networks of all sky, the bundled RRTMG in both kinds and AER's own in turns on one core; errors from model cards.
+
+    Columns by night are left out.
+    """
+    with one_line_errors("ftorch-bench networks"), console.status("") as status:
+        if figure and not any(path.with_suffix(".json").is_file() for path in weights):
+            raise typer.BadParameter("--figure: no evaluation lies beside the weights (ftorch-train evaluate ... -o NAME.md)")
+        dataset = read_columns(columns) if columns else columns_by_day(number, layers, seed)
+        result = run_networks(weights, dataset, repeats=repeats, step=status.update)
+        status.stop()
+        for table in networks_tables(result):
+            console.print(table)
+        if json_file:
+            with whole_file(json_file) as temporary:
+                temporary.write_text(json.dumps(result.to_dict(), indent=2) + "\n")
+            console.print(f"the same as JSON: {json_file}", soft_wrap=True)
+        if figure:
+            networks_figure(result, figure)
+            console.print(f"figure: {figure.resolve()}", soft_wrap=True)
 
 
 @app.command("rrtmg-cases")
