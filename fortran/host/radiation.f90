@@ -39,6 +39,7 @@ module radiation
     integer, public :: columns_per_block = 1        !! columns that one call takes at most [1] ()
     integer, public :: n_threads = 1                !! OpenMP threads that share the blocks [1] ()
     logical, public :: all_sky = .false.            !! both spectra with clouds, or the clear sky's longwave alone [1] ()
+    integer, public :: draws = 1                    !! McICA draws that RRTMG averages [1] ()
     type(rrtmg_longwave) :: longwave
     type(rrtmg_shortwave) :: shortwave
     type(torch_model) :: net
@@ -152,7 +153,10 @@ contains
 
     stat = status_success
     n_columns = columns%n_columns()
-    if (self%all_sky) allocate (treatment)
+    if (self%all_sky) then
+      allocate (treatment)
+      treatment%draws = self%draws
+    end if
     ! Every thread gets a block: RRTMG gives the same bits for any.
     block_size = max(1, min(self%columns_per_block, (n_columns + self%n_threads - 1)/self%n_threads))
     n_blocks = (n_columns + block_size - 1)/block_size

@@ -40,6 +40,7 @@ def radiation(
     model: Annotated[Path, typer.Option(help="exported network")],
     repeats: Annotated[int, typer.Option(help="timed passes of each scheme over all columns, after one to warm up", min=1)] = 9,
     columns_per_block: Annotated[int | None, typer.Option(help="columns in one call of a scheme")] = None,
+    draws: Annotated[int, typer.Option(help="McICA draws of RRTMG that errors are told against; one is timed", min=1)] = 64,
     host: Annotated[bool, typer.Option(help="also step the columns for a day in the host with each scheme")] = True,
     json_file: Annotated[Path | None, typer.Option("--json", help="write the result here")] = None,
     figure: Annotated[Path | None, typer.Option(help="write the figure here (.png, .pdf, .svg)")] = None,
@@ -49,7 +50,7 @@ def radiation(
     with one_line_errors("ftorch-bench radiation"):
         read_columns(columns)  # a bad file is told here, before anything runs
         with console.status("timing RRTMG and the network on one core"):
-            result = run_radiation(columns, model, repeats=repeats, columns_per_block=columns_per_block)
+            result = run_radiation(columns, model, repeats=repeats, columns_per_block=columns_per_block, draws=draws)
         title = (
             f"{columns.name}: {result.columns} columns of {result.layers} layers, {result.repeats} repeats, one core of "
             f"{result.machine['processor']}"
