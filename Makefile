@@ -37,7 +37,7 @@ lint: $(VENV)/.packages
 	$(BIN)/ruff check -q python tests tools examples fortran
 
 bench: demo
-	$(BIN)/ftorch-bench radiation --columns demo/columns.nc --model demo/rescnn.pt --repeats 31 --no-host --json demo/bench.json
+	$(BIN)/ftorch-bench radiation --columns demo/columns.nc --model demo/all_sky.pt --repeats 31 --draws 256 --no-host --json demo/bench.json
 
 docs: $(VENV)/.packages
 	$(BIN)/pip install -q --group docs
