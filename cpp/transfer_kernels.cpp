@@ -169,13 +169,16 @@ RADML_INLINE Emitters make_emitters(const LongwaveProblem& problem, ptrdiff_t co
   return e;
 }
 
+constexpr int planck_powers = 3;
+
 // Which share of the Planck function a point has, and of which sky (-1: the whole).
 struct PointShare {
-  float planck[4];
+  float planck[planck_powers];
+  const float* base;
   int spectral, sky;
 };
 
-RADML_INLINE PointShare share_of(const LongwaveProblem& problem, int point) {
+RADML_INLINE PointShare share_of(const LongwaveProblem& problem, int point, ptrdiff_t column) {
   PointShare share{};
   const int spectra = problem.common + problem.per_sky, beyond = point - spectra;
   if (point < problem.per_sky) {
@@ -188,12 +191,13 @@ RADML_INLINE PointShare share_of(const LongwaveProblem& problem, int point) {
     share.sky = 1 + beyond / problem.per_sky;
     share.spectral = problem.common + beyond % problem.per_sky;
   }
-  for (int power = 0; power < 4; ++power) share.planck[power] = problem.planck[power * spectra + share.spectral];
+  for (int power = 0; power < planck_powers; ++power) share.planck[power] = problem.planck[power * spectra + share.spectral];
+  share.base = problem.base + share.spectral * problem.grid.columns + column;
   return share;
 }
 
-RADML_INLINE float planck_cubic(const PointShare& share, float total, float warm) {
-  return total * (share.planck[0] + warm * (share.planck[1] + warm * (share.planck[2] + warm * share.planck[3])));
+RADML_INLINE float planck_cubic(const PointShare& share, int lane, float total, float warm) {
+  return total * (share.base[lane] + warm * (share.planck[0] + warm * (share.planck[1] + warm * share.planck[2])));
 }
 
 // Rows of one point: absorption, source of the layer's middle and of its levels, fluxes.
@@ -223,11 +227,11 @@ RADML_INLINE void longwave_point(const LongwaveProblem& problem, int point, ptrd
   }
   for (ptrdiff_t l = 0; l < layers; ++l)
     RADML_LANES r.middle[l * w + lane] =
-        r.sky[lane] * planck_cubic(share, emitters.total_layer[l * w + lane], emitters.warm_layer[l * w + lane]);
+        r.sky[lane] * planck_cubic(share, lane, emitters.total_layer[l * w + lane], emitters.warm_layer[l * w + lane]);
   for (ptrdiff_t l = 0; l <= layers; ++l)
     RADML_LANES r.level[l * w + lane] =
-        r.sky[lane] * planck_cubic(share, emitters.total_level[l * w + lane], emitters.warm_level[l * w + lane]);
-  RADML_LANES r.surface[lane] = r.sky[lane] * planck_cubic(share, emitters.total_surface[lane], emitters.warm_surface[lane]);
+        r.sky[lane] * planck_cubic(share, lane, emitters.total_level[l * w + lane], emitters.warm_level[l * w + lane]);
+  RADML_LANES r.surface[lane] = r.sky[lane] * planck_cubic(share, lane, emitters.total_surface[lane], emitters.warm_surface[lane]);
 
   RADML_LANES r.down[lane] = 0.0F;
   for (ptrdiff_t l = 0; l < layers; ++l) {
@@ -264,7 +268,7 @@ RADML_INLINE void longwave_tile(const LongwaveProblem& problem, const Fluxes<flo
   fill(down, layers + 1, 0.0F);
   fill(absorbed, layers, 0.0F);
   for (int point = 0; point < problem.grid.points; ++point) {
-    longwave_point(problem, point, column, emitters, share_of(problem, point), r);
+    longwave_point(problem, point, column, emitters, share_of(problem, point, column), r);
     for (ptrdiff_t i = 0; i < (layers + 1) * w; ++i) up[i] += r.up[i];
     for (ptrdiff_t i = 0; i < (layers + 1) * w; ++i) down[i] += r.down[i];
     for (ptrdiff_t l = 0; l < layers; ++l)
@@ -297,15 +301,19 @@ RADML_INLINE void longwave_adjoint_tile(const LongwaveProblem& problem, const Fl
   load(adjoint.up, layers + 1, columns, column, all_up);
   load(adjoint.down, layers + 1, columns, column, all_down);
   load(adjoint.absorbed, layers, columns, column, all_absorbed);
-  float* planck = gradient.planck + tile * 4 * spectra;
-  std::fill(planck, planck + 4 * spectra, 0.0F);
+  float* planck = gradient.planck + tile * planck_powers * spectra;
+  std::fill(planck, planck + planck_powers * spectra, 0.0F);
+  for (int spectral = 0; spectral < spectra; ++spectral) {
+    float* target = gradient.base + spectral * columns + column;
+    RADML_LANES target[lane] = 0.0F;
+  }
   for (int sky = 0; sky < problem.sky_count; ++sky) {
     float* target = gradient.skies + sky * columns + column;
     RADML_LANES target[lane] = 0.0F;
   }
   const float* emissivity = problem.surface_emissivity + column;
   for (int point = 0; point < grid.points; ++point) {
-    const PointShare share = share_of(problem, point);
+    const PointShare share = share_of(problem, point, column);
     longwave_point(problem, point, column, emitters, share, r);
     for (ptrdiff_t i = 0; i < (layers + 1) * w; ++i) up[i] = all_up[i];
     for (ptrdiff_t i = 0; i < (layers + 1) * w; ++i) down[i] = all_down[i];
@@ -348,24 +356,27 @@ RADML_INLINE void longwave_adjoint_tile(const LongwaveProblem& problem, const Fl
       }
     for (int term = 0; term < longwave_terms; ++term)
       add_depth_adjoint(problem.depth[term], gradient.depth[term], grid, point, column, depth);
-    alignas(64) float powers[4][tile_width] = {}, sky[tile_width] = {};
+    alignas(64) float powers[planck_powers][tile_width] = {}, base[tile_width] = {}, sky[tile_width] = {};
     const auto collect = [&](const float* of_emission, const float* total, const float* warm, ptrdiff_t count) {
       for (ptrdiff_t row = 0; row < count; ++row)
         RADML_LANES {
           const ptrdiff_t i = row * w + lane;
-          float term = of_emission[i] * total[i];
-          sky[lane] += of_emission[i] * planck_cubic(share, total[i], warm[i]);
+          float term = of_emission[i] * total[i] * r.sky[lane];
+          sky[lane] += of_emission[i] * planck_cubic(share, lane, total[i], warm[i]);
+          base[lane] += term;
           for (auto& power : powers) {
-            power[lane] += term * r.sky[lane];
             term *= warm[i];
+            power[lane] += term;
           }
         }
     };
     collect(middle, emitters.total_layer, emitters.warm_layer, layers);
     collect(level, emitters.total_level, emitters.warm_level, layers + 1);
     collect(surface, emitters.total_surface, emitters.warm_surface, 1);
-    for (int power = 0; power < 4; ++power)
+    for (int power = 0; power < planck_powers; ++power)
       for (const float part : powers[power]) planck[power * spectra + share.spectral] += part;
+    float* of_base = gradient.base + share.spectral * columns + column;
+    RADML_LANES of_base[lane] += base[lane];
     if (share.sky >= 0) {
       float* target = gradient.skies + share.sky * columns + column;
       RADML_LANES target[lane] += sky[lane];

@@ -47,7 +47,8 @@ inline constexpr int shortwave_scattering_terms = 2;
 struct LongwaveProblem {
   Grid grid;
   DepthTerm depth[longwave_terms];
-  const float* planck;  // (4, spectral point): share of the Planck function, a cubic in temperature
+  const float* planck;  // (3, spectral point): how the share of the Planck function grows with temperature, a cubic
+  const float* base;    // (spectral point, column): that share at 250 K
   const float* skies;   // (sky, column): how much of the sky each is
   int common;           // points that see the whole sky; first come the `per_sky` of the first sky, then these, then the others
   int per_sky;
@@ -60,7 +61,8 @@ struct LongwaveProblem {
 
 struct LongwaveGradient {
   DepthTermGradient depth[longwave_terms];
-  float* planck;  // (tile, 4, spectral point)
+  float* planck;  // (tile, 3, spectral point)
+  float* base;    // (spectral point, column)
   float* skies;   // (sky, column)
 };
 

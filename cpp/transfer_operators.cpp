@@ -116,16 +116,16 @@ struct LongwaveTensors {
   Sizes sizes{};
   int64_t common, per_sky, sky_count;
   std::vector<Term> terms;
-  Tensor planck, skies, temperature_layer, temperature_level, surface_temperature, surface_emissivity;
+  Tensor planck, base, skies, temperature_layer, temperature_level, surface_temperature, surface_emissivity;
 
   LongwaveTensors(const Arguments& arguments, const Tensor& gas_head, const Tensor& gas_strength, const Tensor& gases,
                   const Tensor& cloud_head, const Tensor& cloud_strength, const Tensor& clouds, const Tensor& planck_given,
-                  const Tensor& skies_given, int64_t common_given, const Tensor& layer, const Tensor& level, const Tensor& surface,
+                  const Tensor& base_given, const Tensor& skies_given, int64_t common_given, const Tensor& layer, const Tensor& level, const Tensor& surface,
                   const Tensor& emissivity)
       : common(common_given) {
     TORCH_CHECK(gas_head.dim() == 3, longwave_name, ": gas head: expected (point, layer, column), got ", gas_head.sizes());
     TORCH_CHECK(planck_given.dim() == 2 && skies_given.dim() == 2, longwave_name,
-                ": planck, skies: expected (4, spectral point) and (sky, column), got ", planck_given.sizes(), " and ",
+                ": planck, skies: expected (3, spectral point) and (sky, column), got ", planck_given.sizes(), " and ",
                 skies_given.sizes());
     sizes = {gas_head.size(0), gas_head.size(1), gas_head.size(2)};
     per_sky = planck_given.size(1) - common;
@@ -134,7 +134,8 @@ struct LongwaveTensors {
                 common, " + ", sky_count, " skies of ", per_sky, ", got ", sizes.points);
     terms.emplace_back(arguments, "gas", sizes, gas_head, gas_strength, gases);
     terms.emplace_back(arguments, "cloud", sizes, cloud_head, cloud_strength, clouds);
-    planck = arguments.take("planck", planck_given, {4, common + per_sky});
+    planck = arguments.take("planck", planck_given, {3, common + per_sky});
+    base = arguments.take_columns("base", base_given, {common + per_sky, sizes.columns});
     skies = arguments.take_columns("skies", skies_given, {sky_count, sizes.columns});
     temperature_layer = arguments.take_columns("layer temperature", layer, {sizes.layers, sizes.columns});
     temperature_level = arguments.take_columns("level temperature", level, {sizes.layers + 1, sizes.columns});
@@ -146,6 +147,7 @@ struct LongwaveTensors {
     return {sizes.grid(),
             {terms[0].kernel(), terms[1].kernel()},
             read(planck),
+            read(base),
             read(skies),
             static_cast<int>(common),
             static_cast<int>(per_sky),
@@ -159,10 +161,10 @@ struct LongwaveTensors {
 
 std::tuple<Tensor, Tensor, Tensor> longwave(const Tensor& gas_head, const Tensor& gas_strength, const Tensor& gases,
                                             const Tensor& cloud_head, const Tensor& cloud_strength, const Tensor& clouds,
-                                            const Tensor& planck, const Tensor& skies, int64_t common, const Tensor& layer,
+                                            const Tensor& planck, const Tensor& base, const Tensor& skies, int64_t common, const Tensor& layer,
                                             const Tensor& level, const Tensor& surface, const Tensor& emissivity) {
   const Arguments arguments(longwave_name);
-  const LongwaveTensors tensors(arguments, gas_head, gas_strength, gases, cloud_head, cloud_strength, clouds, planck, skies, common,
+  const LongwaveTensors tensors(arguments, gas_head, gas_strength, gases, cloud_head, cloud_strength, clouds, planck, base, skies, common,
                                 layer, level, surface, emissivity);
   const FluxTensors fluxes(tensors.sizes);
   const auto problem = tensors.kernel();
@@ -174,13 +176,13 @@ std::tuple<Tensor, Tensor, Tensor> longwave(const Tensor& gas_head, const Tensor
 struct LongwaveFunction : torch::autograd::Function<LongwaveFunction> {
   static variable_list forward(AutogradContext* context, const Tensor& gas_head, const Tensor& gas_strength, const Tensor& gases,
                                const Tensor& cloud_head, const Tensor& cloud_strength, const Tensor& clouds, const Tensor& planck,
-                               const Tensor& skies, int64_t common, const Tensor& layer, const Tensor& level,
+                               const Tensor& base, const Tensor& skies, int64_t common, const Tensor& layer, const Tensor& level,
                                const Tensor& surface, const Tensor& emissivity) {
     const at::AutoDispatchBelowADInplaceOrView below;
-    context->save_for_backward({gas_head, gas_strength, gases, cloud_head, cloud_strength, clouds, planck, skies, layer, level,
+    context->save_for_backward({gas_head, gas_strength, gases, cloud_head, cloud_strength, clouds, planck, base, skies, layer, level,
                                 surface, emissivity});
     context->saved_data["common"] = common;
-    auto [up, down, absorbed] = longwave(gas_head, gas_strength, gases, cloud_head, cloud_strength, clouds, planck, skies, common,
+    auto [up, down, absorbed] = longwave(gas_head, gas_strength, gases, cloud_head, cloud_strength, clouds, planck, base, skies, common,
                                          layer, level, surface, emissivity);
     return {up, down, absorbed};
   }
@@ -189,32 +191,37 @@ struct LongwaveFunction : torch::autograd::Function<LongwaveFunction> {
     const auto saved = context->get_saved_variables();
     const Arguments arguments(longwave_name);
     const LongwaveTensors tensors(arguments, saved[0], saved[1], saved[2], saved[3], saved[4], saved[5], saved[6], saved[7],
-                                  context->saved_data["common"].toInt(), saved[8], saved[9], saved[10], saved[11]);
+                                  saved[8], context->saved_data["common"].toInt(), saved[9], saved[10], saved[11], saved[12]);
     const Sizes& sizes = tensors.sizes;
     const auto adjoints = flux_adjoints(arguments, given, sizes);
     const TermGradient gas(tensors.terms[0], sizes), cloud(tensors.terms[1], sizes);
-    const Tensor planck = at::empty({sizes.tiles(), 4, tensors.planck.size(1)}), skies = at::empty_like(tensors.skies);
+    const Tensor planck = at::empty({sizes.tiles(), 3, tensors.planck.size(1)}), base = at::empty_like(tensors.base);
+    const Tensor skies = at::empty_like(tensors.skies);
     const auto problem = tensors.kernel();
     const Fluxes<const float> adjoint{read(adjoints[0]), read(adjoints[1]), read(adjoints[2])};
-    const radml::LongwaveGradient gradient{{gas.kernel(), cloud.kernel()}, planck.data_ptr<float>(), skies.data_ptr<float>()};
+    const radml::LongwaveGradient gradient{{gas.kernel(), cloud.kernel()}, planck.data_ptr<float>(),
+                                            base.data_ptr<float>(), skies.data_ptr<float>()};
     for_each_tile(sizes.columns, [&](int64_t first, int64_t last) { radml::adjoint_longwave(problem, adjoint, gradient, first, last); });
-    return {first_columns(gas.head, sizes),   gas.strength.sum(0),   Tensor(), first_columns(cloud.head, sizes),
-            cloud.strength.sum(0),            Tensor(),              planck.sum(0), first_columns(skies, sizes),
-            Tensor(),                         Tensor(),              Tensor(), Tensor(),
-            Tensor()};
+    return {first_columns(gas.head, sizes), gas.strength.sum(0),
+            Tensor(),                       first_columns(cloud.head, sizes),
+            cloud.strength.sum(0),          Tensor(),
+            planck.sum(0),                  first_columns(base, sizes),
+            first_columns(skies, sizes),    Tensor(),
+            Tensor(),                       Tensor(),
+            Tensor(),                       Tensor()};
   }
 };
 
 std::tuple<Tensor, Tensor, Tensor> longwave_with_gradients(const Tensor& gas_head, const Tensor& gas_strength, const Tensor& gases,
                                                            const Tensor& cloud_head, const Tensor& cloud_strength,
-                                                           const Tensor& clouds, const Tensor& planck, const Tensor& skies,
+                                                           const Tensor& clouds, const Tensor& planck, const Tensor& base, const Tensor& skies,
                                                            int64_t common, const Tensor& layer, const Tensor& level,
                                                            const Tensor& surface, const Tensor& emissivity) {
   if (at::GradMode::is_enabled())
     refuse_gradients(longwave_name, {{"gases", &gases}, {"clouds", &clouds}, {"layer temperature", &layer},
                                      {"level temperature", &level}, {"surface temperature", &surface},
                                      {"surface emissivity", &emissivity}});
-  auto results = LongwaveFunction::apply(gas_head, gas_strength, gases, cloud_head, cloud_strength, clouds, planck, skies, common,
+  auto results = LongwaveFunction::apply(gas_head, gas_strength, gases, cloud_head, cloud_strength, clouds, planck, base, skies, common,
                                          layer, level, surface, emissivity);
   return {results[0], results[1], results[2]};
 }
@@ -338,7 +345,7 @@ std::tuple<Tensor, Tensor, Tensor> shortwave_with_gradients(
 TORCH_LIBRARY_FRAGMENT(radml, library) {
   library.def(
       "longwave_transfer(Tensor gas_head, Tensor gas_strength, Tensor gases, Tensor cloud_head, Tensor cloud_strength, "
-      "Tensor clouds, Tensor planck, Tensor skies, int common, Tensor temperature_layer, Tensor temperature_level, "
+      "Tensor clouds, Tensor planck, Tensor base, Tensor skies, int common, Tensor temperature_layer, Tensor temperature_level, "
       "Tensor surface_temperature, Tensor surface_emissivity) -> (Tensor, Tensor, Tensor)");
   library.def(
       "shortwave_transfer(Tensor gas_head, Tensor gas_strength, Tensor gases, Tensor fixed_strength, Tensor fixed_gases, "

@@ -103,7 +103,8 @@ def test_wrong_arguments_are_named(change, words):
     t = {
         "gas_head": torch.zeros(6, 8, 5), "gas_strength": torch.ones(6, 3), "gases": torch.ones(3, 8, 5),
         "cloud_head": torch.zeros(4, 8, 5), "cloud_strength": torch.ones(4, 2), "clouds": torch.ones(2, 8, 5),
-        "planck": torch.full((4, 4), 0.25), "skies": torch.full((2, 5), 0.5), "common": 2,
+        "planck": torch.zeros(3, 4),
+        "base": torch.full((4, 5), 0.25), "skies": torch.full((2, 5), 0.5), "common": 2,
         "layer": torch.full((8, 5), 260.0), "level": torch.full((9, 5), 260.0), "surface": torch.full((5,), 260.0),
         "emissivity": torch.ones(5),
     }  # fmt: skip

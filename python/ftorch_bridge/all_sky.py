@@ -126,13 +126,15 @@ class AllSky(SkyNetwork):
         # Cross sections of ozone in sunlight hardly know the state of the air.
         ozone = torch.cat([torch.full((clear,), -6.0), torch.linspace(2.5, -5.0, common), torch.full((cloudy,), -6.0)])
         self.ozone = nn.Parameter(torch.stack([ozone, ozone - 2.0], 1))
-        # Share of the Planck function that each point of a sky emits: a cubic in temperature that sums to one.
+        # Share of the Planck function that each point of a sky emits: a cubic in temperature that sums to one. Its part for
+        # 250 K follows the column's gases, as RRTMG's fractions of a band follow their mixture.
         emitting = self.longwave_common + per_sky
         self.planck = nn.Parameter(torch.cat([torch.zeros(1, emitting), 0.05 * torch.randn(3, emitting)]))
         # Shares of sunlight: of the common points and of all others; of points among those in the clear sky.
         self.sun = ChannelMixing(SUN_FEATURES, 12)
         self.common_share = ChannelMixing(12, common + 1, gain=0.1)
         self.clear_share = ChannelMixing(12, clear, gain=0.1)
+        self.emission_share = ChannelMixing(12, emitting, gain=0.1)
         with torch.no_grad():
             self.common_share.bias[:common] = -2.0
         self.sky = ChannelMixing(SKY_FEATURES + channels, self.config["hidden"])
@@ -174,18 +176,28 @@ class AllSky(SkyNetwork):
         ]
         return heads, (x * share).sum(1)
 
-    def sky_emission(self, temperature: Tensor, skies: Tensor) -> Tensor:
+    def emission_cubic(self) -> Tensor:
+        """How the share of the Planck function that each point emits grows with temperature (3, spectral point)."""
+        return self.planck[1:] - self.planck[1:].mean(1, keepdim=True)
+
+    def sky_emission(self, temperature: Tensor, base: Tensor, skies: Tensor) -> Tensor:
         """Planck emission pi*B of each point [W m-2] (point, ...) at ``temperature`` [K] (..., column).
 
-        ``skies`` (sky, column) is how much of the sky each of them is.
+        ``base`` (spectral point, column) is each point's share of it at 250 K, ``skies`` (sky, column) how much of the sky each
+        of them is.
         """
-        emission = self.planck_emission(temperature)
+        warm = temperature * 0.01 - 2.5
+        total = self.stefan_boltzmann * (temperature * temperature) ** 2
+        first = total * warm
+        second = first * warm
+        grown = torch.mm(self.emission_cubic().t(), torch.stack([first, second, second * warm]).flatten(1))
+        middle = [1] * (temperature.dim() - 1)
+        emission = base.view([base.shape[0], *middle, base.shape[1]]) * total + grown.unflatten(1, temperature.shape)
         common, window = emission[: self.longwave_common], emission[self.longwave_common :]
-        share = skies.view([skies.shape[0], 1] + [1] * (temperature.dim() - 1) + [skies.shape[1]])
-        divided = share * window
+        divided = skies.view([skies.shape[0], 1, *middle, skies.shape[1]]) * window
         return torch.cat([divided[0], common, divided[1:].flatten(0, 1)])
 
-    def longwave(self, depth: Tensor, skies: Tensor, s: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    def longwave(self, depth: Tensor, base: Tensor, skies: Tensor, s: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Fluxes up and down (level, column) and what layers absorb (layer, column) [W m-2] from depths (point, layer, column).
 
         Without scattering; the source is linear in optical depth.
@@ -193,8 +205,8 @@ class AllSky(SkyNetwork):
         absorption = -torch.expm1(-depth)
         transmission = 1.0 - absorption
         edge = depth / (depth + self.half_depth)
-        planck_layer = self.sky_emission(s["temperature_layer"], skies)
-        planck_level = self.sky_emission(s["temperature_level"], skies)
+        planck_layer = self.sky_emission(s["temperature_layer"], base, skies)
+        planck_level = self.sky_emission(s["temperature_level"], base, skies)
         emission_down = absorption * torch.lerp(planck_layer, planck_level[:, 1:], edge)
         emission_up = absorption * torch.lerp(planck_layer, planck_level[:, :-1], edge)
 
@@ -207,7 +219,7 @@ class AllSky(SkyNetwork):
             flux = torch.addcmul(emissions[layer], transmissions[layer], flux)
             down.append(flux)
         emissivity = s["surface_emissivity"]
-        flux = (1.0 - emissivity) * flux + emissivity * self.sky_emission(s["surface_temperature"], skies)
+        flux = (1.0 - emissivity) * flux + emissivity * self.sky_emission(s["surface_temperature"], base, skies)
         up = [flux]
         emissions = emission_up.unbind(1)
         for step in range(layers):
@@ -301,6 +313,7 @@ class AllSky(SkyNetwork):
         clouded = sky[:1]
         skies = torch.cat([1.0 - clouded, clouded * self.sky_share(hidden)[:, 0].softmax(0)])
         sun = self.sun(scaled[self.cloud_features :][:, None]).relu()
+        base = (self.planck[:1].t() + self.emission_share(sun)[:, 0]).softmax(0)
         common = self.common_share(sun)[:, 0].softmax(0)
         clear = (1.0 - clouded) * self.clear_share(sun)[:, 0].softmax(0)
         cloudy = clouded * self.sun_share(hidden)[:, 0].softmax(0)
@@ -314,7 +327,8 @@ class AllSky(SkyNetwork):
                 heads[1],
                 self.longwave_cloud.strength.exp(),
                 clouds,
-                self.planck_shares(),
+                self.emission_cubic(),
+                base,
                 skies,
                 self.longwave_common,
                 s["temperature_layer"],
@@ -341,7 +355,7 @@ class AllSky(SkyNetwork):
             )
         else:
             lw_up, lw_down, lw_absorbed = self.longwave(
-                with_clouds(self.longwave_gas(heads[0], amounts), self.longwave_cloud(heads[1], clouds)), skies, s
+                with_clouds(self.longwave_gas(heads[0], amounts), self.longwave_cloud(heads[1], clouds)), base, skies, s
             )
             # The least depths keep quotients of them defined.
             absorbing = self.shortwave_gas(heads[2], amounts[:5]) + depths(self.ozone.exp(), ozone)

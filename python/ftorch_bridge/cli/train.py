@@ -254,7 +254,7 @@ def fit_command(
 @app.command()
 def evaluate(
     weights: Annotated[Path, typer.Argument(help="weights (.safetensors)")],
-    folder: Annotated[Path, typer.Argument(help="data set, of all-sky fluxes")],
+    data: Annotated[Path, typer.Argument(help="data set; or for a network of the clear sky's longwave a column file")],
     split: Annotated[str, typer.Option(help="train, validation, test; or all, of a set with a seed of its own")] = "test",
     layers: Annotated[int, typer.Option(help="grid of the columns")] = DEFAULT_LAYERS,
     at_most: Annotated[int, typer.Option(help="columns to take", min=1)] = 4096,
@@ -272,11 +272,14 @@ def evaluate(
             raise DatasetError(f"--split: expected one of {', '.join(SPLITS)} or all, got {split}")
         network, notes = load_network(weights)
         torch.set_num_threads(threads)
+        if data.suffix == ".nc":
+            _print_errors(f"{weights} on {data}", errors_of(network, read_samples(data, _fluxes_of(data))))
+            return
         with Progress(*Progress.get_default_columns(), console=console, transient=True) as progress:
             task = progress.add_task("columns", total=None)
             found = evaluate_network(
                 network,
-                Dataset(folder),
+                Dataset(data),
                 split=split,
                 layers=layers,
                 at_most=at_most,
@@ -285,7 +288,7 @@ def evaluate(
                 advance=lambda columns: progress.advance(task, columns),
             )
         header, rows = errors_table(found)
-        table = Table(title=f"{weights} on {found.columns} columns of {folder}, {layers} layers", title_justify="left")
+        table = Table(title=f"{weights} on {found.columns} columns of {data}, {layers} layers", title_justify="left")
         for i, words in enumerate(header):
             table.add_column(words, justify="right" if i else "left")
         for row in rows:
