@@ -191,10 +191,11 @@ class AllSky(SkyNetwork):
         first = total * warm
         second = first * warm
         grown = torch.mm(self.emission_cubic().t(), torch.stack([first, second, second * warm]).flatten(1))
-        middle = [1] * (temperature.dim() - 1)
-        emission = base.view([base.shape[0], *middle, base.shape[1]]) * total + grown.unflatten(1, temperature.shape)
+        if temperature.dim() == 2:
+            base, skies = base[:, None], skies[:, None]
+        emission = base * total + grown.unflatten(1, temperature.shape)
         common, window = emission[: self.longwave_common], emission[self.longwave_common :]
-        divided = skies.view([skies.shape[0], 1, *middle, skies.shape[1]]) * window
+        divided = skies[:, None] * window
         return torch.cat([divided[0], common, divided[1:].flatten(0, 1)])
 
     def longwave(self, depth: Tensor, base: Tensor, skies: Tensor, s: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
