@@ -61,7 +61,7 @@ def test_operations_are_those_of_the_matrix_products():
     columns = generate_columns(16, 25, seed=2)
     channels = 16
     direct = ResCNNSky(ResCNNSkyConfig(channels=channels, modules=2))
-    a_layer = FEATURES * channels + 2 * (4 * channels**2) + 4 * channels
+    a_layer = (FEATURES + 4) * channels + 2 * (4 * channels**2) + 4 * channels
     a_column = 32 * (channels + 15) + 32 * 3 + FEATURES * channels / 16  # the last: the stem's scaling, once for all columns
     assert operations_for_a_column(direct, columns) == pytest.approx(2 * (25 * a_layer + a_column))
     assert operations_for_a_column(AllSky(AllSkyConfig(channels=8)), columns) > 0

@@ -23,6 +23,7 @@ from ftorch_bridge.networks import ChannelMixing, ResidualModule
 from ftorch_bridge.sky import FEATURES, SKY_FEATURES, SkyNetwork
 
 LAYER_OUTPUTS = 4  # longwave heating, longwave down, shortwave absorption, reflection at the layer's lower level
+EMITTER_FEATURES = 4  # temperatures of the levels and of the surface, emissivity: learned optics do not need them, this does
 COLUMN_OUTPUTS = 3  # longwave at the top, reflection at the top, absorption of sunlight in the column
 
 
@@ -32,6 +33,7 @@ class DirectSky(SkyNetwork):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.stem = ChannelMixing(FEATURES, channels)
+        self.emitter_stem = ChannelMixing(EMITTER_FEATURES, channels)
         self.layer_head = ChannelMixing(channels, LAYER_OUTPUTS, gain=0.3)
         self.sky = ChannelMixing(SKY_FEATURES + channels, 32)
         self.column_head = ChannelMixing(32, COLUMN_OUTPUTS, gain=0.3)
@@ -42,8 +44,15 @@ class DirectSky(SkyNetwork):
 
     def run_layers(self, s: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """What the head says of layers (output, layer, column), and the channels' mean over the mass (channel, column)."""
-        x = self.run_trunk(self.scaled_stem(s["features"]))
+        x = self.run_trunk(self.scaled_stem(s["features"]) + self.emitter_stem(self.describe_emitters(s)))
         return self.layer_head(x), (x * s["share"]).sum(1)
+
+    def describe_emitters(self, s: dict[str, Tensor]) -> Tensor:
+        """Features (feature, layer, column) of what emits around a layer: its levels against itself, and the surface."""
+        layer, level = s["temperature_layer"], s["temperature_level"]
+        surface = (s["surface_temperature"] * 0.01 - 2.5).expand_as(layer)
+        emissivity = (10.0 * s["surface_emissivity"] - 9.5).expand_as(layer)
+        return torch.stack([(level[:-1] - layer) * 0.1, (level[1:] - layer) * 0.1, surface, emissivity])
 
     def radiate(self, s: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
         """See :meth:`ftorch_bridge.sky.SkyNetwork.radiate`."""
@@ -69,7 +78,7 @@ class DirectSky(SkyNetwork):
         entering = incident * (1.0 - of_column[1:2].sigmoid())
         weights = nn.functional.softplus(by_layer[2]) * scale * thickness
         absorbed = entering * of_column[2:3].sigmoid() * (weights / weights.sum(0, keepdim=True))
-        net = torch.cat([entering, entering - torch.cumsum(absorbed, 0)])
+        net = torch.cat([entering, (entering - torch.cumsum(absorbed, 0)).clamp_min(0.0)])  # but for rounding it is positive
         albedo = s["surface_albedo"].clamp_max(0.999)[None]
         reflection = torch.cat([of_column[1:2].sigmoid(), 0.999 * by_layer[3, :-1].sigmoid(), albedo])
         sw_down = net / (1.0 - reflection)
@@ -109,15 +118,18 @@ class ResCNNSky(DirectSky):
         """See :meth:`DirectSky.run_layers`."""
         if self.use_operators and not s["features"].is_cuda and not torch.is_grad_enabled():
             weight, bias = self.stem_on_features()
+            weight = torch.cat([weight, self.emitter_stem.weight], 1)
+            bias = bias + self.emitter_stem.bias
+            features = torch.cat([s["features"], self.describe_emitters(s)])
             modules: list[Tensor] = []
             for module in self.trunk:
                 # A module without contexts: none of their weights.
                 modules += [torch.zeros(0, weight.shape[0]), torch.zeros(0, 1)]
                 modules += [module.convolution.weight, module.convolution.bias, module.mixing.weight, module.mixing.bias]
             head = [self.layer_head.weight, self.layer_head.bias]
-            found = torch.ops.radml.column_trunk(s["features"], s["share"], 0.0, weight, bias, modules, head)
+            found = torch.ops.radml.column_trunk(features, s["share"], 0.0, weight, bias, modules, head)
             return found[0], found[1]
-        x = self.run_trunk(self.scaled_stem(s["features"]))
+        x = self.run_trunk(self.scaled_stem(s["features"]) + self.emitter_stem(self.describe_emitters(s)))
         return self.layer_head(x), (x * s["share"]).sum(1)
 
 

@@ -19,10 +19,8 @@ import torch
 
 from ftorch_bridge.column_file import read_columns
 from ftorch_bridge.coupling import Model, set_num_threads
+from ftorch_bridge.networks_bench import SGEMM_SIZE
 from ftorch_bridge.sky import INPUTS, OUTPUTS
-
-SGEMM_SIZE = 1024
-SGEMM_OPERATIONS = 2 * SGEMM_SIZE**3
 
 
 class Passes:
