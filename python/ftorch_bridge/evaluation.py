@@ -292,15 +292,18 @@ def errors_table(evaluation: Evaluation) -> tuple[list[str], list[list[str]]]:
     return header, rows
 
 
-def model_card(evaluation: Evaluation, name: str, notes: Mapping[str, str], command: str, figure: str) -> str:
+def model_card(
+    evaluation: Evaluation, name: str, config: Mapping[str, object], notes: Mapping[str, str], command: str, figure: str
+) -> str:
     """A model card in Markdown: what the network is, how it was trained, how far it is from RRTMG and where."""
     header, rows = errors_table(evaluation)
+    settings = ", ".join(f"{key} {value}" for key, value in config.items())
     parts = [
         f"# {name}",
-        f"Network: `{notes.get('network', '?')}`, {notes.get('config', '')}".rstrip(", "),
+        f"Network: `{notes.get('network', '?')}`, {settings}.",
         f"Trained by\n\n```sh\n{notes.get('command', '?')}\n```\n\nwith the recipe\n\n"
         f"```toml\n{notes.get('recipe', '').strip()}\n```",
-        f"on the data set `{notes.get('dataset', '?')}`.",
+        f"on the data set `{notes.get('dataset', '?')}` ({notes.get('trained_on', '?')}).",
         "## Errors",
         f"{evaluation.columns} columns of {evaluation.layers} layers that the network has not seen, {evaluation.draws} McICA "
         f"draws in each label; all columns, levels and layers weigh the same, the shortwave is that of sunlit columns. Heating "

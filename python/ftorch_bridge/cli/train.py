@@ -16,6 +16,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from ftorch_bridge import programs
+from ftorch_bridge.bench import machine_facts
 from ftorch_bridge.cli import console, one_line_errors
 from ftorch_bridge.column_file import CLOUD_VARIABLES, write
 from ftorch_bridge.columns import DEFAULT_LAYERS, generate_columns, read_ecrad
@@ -168,12 +169,20 @@ def recipe_command(
                 "recipe": recipe_file.read_text(),
                 "network": recipe.network,
                 "dataset": json.dumps(asdict(dataset.settings)),
+                "trained_on": f"{_device(threads)}, {curve[-1]['seconds']:.0f} s",
                 "validation": ", ".join(f"{name} {value:.4g}" for name, value in min(curve, key=lambda e: e["loss"]).items()),
             },
         )
         write_curve(curve, output.with_suffix(".curve.json"))
         plots.learning_curve(curve, output.with_suffix(".curve.png"), recipe.network)
         console.print(f"{output}: {len(curve)} validations, beside it {output.with_suffix('.curve.png').name}", soft_wrap=True)
+
+
+def _device(threads: int) -> str:
+    """What a training runs on."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"{machine_facts()['processor']}, {threads} thread{'s' * (threads > 1)}"
 
 
 def _part(text: str | None) -> tuple[int, int]:
@@ -300,7 +309,7 @@ def evaluate(
             plots.evaluation_figure(found, figure, f"{weights.name}: {found.columns} columns of {layers} layers, unseen")
             write_evaluation(found, output.with_suffix(".json"))
             with whole_file(output) as temporary:
-                temporary.write_text(model_card(found, weights.stem, notes, command, figure.name))
+                temporary.write_text(model_card(found, weights.stem, network.config, notes, command, figure.name))
             console.print(f"model card: {output}, beside it .json and .png", soft_wrap=True)
 
 
