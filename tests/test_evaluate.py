@@ -90,7 +90,7 @@ def test_clouds_and_climates_have_their_names():
     fraction = np.array([[0, 0, 0, 0], [0, 0, 0, 0.3], [0, 1, 0, 0], [0.2, 0, 0, 0], [1, 1, 1, 1], [1, 0, 0, 1]])
     found = cloud_classes({"cloud_fraction": fraction, "pressure_layer": pressure})
     assert found.tolist() == ["clear", "low", "middle", "high", "deep", "several"]
-    assert climates({"latitude": np.array([-10.0, 45.0, -75.0])}).tolist() == ["tropics", "middle", "polar"]
+    assert climates({"latitude": np.array([-10.0, 45.0, -75.0])}).tolist() == ["tropics", "mid-latitudes", "polar"]
 
 
 @pytest.mark.parametrize(
