@@ -90,7 +90,8 @@ def cloud_classes(columns: Mapping[str, NDArray[np.floating]]) -> NDArray[np.str
 
 def climates(columns: Mapping[str, NDArray[np.floating]]) -> NDArray[np.str_]:
     """``tropics``, ``mid-latitudes`` or ``polar``, by ``latitude`` [degrees] (column,): bounds at 30 and 60."""
-    return np.array(["tropics", "mid-latitudes", "polar"])[np.searchsorted([30.0, 60.0], np.abs(columns["latitude"]), side="right")]
+    place = np.searchsorted([30.0, 60.0], np.abs(columns["latitude"]), side="right")
+    return np.array(["tropics", "mid-latitudes", "polar"])[place]
 
 
 @dataclass(frozen=True)
