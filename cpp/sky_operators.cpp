@@ -13,7 +13,7 @@ namespace {
 using at::Tensor;
 using radml::HostArray;
 
-constexpr const char* operator_name = "radml::describe_sky";
+constexpr const char* sky_name = "radml::describe_sky";
 
 // In the order of ftorch_bridge.sky.INPUTS, and whether they are of levels (1), layers (0) or the surface (-1).
 struct Input {
@@ -45,18 +45,18 @@ HostArray host_array(const Input& input, const Tensor& tensor, int64_t columns, 
   const bool surface = input.rows_beyond_layers < 0;
   const std::vector<int64_t> expected =
       surface ? std::vector<int64_t>{columns} : std::vector<int64_t>{columns, layers + input.rows_beyond_layers};
-  TORCH_CHECK(tensor.sizes() == at::IntArrayRef(expected), operator_name, ": ", input.name, ": expected the shape ",
+  TORCH_CHECK(tensor.sizes() == at::IntArrayRef(expected), sky_name, ": ", input.name, ": expected the shape ",
               at::IntArrayRef(expected), ", got ", tensor.sizes());
   const bool real64 = tensor.scalar_type() == at::kDouble;
-  TORCH_CHECK(tensor.is_cpu() && (real64 || tensor.scalar_type() == at::kFloat), operator_name, ": ", input.name,
+  TORCH_CHECK(tensor.is_cpu() && (real64 || tensor.scalar_type() == at::kFloat), sky_name, ": ", input.name,
               ": expected float64 or float32 on the CPU, got ", tensor.scalar_type(), " on ", tensor.device());
   return {real64 ? tensor.const_data_ptr<double>() : nullptr, real64 ? nullptr : tensor.const_data_ptr<float>(),
           tensor.stride(0), surface ? 0 : tensor.stride(1)};
 }
 
 std::vector<Tensor> describe_sky(const std::vector<Tensor>& given) {
-  TORCH_CHECK(given.size() == inputs.size(), operator_name, ": expected ", inputs.size(), " tensors, got ", given.size());
-  TORCH_CHECK(given[2].dim() == 2 && given[2].size(0) > 0 && given[2].size(1) > 0, operator_name,
+  TORCH_CHECK(given.size() == inputs.size(), sky_name, ": expected ", inputs.size(), " tensors, got ", given.size());
+  TORCH_CHECK(given[2].dim() == 2 && given[2].size(0) > 0 && given[2].size(1) > 0, sky_name,
               ": pressure_layer: expected (column, layer), got ", given[2].sizes());
   const int64_t columns = given[2].size(0), layers = given[2].size(1), padded = radml::in_whole_tiles(columns);
   radml::SkyInputs in{};

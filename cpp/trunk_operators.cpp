@@ -16,7 +16,7 @@ using radml::Arguments;
 using radml::in_whole_tiles;
 using radml::PackedWeights;
 
-constexpr const char* operator_name = "radml::column_trunk";
+constexpr const char* trunk_name = "radml::column_trunk";
 constexpr std::size_t tensors_of_module = 6;
 
 // A weight (output, input), or (tap, output, input) of `taps` taps, and its bias (output, 1).
@@ -30,12 +30,12 @@ PackedWeights pack(const Arguments& arguments, const std::string& what, const Te
 
 std::vector<Tensor> column_trunk(const Tensor& features, const Tensor& share, double context_scale, const Tensor& stem_weight,
                                  const Tensor& stem_bias, const std::vector<Tensor>& modules, const std::vector<Tensor>& heads) {
-  TORCH_CHECK(features.dim() == 3 && stem_weight.dim() == 2, operator_name,
+  TORCH_CHECK(features.dim() == 3 && stem_weight.dim() == 2, trunk_name,
               ": features, stem weight: expected (feature, layer, column) and (channel, feature), got ", features.sizes(), " and ",
               stem_weight.sizes());
-  TORCH_CHECK(modules.size() % tensors_of_module == 0 && heads.size() % 2 == 0, operator_name, ": expected ", tensors_of_module,
+  TORCH_CHECK(modules.size() % tensors_of_module == 0 && heads.size() % 2 == 0, trunk_name, ": expected ", tensors_of_module,
               " tensors a module and 2 a head, got ", modules.size(), " and ", heads.size());
-  const Arguments arguments(operator_name);
+  const Arguments arguments(trunk_name);
   const int64_t layers = features.size(1), columns = features.size(2), padded = in_whole_tiles(columns);
   const int64_t channels = stem_weight.size(0);
   const Tensor inputs = arguments.take_columns("features", features, {features.size(0), layers, columns});
@@ -58,7 +58,7 @@ std::vector<Tensor> column_trunk(const Tensor& features, const Tensor& share, do
          pack(arguments, "mixing", modules[i + 4], modules[i + 5], channels, channels)});
   std::vector<Tensor> results;
   for (std::size_t i = 0; i < heads.size(); i += 2) {
-    TORCH_CHECK(heads[i].dim() == 2, operator_name, ": head weight: expected (output, channel), got ", heads[i].sizes());
+    TORCH_CHECK(heads[i].dim() == 2, trunk_name, ": head weight: expected (output, channel), got ", heads[i].sizes());
     trunk.heads.push_back(pack(arguments, "head", heads[i], heads[i + 1], heads[i].size(0), channels));
     results.push_back(at::empty({heads[i].size(0), layers, padded}));
     trunk.results.push_back(results.back().data_ptr<float>());

@@ -36,13 +36,14 @@ contains
     call move_alloc(longer, pool)
   end subroutine append
 
-  !> Rows one behind the other, the first at the beginning of a cache line.
+  !> Rows one behind the other, the first at the beginning of a cache line, and a row of zeros: a band that absorbs nothing has no
+  !> row, but reads the first, with no weight. Nothing times what memory happens to hold there need not be nothing.
   subroutine align(rows, flat, first)
     real(wp), intent(in) :: rows(:,:)                !! rows [any] (chunks*lanes, row)
     real(wp), allocatable, intent(inout) :: flat(:)  !! the same and some room [any] (element)
     integer, intent(out) :: first                    !! where they begin [1]
 
-    allocate (flat(size(rows) + cache_line), source=0.0_wp)
+    allocate (flat(size(rows) + size(rows, 1) + cache_line), source=0.0_wp)
     first = first_aligned(flat)
     flat(first:first + size(rows) - 1) = reshape(rows, [size(rows)])
   end subroutine align
