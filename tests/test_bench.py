@@ -88,6 +88,24 @@ def test_the_shipped_network_is_close_to_rrtmg_on_real_ifs_columns(folder):
     assert errors["heating_rmse_below_100_pa"] < 0.4
 
 
+@pytest.mark.parametrize(("name", "heating", "net"), [("all_sky", 0.2, (0.6, 3.5)), ("all_sky_small", 0.45, (0.9, 4.5))])
+def test_the_shipped_networks_of_all_sky_are_close_to_rrtmg(tmp_path, name, heating, net):
+    write(generate_columns(256, seed=777), tmp_path / "columns.nc")
+    module, notes = load_source("ftorch_bridge.all_sky:AllSky", programs.data_file(f"{name}.safetensors"))
+    model = tmp_path / f"{name}.pt"
+    export(module, describe(module, name, "float64", [], [], notes), model, columns=read_columns(tmp_path / "columns.nc"))
+    result = run_radiation(tmp_path / "columns.nc", model, repeats=1, columns_per_block=None, draws=128)
+    assert result.all_sky
+    assert result.draws == 128
+    for spectrum, limit in zip(("lw", "sw"), net, strict=True):
+        errors = result.errors[spectrum]
+        assert errors["heating_rmse"] < heating
+        assert errors["top_net_rmse"] < limit
+        assert errors["surface_net_rmse"] < limit
+        assert errors["flux_up_relative_mae"] < 0.01
+        assert errors["flux_down_relative_mae"] < 0.01
+
+
 @pytest.mark.parametrize(
     ("columns", "model", "words"),
     [("absent.nc", "rescnn.pt", "absent.nc: no such file"), ("columns.nc", "absent.pt", "absent.pt")],
