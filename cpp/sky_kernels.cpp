@@ -50,16 +50,14 @@ RADML_INLINE float log_of_path(float x) { return logarithm(1.0F + 200.0F * std::
 
 // What is summed from the top down and needed again on the way up, by layer.
 struct Sums {
-  float *water, *water_above, *liquid_above, *ice_above, *cover, *clear_above;
+  float *water, *water_above, *liquid_above, *ice_above, *cover;
 };
 
 RADML_INLINE void describe_tile(const SkyInputs& in, const SkyOutputs& out, ptrdiff_t tile) {
   const ptrdiff_t layers = in.layers, column = tile * w, columns = in.columns;
-  Rows rows(6 * layers);
-  const Sums sums{rows.take(layers), rows.take(layers), rows.take(layers),
-                  rows.take(layers), rows.take(layers), rows.take(layers)};
+  Rows rows(5 * layers);
+  const Sums sums{rows.take(layers), rows.take(layers), rows.take(layers), rows.take(layers), rows.take(layers)};
   const auto layer_row = [&](float* of, ptrdiff_t which, ptrdiff_t l) { return of + (which * layers + l) * out.columns + column; };
-  const auto sky_row = [&](ptrdiff_t which) { return out.sky + which * out.columns + column; };
 
   alignas(64) float surface[tile_width], cosine[tile_width], log_cosine[tile_width], albedo[tile_width];
   alignas(64) double exact[tile_width], upper[tile_width];
@@ -132,7 +130,6 @@ RADML_INLINE void describe_tile(const SkyInputs& in, const SkyOutputs& out, ptrd
       sums.liquid_above[i] = liquid_sum[lane];
       sums.ice_above[i] = ice_sum[lane];
       sums.cover[i] = cover;
-      sums.clear_above[i] = clear[lane];
 
       amount[0][lane] = h2o[lane] * 1e-1F * dp;
       amount[1][lane] = co2[lane] * dp;
@@ -205,7 +202,7 @@ RADML_INLINE void describe_tile(const SkyInputs& in, const SkyOutputs& out, ptrd
     }
   }
   float* sky[sky_features];
-  for (int i = 0; i < sky_features; ++i) sky[i] = sky_row(i);
+  for (int i = 0; i < sky_features; ++i) sky[i] = out.sky + i * out.columns + column;
   const float *top_o3 = layer_row(out.features, 2, 0), *top_co2 = layer_row(out.features, 3, 0);
   const float* top_ch4 = layer_row(out.features, 4, 0);
   RADML_LANES {

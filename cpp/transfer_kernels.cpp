@@ -531,7 +531,8 @@ RADML_INLINE void shortwave_tile(const ShortwaveProblem& problem, const Fluxes<f
   fill(up, layers + 1, 0.0F);
   fill(down, layers + 1, 0.0F);
   fill(absorbed, layers, 0.0F);
-  for (int point = 0; point < problem.grid.points && !is_night(problem, column); ++point) {
+  const int points = is_night(problem, column) ? 0 : problem.grid.points;
+  for (int point = 0; point < points; ++point) {
     shortwave_point(problem, point, column, r);
     for (ptrdiff_t i = 0; i < (layers + 1) * w; ++i) up[i] += r.up[i];
     for (ptrdiff_t i = 0; i < (layers + 1) * w; ++i) down[i] += r.diffuse[i] + r.beam[i];

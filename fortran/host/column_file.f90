@@ -49,6 +49,7 @@ module column_file
     procedure :: n_columns
     procedure :: n_layers
     procedure :: has_clouds
+    procedure :: missing_for_shortwave
     procedure :: complete_sky
   end type column_set
 
@@ -78,6 +79,15 @@ contains
     if (allocated(self%cloud_fraction)) answer = any(self%cloud_fraction > 0.0_real64)
   end function has_clouds
 
+  !> What the columns lack for a shortwave; empty if there is all.
+  function missing_for_shortwave(self) result(name)
+    class(column_set), intent(in) :: self  !! [columns] ()
+    character(len=:), allocatable :: name  !! [text] ()
+    name = ''
+    if (.not. allocated(self%surface_albedo)) name = 'surface_albedo'
+    if (.not. allocated(self%cos_zenith)) name = 'cos_zenith'
+  end function missing_for_shortwave
+
   !> Makes what all of radiation needs complete: no clouds where the set has none, the mean irradiance. Albedo and zenith angle
   !! cannot be made up.
   subroutine complete_sky(self, stat, errmsg)
@@ -86,12 +96,9 @@ contains
     character(len=:), allocatable, intent(inout) :: errmsg   !! [text] ()
 
     stat = status_success
-    if (.not. allocated(self%surface_albedo)) then
-      call lacks('surface_albedo')
-      return
-    end if
-    if (.not. allocated(self%cos_zenith)) then
-      call lacks('cos_zenith')
+    if (self%missing_for_shortwave() /= '') then
+      call fail(status_bad_file, 'columns: expected the variable "'//self%missing_for_shortwave()// &
+                '", which sunlight needs, got none', stat, errmsg)
       return
     end if
     if (.not. allocated(self%solar_irradiance)) &
@@ -103,11 +110,6 @@ contains
     call fill(self%ice_radius, usual_ice_radius)
 
   contains
-
-    subroutine lacks(name)
-      character(len=*), intent(in) :: name
-      call fail(status_bad_file, 'columns: expected the variable "'//name//'", which sunlight needs, got none', stat, errmsg)
-    end subroutine lacks
 
     subroutine fill(values, value)
       real(real64), allocatable, intent(inout) :: values(:, :)

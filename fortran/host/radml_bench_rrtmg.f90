@@ -27,7 +27,6 @@ program radml_bench_rrtmg_program
   use data_path, only: chosen_data_file
   use host_status, only: status_bad_configuration, status_bad_file, integer_text, stop_with_message
   use progress, only: seconds_now
-  use rrtmg_block, only: missing_for_shortwave
   implicit none
 
   character(len=*), parameter :: name = 'radml-bench-rrtmg'
@@ -327,7 +326,7 @@ contains
     call longwave%load(chosen_data_file(arguments%option('--tables'), 'rrtmg_longwave.nc'), stat=stat, errmsg=message)
     call stop_on_failure()
     cloudy = columns%has_clouds()
-    sunny = missing_for_shortwave(columns) == ''
+    sunny = columns%missing_for_shortwave() == ''
     if (sunny) then
       call shortwave%load(chosen_data_file(arguments%option('--shortwave-tables'), 'rrtmg_shortwave.nc'), stat=stat, &
                           errmsg=message)

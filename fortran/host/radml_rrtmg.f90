@@ -13,7 +13,7 @@ program radml_rrtmg_program
   use flux_file, only: clear_sky_comment, spectrum_fluxes, write_fluxes
   use host_status, only: status_bad_configuration, integer_text, real_text, stop_with_message
   use progress, only: progress_line, seconds_now
-  use rrtmg_block, only: longwave_block, missing_for_shortwave, shortwave_block
+  use rrtmg_block, only: longwave_block, shortwave_block
   implicit none
 
   character(len=*), parameter :: name = trim(merge('radml-rrtmg-real32', 'radml-rrtmg       ', wp == real32))
@@ -54,7 +54,7 @@ program radml_rrtmg_program
   call stop_on_failure()
   call longwave%load(chosen_data_file(arguments%option('--tables'), 'rrtmg_longwave.nc'), stat=stat, errmsg=message)
   call stop_on_failure()
-  missing = missing_for_shortwave(columns)
+  missing = columns%missing_for_shortwave()
   if (missing == '') &
     call shortwave%load(chosen_data_file(arguments%option('--shortwave-tables'), 'rrtmg_shortwave.nc'), stat=stat, errmsg=message)
   call stop_on_failure()

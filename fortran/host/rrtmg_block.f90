@@ -9,7 +9,7 @@ module rrtmg_block
   implicit none
   private
 
-  public :: longwave_fluxes, longwave_block, shortwave_block, missing_for_shortwave
+  public :: longwave_fluxes, longwave_block, shortwave_block
 
   !> The clouds of a block as RRTMG wants them; what is not allocated is an absent argument.
   type :: block_clouds
@@ -21,15 +21,6 @@ module rrtmg_block
   end type block_clouds
 
 contains
-
-  !> What a column set lacks for a shortwave; empty if there is all.
-  function missing_for_shortwave(columns) result(name)
-    type(column_set), intent(in) :: columns  !! [columns] ()
-    character(len=:), allocatable :: name    !! [text] ()
-    name = ''
-    if (.not. allocated(columns%surface_albedo)) name = 'surface_albedo'
-    if (.not. allocated(columns%cos_zenith)) name = 'cos_zenith'
-  end function missing_for_shortwave
 
   ! Any number of threads may be in the procedures below at once, each with its own block; hence `recursive`: gfortran takes a
   ! procedure without it for one that a single thread runs at a time.

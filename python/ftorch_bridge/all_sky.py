@@ -151,7 +151,7 @@ class AllSky(SkyNetwork):
 
         ``features`` are those of :meth:`describe`, ``share`` (layer, column) is the part of the column's mass in each layer.
         """
-        if self.use_operators and not features.is_cuda and not torch.is_grad_enabled():
+        if self.use_operators and self.infers_on_cpu(features):
             weight, bias = self.stem_on_features()
             modules: list[Tensor] = []
             for module in self.trunk:

@@ -15,7 +15,7 @@ import xarray as xr
 from rich.table import Table
 
 from ftorch_bridge import programs
-from ftorch_bridge.evaluation import FIELDS, SPECTRA, compare
+from ftorch_bridge.evaluation import ALL, FIELDS, SPECTRA, compare
 
 SCHEMES = ("rrtmg", "network")
 
@@ -134,13 +134,14 @@ def run_radiation(
 
 def _errors(results: xr.Dataset, spectrum: str) -> dict[str, float]:
     """Errors of the network in one spectrum, of sunlight where there is any."""
-    kept = results["rrtmg_sw_down"].to_numpy()[:, 0] > 0.0 if spectrum == "sw" else slice(None)
-    fields = {
-        scheme: {f"{spectrum}_{f}": results[f"{scheme}_{spectrum}_{f}"].to_numpy()[kept] for f in FIELDS} for scheme in SCHEMES
-    }
-    if not len(fields["rrtmg"][f"{spectrum}_up"]):
-        return {}
-    return compare(fields["network"], fields["rrtmg"], results["pressure_layer"].to_numpy()[kept], spectrum)
+    kept = ALL
+    if spectrum == "sw":
+        kept = results["rrtmg_sw_down"].to_numpy()[:, 0] > 0.0
+        if not kept.any():
+            return {}
+    names = [f"{spectrum}_{field}" for field in FIELDS]
+    fields = {scheme: {name: results[f"{scheme}_{name}"].to_numpy() for name in names} for scheme in SCHEMES}
+    return compare(fields["network"], fields["rrtmg"], results["pressure_layer"].to_numpy(), spectrum, kept)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from ftorch_bridge import programs
 from ftorch_bridge.column_file import ColumnFileError, read_columns, write
 from ftorch_bridge.columns import COLUMNS_IN_BLOCK, DEFAULT_LAYERS, generate_columns
-from ftorch_bridge.files import whole_file
+from ftorch_bridge.files import write_json
 
 SPLITS = {"train": 0.9, "validation": 0.05, "test": 0.05}
 """Parts of every data set, and their shares of the profiles."""
@@ -87,8 +87,7 @@ class Dataset:
         settings.check()
         path = Path(folder) / "dataset.json"
         if not path.is_file():
-            with whole_file(path) as temporary:
-                temporary.write_text(json.dumps(asdict(settings), indent=1) + "\n")
+            write_json(path, asdict(settings))
         found = cls(folder)
         for name, expected in asdict(found.settings).items():
             if (got := getattr(settings, name)) != expected:

@@ -116,7 +116,7 @@ class ResCNNSky(DirectSky):
 
     def run_layers(self, s: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """See :meth:`DirectSky.run_layers`."""
-        if self.use_operators and not s["features"].is_cuda and not torch.is_grad_enabled():
+        if self.use_operators and self.infers_on_cpu(s["features"]):
             weight, bias = self.stem_on_features()
             weight = torch.cat([weight, self.emitter_stem.weight], 1)
             bias = bias + self.emitter_stem.bias

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -18,36 +17,39 @@ from torch import nn
 from ftorch_bridge import programs
 from ftorch_bridge.column_file import read_columns, write
 from ftorch_bridge.dataset import Arrays, Dataset, load_split
-from ftorch_bridge.files import whole_file
 from ftorch_bridge.networks import HEATING_FACTOR
 
 Array = NDArray[np.float64]
 
 SPECTRA = {"lw": "longwave", "sw": "shortwave"}
 FIELDS = ("up", "down", "heating_rate")
+ALL = slice(None)
 LOW_CLOUD, HIGH_CLOUD = 68000.0, 44000.0  # Pa: low clouds lie below the first, high clouds above the second (as ISCCP)
 
 
 def compare(
-    found: Mapping[str, Array], truth: Mapping[str, Array], pressure_layer: Array, spectrum: str = "lw"
+    found: Mapping[str, Array],
+    truth: Mapping[str, Array],
+    pressure_layer: Array,
+    spectrum: str = "lw",
+    kept: NDArray[np.bool_] | slice = ALL,
 ) -> dict[str, float]:
-    """Errors of ``found`` against ``truth``, longwave (``lw``) or shortwave (``sw``).
+    """Errors of ``found`` against ``truth``, longwave (``lw``) or shortwave (``sw``), of the columns that are ``kept``.
 
     Both hold ``lw_up``, ``lw_down`` (column, level) in W m-2 and ``lw_heating_rate`` (column, layer) in K day-1,
     ``pressure_layer`` (column, layer) is in Pa. All columns, levels and layers weigh the same; ``worst_layer``, counted
     from 0 at the top, has the largest heating RMSE.
     """
-    up = found[f"{spectrum}_up"] - truth[f"{spectrum}_up"]
-    down = found[f"{spectrum}_down"] - truth[f"{spectrum}_down"]
-    heating = found[f"{spectrum}_heating_rate"] - truth[f"{spectrum}_heating_rate"]
+    right = [truth[f"{spectrum}_{field}"][kept] for field in FIELDS]
+    up, down, heating = (found[f"{spectrum}_{field}"][kept] - values for field, values in zip(FIELDS, right, strict=True))
     by_layer = np.sqrt((heating**2).mean(axis=0))
     worst = int(by_layer.argmax())
     return {
         "flux_bias": float(0.5 * (up.mean() + down.mean())),
         "flux_rmse": float(np.sqrt(0.5 * ((up**2).mean() + (down**2).mean()))),
         "flux_largest": float(max(np.abs(up).max(), np.abs(down).max())),
-        "flux_up_relative_mae": float(np.abs(up).mean() / np.abs(truth[f"{spectrum}_up"]).mean()),
-        "flux_down_relative_mae": float(np.abs(down).mean() / np.abs(truth[f"{spectrum}_down"]).mean()),
+        "flux_up_relative_mae": float(np.abs(up).mean() / np.abs(right[0]).mean()),
+        "flux_down_relative_mae": float(np.abs(down).mean() / np.abs(right[1]).mean()),
         "top_up_rmse": float(np.sqrt((up[:, 0] ** 2).mean())),
         "surface_down_rmse": float(np.sqrt((down[:, -1] ** 2).mean())),
         "top_net_rmse": float(np.sqrt(((down - up)[:, 0] ** 2).mean())),
@@ -55,8 +57,8 @@ def compare(
         "heating_bias": float(heating.mean()),
         "heating_mae": float(np.abs(heating).mean()),
         "heating_rmse": float(np.sqrt((heating**2).mean())),
-        "heating_rmse_below_100_pa": float(np.sqrt((heating[pressure_layer > 100.0] ** 2).mean())),
-        "heating_relative_mae": float(np.abs(heating).mean() / np.abs(truth[f"{spectrum}_heating_rate"]).mean()),
+        "heating_rmse_below_100_pa": float(np.sqrt((heating[pressure_layer[kept] > 100.0] ** 2).mean())),
+        "heating_relative_mae": float(np.abs(heating).mean() / np.abs(right[2]).mean()),
         "heating_999th_permille": float(np.quantile(np.abs(heating), 0.999)),
         "heating_worst_layer_rmse": float(by_layer[worst]),
         "worst_layer": worst,
@@ -220,9 +222,7 @@ def _errors(
     found: Mapping[str, Array], truth: Mapping[str, Array], pressure: Array, spectrum: str, kept: NDArray[np.bool_]
 ) -> dict[str, float]:
     """:func:`compare` of some columns, and how many they are."""
-    names = [f"{spectrum}_{field}" for field in FIELDS]
-    some = compare({n: found[n][kept] for n in names}, {n: truth[n][kept] for n in names}, pressure[kept], spectrum)
-    return {"columns": int(kept.sum()), **some}
+    return {"columns": int(kept.sum()), **compare(found, truth, pressure, spectrum, kept)}
 
 
 def _closure(found: Mapping[str, Array], pressure_level: NDArray[np.float32], spectrum: str) -> float:
@@ -329,9 +329,3 @@ def model_card(
         "data set. Radii and paths beyond RRTMG's tables were not seen."
     )
     return "\n\n".join(parts) + "\n"
-
-
-def write_evaluation(evaluation: Evaluation, path: Path) -> None:
-    """The evaluation as JSON."""
-    with whole_file(path) as temporary:
-        temporary.write_text(json.dumps(evaluation.to_dict(), indent=1) + "\n")

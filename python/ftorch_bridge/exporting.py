@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import importlib
 import json
 import re
 import warnings
@@ -34,7 +33,7 @@ from ftorch_bridge.packages import (
     flatten,
     load_package,
 )
-from ftorch_bridge.weights import read_weights
+from ftorch_bridge.weights import import_class, read_weights
 
 # PyTorch advises against TorchScript at each use; whoever exports to it on purpose cannot act on that.
 warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
@@ -153,9 +152,8 @@ def load_source(source: str, weights: Path | None) -> tuple[nn.Module, dict[str,
     """
     notes: dict[str, str] = {"source": source}
     if ":" in source and not Path(source).exists():
-        module_name, _, class_name = source.partition(":")
         try:
-            found = getattr(importlib.import_module(module_name), class_name)
+            found = import_class(source)
         except (ImportError, AttributeError) as error:
             raise ExportError(f"{source}: cannot be imported: {error}") from error
         if weights is None:

@@ -89,11 +89,10 @@ class ResidualModule(nn.Module):
         return self.mixing.added_to(x, self.convolution(x).relu_())
 
 
-class PointNetwork(nn.Module):
-    """What networks of pseudo-spectral points share: constants, the scaled stem, and what points emit.
+class RadiationNetwork(nn.Module):
+    """What radiation networks share: constants, and the stem on scaled features.
 
-    They have a ``stem``, ``feature_mean`` and ``feature_scale`` (feature, 1), and ``planck`` (4, point): the share of the
-    Planck function that each point emits, a cubic in temperature that sums to one.
+    They have a ``stem``, ``feature_mean`` and ``feature_scale`` (feature, 1).
     """
 
     __constants__ = ("stefan_boltzmann", "heating_factor", "half_depth")  # TorchScript takes constants from the class only
@@ -111,21 +110,8 @@ class PointNetwork(nn.Module):
         weight, bias = self.stem_on_features()
         return torch.mm(weight, x.flatten(1)).add_(bias).unflatten(1, [x.shape[1], x.shape[2]])
 
-    def planck_shares(self) -> Tensor:
-        """Share of the Planck function that each point emits (4, point): a cubic in temperature that sums to one."""
-        return torch.cat([self.planck[:1].softmax(1), self.planck[1:] - self.planck[1:].mean(1, keepdim=True)])
 
-    def planck_emission(self, temperature: Tensor) -> Tensor:
-        """Planck emission pi*B of each point [W m-2] (point, ...) at ``temperature`` [K] (...)."""
-        warm = temperature * 0.01 - 2.5
-        total = self.stefan_boltzmann * (temperature * temperature) ** 2
-        first = total * warm
-        second = first * warm
-        basis = torch.stack([total, first, second, second * warm]).flatten(1)
-        return torch.mm(self.planck_shares().t(), basis).unflatten(1, temperature.shape)
-
-
-class ResCNN(PointNetwork):
+class ResCNN(RadiationNetwork):
     """Clear-sky longwave radiation: a residual convolutional network of optical depths under exact transfer.
 
     Residual modules turn the state of the layers into optical depths at a few pseudo-spectral points, in the manner of a
@@ -214,6 +200,16 @@ class ResCNN(PointNetwork):
         )
         x[:10].clamp_min_(1e-12).log_()
         return x
+
+    def planck_emission(self, temperature: Tensor) -> Tensor:
+        """Planck emission pi*B of each point [W m-2] (point, ...) at ``temperature`` [K] (...)."""
+        shares = torch.cat([self.planck[:1].softmax(1), self.planck[1:] - self.planck[1:].mean(1, keepdim=True)])
+        warm = temperature * 0.01 - 2.5
+        total = self.stefan_boltzmann * (temperature * temperature) ** 2
+        first = total * warm
+        second = first * warm
+        basis = torch.stack([total, first, second, second * warm]).flatten(1)
+        return torch.mm(shares.t(), basis).unflatten(1, temperature.shape)
 
     def forward(
         self,

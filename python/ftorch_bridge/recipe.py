@@ -7,8 +7,6 @@ of its own, and gradients are averaged.
 
 from __future__ import annotations
 
-import importlib
-import json
 import math
 import os
 import time
@@ -30,6 +28,7 @@ from ftorch_bridge.dataset import Arrays, Batches, Dataset, load_split
 from ftorch_bridge.evaluation import compare
 from ftorch_bridge.files import whole_file
 from ftorch_bridge.training import HeatingScale, TrainingError
+from ftorch_bridge.weights import import_class
 
 OPTIMIZERS = ("adam", "sgd", "soap")
 
@@ -131,9 +130,8 @@ def read_recipe(path: Path) -> Recipe:
 
 def make_network(recipe: Recipe) -> nn.Module:
     """The network of a recipe, with the weights of its seed. Raises :class:`TrainingError`."""
-    module_name, _, class_name = recipe.network.partition(":")
     try:
-        kind = getattr(importlib.import_module(module_name), class_name)
+        kind = import_class(recipe.network)
     except (ImportError, AttributeError, ValueError) as error:
         raise TrainingError(f"{recipe.network}: cannot be imported: {error}") from error
     torch.manual_seed(recipe.training.seed)
@@ -400,9 +398,3 @@ def train(
         if run.best is not None:
             run.network.load_state_dict(run.best)
         return run.network.cpu().eval(), run.state.curve
-
-
-def write_curve(curve: list[dict[str, float]], path: Path) -> None:
-    """The learning curve as JSON."""
-    with whole_file(path) as temporary:
-        temporary.write_text(json.dumps(curve, indent=1) + "\n")

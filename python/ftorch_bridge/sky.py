@@ -7,7 +7,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from ftorch_bridge.networks import PointNetwork
+from ftorch_bridge.networks import RadiationNetwork
 from ftorch_bridge.transfer import operators_available
 
 INPUTS: Final = (
@@ -39,13 +39,13 @@ SUN_FEATURES: Final = 8
 SKY_FEATURES: Final = CLOUD_FEATURES + SUN_FEATURES
 
 
-class SkyNetwork(PointNetwork):
+class SkyNetwork(RadiationNetwork):
     """A network of all of radiation, longwave and shortwave under any sky: its inputs, outputs and features.
 
     Inside, data lie as (channel, layer, column) with columns innermost, as in :mod:`ftorch_bridge.networks`.
     """
 
-    __constants__ = (*PointNetwork.__constants__, "inputs", "described", "described_surface", "use_operators")
+    __constants__ = (*RadiationNetwork.__constants__, "inputs", "described", "described_surface", "use_operators")
     inputs = INPUTS
     outputs = OUTPUTS
     described = (
@@ -83,6 +83,10 @@ class SkyNetwork(PointNetwork):
             mean.copy_(values.double().mean(1, keepdim=True))
             scale.copy_(1.0 / values.double().std(1, keepdim=True).clamp_min(1e-3))
 
+    def infers_on_cpu(self, tensor: Tensor) -> bool:
+        """Whether this is a forward without derivatives on a CPU, which every operator serves."""
+        return not tensor.is_cuda and not torch.is_grad_enabled()
+
     def describe(self, inputs: list[Tensor]) -> dict[str, Tensor]:
         """What the network sees of columns, in single precision with columns innermost, from inputs as of :meth:`forward`.
 
@@ -91,7 +95,7 @@ class SkyNetwork(PointNetwork):
         ``ozone`` and ``clouds`` (kind, layer, column); ``incident`` sunlight at the top [W m-2]; and of the inputs
         ``pressure_layer``, ``temperature_layer``, ``temperature_level`` and those of the surface.
         """
-        if self.use_operators and not inputs[0].is_cuda and not torch.is_grad_enabled():
+        if self.use_operators and self.infers_on_cpu(inputs[0]):
             found = torch.ops.radml.describe_sky(inputs)
             s: dict[str, Tensor] = {}
             for i, name in enumerate(self.described):

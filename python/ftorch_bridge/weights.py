@@ -17,6 +17,12 @@ class WeightsError(ValueError):
     """Weights that cannot be used: the message names the file, what was expected and what came."""
 
 
+def import_class(name: str) -> type[nn.Module]:
+    """The class ``package.module:Class``. Raises ``ImportError``, ``AttributeError`` or ``ValueError``."""
+    module_name, _, class_name = name.partition(":")
+    return getattr(importlib.import_module(module_name), class_name)
+
+
 def save_weights(network: nn.Module, path: Path, notes: dict[str, str] | None = None) -> None:
     """Write weights, configuration (the network's ``config``) and ``notes``."""
     state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
@@ -46,11 +52,10 @@ def load_network(path: Path) -> tuple[nn.Module, dict[str, str]]:
     state, config, notes = read_weights(path)
     if not config:
         raise WeightsError(f"{path}: expected the network's configuration in its metadata, found none")
-    module_name, _, class_name = notes.get("network", "ftorch_bridge.networks:ResCNN").partition(":")
+    kind = notes.get("network", "ftorch_bridge.networks:ResCNN")
     try:
-        kind = getattr(importlib.import_module(module_name), class_name)
-        network = kind.from_config(config)
+        network = import_class(kind).from_config(config)
         network.load_state_dict(state)
     except (ImportError, AttributeError, TypeError, ValueError, RuntimeError) as error:
-        raise WeightsError(f"{path}: no {class_name} of {module_name} can be made of it: {error}") from error
+        raise WeightsError(f"{path}: no {kind} can be made of it: {error}") from error
     return network.eval(), notes

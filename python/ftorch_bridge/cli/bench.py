@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +12,7 @@ from ftorch_bridge.bench import run_host, run_radiation, table_of
 from ftorch_bridge.cli import console, one_line_errors
 from ftorch_bridge.column_file import read_columns
 from ftorch_bridge.columns import DEFAULT_LAYERS, generate_columns
-from ftorch_bridge.files import whole_file
+from ftorch_bridge.files import write_json
 from ftorch_bridge.formats import export_network, run_formats
 from ftorch_bridge.formats import table_of as formats_table
 from ftorch_bridge.formats import to_dict as formats_dict
@@ -63,9 +62,7 @@ def radiation(
                 runs = run_host(columns, model, keep, all_sky=result.all_sky)
         console.print(table_of(result, runs, title))
         if json_file:
-            with whole_file(json_file) as temporary:
-                found = result.to_dict() | ({"host": runs.to_dict()} if runs else {})
-                temporary.write_text(json.dumps(found, indent=2) + "\n")
+            write_json(json_file, result.to_dict() | ({"host": runs.to_dict()} if runs else {}))
             console.print(f"the same as JSON: {json_file}", soft_wrap=True)
         if figure:
             radiation_figure(result, runs.histories if runs else None, figure, title)
@@ -83,8 +80,7 @@ def overhead(
             result = run_overhead(calls)
         console.print(result.table())
         if json_file:
-            with whole_file(json_file) as temporary:
-                temporary.write_text(json.dumps(result.to_dict(), indent=2) + "\n")
+            write_json(json_file, result.to_dict())
             console.print(f"the same as JSON: {json_file}", soft_wrap=True)
 
 
@@ -113,8 +109,7 @@ def formats(
         results = run_formats(script, package, columns, numbers, repeats, status.update)
         console.print(formats_table(results, model))
         if json_file:
-            with whole_file(json_file) as temporary:
-                temporary.write_text(json.dumps(formats_dict(results, model), indent=2) + "\n")
+            write_json(json_file, formats_dict(results, model))
             console.print(f"the same as JSON: {json_file}", soft_wrap=True)
 
 
@@ -160,8 +155,7 @@ def rrtmg(
         for what in result.missing:
             console.print(f"missing: {what}", soft_wrap=True)
         if json_file:
-            with whole_file(json_file) as temporary:
-                temporary.write_text(json.dumps(result.to_dict(), indent=2) + "\n")
+            write_json(json_file, result.to_dict())
             console.print(f"the same as JSON: {json_file}", soft_wrap=True)
 
 
@@ -189,8 +183,7 @@ def networks(
         for table in networks_tables(result):
             console.print(table)
         if json_file:
-            with whole_file(json_file) as temporary:
-                temporary.write_text(json.dumps(result.to_dict(), indent=2) + "\n")
+            write_json(json_file, result.to_dict())
             console.print(f"the same as JSON: {json_file}", soft_wrap=True)
         if figure:
             networks_figure(result, figure)
@@ -214,8 +207,7 @@ def rrtmg_cases(
         if figure:
             console.print(f"figure: {figure.resolve()}", soft_wrap=True)
         if json_file:
-            with whole_file(json_file) as temporary:
-                temporary.write_text(json.dumps(result.to_dict(), indent=2) + "\n")
+            write_json(json_file, result.to_dict())
             console.print(f"the same as JSON: {json_file}", soft_wrap=True)
 
 

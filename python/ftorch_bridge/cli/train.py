@@ -21,9 +21,9 @@ from ftorch_bridge.cli import console, one_line_errors
 from ftorch_bridge.column_file import CLOUD_VARIABLES, write
 from ftorch_bridge.columns import DEFAULT_LAYERS, generate_columns, read_ecrad
 from ftorch_bridge.dataset import SPLITS, Dataset, DatasetError, Settings
-from ftorch_bridge.evaluation import errors_table, model_card, write_evaluation
+from ftorch_bridge.evaluation import errors_table, model_card
 from ftorch_bridge.evaluation import evaluate as evaluate_network
-from ftorch_bridge.files import whole_file
+from ftorch_bridge.files import whole_file, write_json
 from ftorch_bridge.networks import ResCNNConfig
 from ftorch_bridge.ranks import rank_and_size
 from ftorch_bridge.training import (
@@ -144,7 +144,7 @@ def recipe_command(
     Beside the weights it writes the learning curve, as numbers (.curve.json) and as a figure (.curve.png).
     """
     from ftorch_bridge import plots  # noqa: PLC0415 (matplotlib takes its time to load)
-    from ftorch_bridge.recipe import read_recipe, train, write_curve  # noqa: PLC0415 (not every installation trains)
+    from ftorch_bridge.recipe import read_recipe, train  # noqa: PLC0415 (not every installation trains)
 
     with one_line_errors("ftorch-train recipe"):
         recipe = read_recipe(recipe_file)
@@ -173,7 +173,7 @@ def recipe_command(
                 "validation": ", ".join(f"{name} {value:.4g}" for name, value in min(curve, key=lambda e: e["loss"]).items()),
             },
         )
-        write_curve(curve, output.with_suffix(".curve.json"))
+        write_json(output.with_suffix(".curve.json"), curve)
         plots.learning_curve(curve, output.with_suffix(".curve.png"), recipe.network)
         console.print(f"{output}: {len(curve)} validations, beside it {output.with_suffix('.curve.png').name}", soft_wrap=True)
 
@@ -307,7 +307,7 @@ def evaluate(
             command = "ftorch-train " + shlex.join(sys.argv[1:])
             figure = output.with_suffix(".png")
             plots.evaluation_figure(found, figure, f"{weights.name}: {found.columns} columns of {layers} layers, unseen")
-            write_evaluation(found, output.with_suffix(".json"))
+            write_json(output.with_suffix(".json"), found.to_dict())
             with whole_file(output) as temporary:
                 temporary.write_text(model_card(found, weights.stem, network.config, notes, command, figure.name))
             console.print(f"model card: {output}, beside it .json and .png", soft_wrap=True)
