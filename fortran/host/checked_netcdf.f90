@@ -41,6 +41,7 @@ module checked_netcdf
     generic :: read => read_vector, read_matrix
     generic :: write => write_scalar, write_vector, write_matrix
     generic :: put_attribute => put_text_attribute, put_integer_attribute, put_real_attribute
+    procedure :: get_attribute
     procedure, private :: read_vector, read_matrix, write_scalar, write_vector, write_matrix
     procedure, private :: put_text_attribute, put_integer_attribute, put_real_attribute
     procedure, private :: check, look_up, target_id
@@ -298,6 +299,16 @@ contains
     if (self%failed()) return
     call self%check(nf90_put_att(self%id, self%target_id(variable), name, value), 'attribute "'//name//'" cannot be written')
   end subroutine put_real_attribute
+
+  !> Reads a number that is an attribute of the file.
+  subroutine get_attribute(self, name, value)
+    class(netcdf_file), intent(inout) :: self  !! [file] ()
+    character(len=*), intent(in) :: name       !! [text] ()
+    real(real64), intent(out) :: value         !! 0 after a failure [any] ()
+    value = 0.0_real64
+    if (self%failed()) return
+    call self%check(nf90_get_att(self%id, nf90_global, name, value), 'attribute "'//name//'" cannot be read')
+  end subroutine get_attribute
 
   !> Writes one number at an index of a growing dimension.
   subroutine write_scalar(self, name, value, record)

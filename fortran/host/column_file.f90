@@ -43,6 +43,8 @@ module column_file
     real(real64), allocatable :: cos_zenith(:)              !! optional: cosine of the Sun's zenith angle [1] (ncol)
     real(real64), allocatable :: solar_irradiance(:)        !! optional: at the top, normal to the beam [W m-2] (ncol)
     real(real64), allocatable :: latitude(:)                !! optional: latitude [degrees_north] (ncol)
+    real(real64), allocatable :: longitude(:)               !! optional: longitude [degrees_east] (ncol)
+    real(real64), allocatable :: land_fraction(:)           !! optional: share of land [1] (ncol)
   contains
     procedure :: read => read_columns
     procedure :: write => write_columns
@@ -164,6 +166,10 @@ contains
       call surface('solar_irradiance', 'W m-2', self%solar_irradiance, 0.0_real64, 1.0e4_real64)
     if (file%has_variable('latitude')) &
       call surface('latitude', 'degrees_north', self%latitude, -90.0_real64, 90.0_real64)
+    if (file%has_variable('longitude')) &
+      call surface('longitude', 'degrees_east', self%longitude, -180.0_real64, 360.0_real64)
+    if (file%has_variable('land_fraction')) &
+      call surface('land_fraction', '1', self%land_fraction, 0.0_real64, 1.0_real64)
 
     if (.not. file%failed()) call check_order()
     call file%close()
@@ -321,6 +327,8 @@ contains
       call single('cos_zenith', '1', '', self%cos_zenith, 'cosine of the solar zenith angle')
       call single('solar_irradiance', 'W m-2', 'solar_irradiance', self%solar_irradiance)
       call single('latitude', 'degrees_north', 'latitude', self%latitude)
+      call single('longitude', 'degrees_east', 'longitude', self%longitude)
+      call single('land_fraction', '1', 'land_area_fraction', self%land_fraction)
     end subroutine every_variable
 
     subroutine profile(name, vertical, units, standard_name, values, long_name)

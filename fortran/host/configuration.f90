@@ -7,6 +7,7 @@ module configuration
   use host_status, only: status_bad_configuration, status_success, fail, integer_text, real_text
   use radiation, only: automatic_block
   use surface, only: surface_parameters
+  use weather, only: weather_parameters
   implicit none
   private
 
@@ -30,10 +31,16 @@ module configuration
     character(len=:), allocatable :: sunlight           !! diurnal or fixed [text] ()
     real(real64) :: start_hour = 12.0_real64            !! local solar time at the start [hour] ()
     real(real64) :: day_of_year = 80.0_real64           !! [day] ()
+    character(len=:), allocatable :: physics            !! dry, or moist with clouds that follow [text] ()
     type(surface_parameters) :: surface                 !! [various] ()
+    type(weather_parameters) :: weather                 !! of moist physics [various] ()
+    character(len=:), allocatable :: restart            !! file to write from which a run can go on; empty: none [path] ()
+    character(len=:), allocatable :: start_from         !! such a file to go on from; empty: none [path] ()
+    real(real64) :: restart_interval = 86400.0_real64   !! between two states of it [s] ()
     integer :: n_steps = 0                              !! time steps of the run [1] ()
     integer :: steps_per_radiation = 0                  !! [1] ()
     integer :: steps_per_history = 0                    !! [1] ()
+    integer :: steps_per_restart = 0                    !! [1] ()
   contains
     procedure :: read => read_configuration
   end type host_configuration
@@ -47,16 +54,19 @@ contains
     integer, intent(out) :: stat                             !! 0, or `status_bad_configuration` [1] ()
     character(len=:), allocatable, intent(inout) :: errmsg   !! [text] ()
 
-    character(len=longest_text) :: columns, scheme, sky, model, tables, history, sunlight
+    character(len=longest_text) :: columns, scheme, sky, model, tables, history, sunlight, physics, restart, start_from
     real(real64) :: time_step, hours, radiation_interval, history_interval, start_hour, day_of_year
     real(real64) :: surface_heat_capacity, transmissivity, transfer_coefficient, wind_speed, surface_albedo
-    integer :: columns_per_block, threads
+    real(real64) :: sea_heat_capacity, land_wetness, weather_strength, weather_memory, relaxation_days, restart_interval
+    integer :: columns_per_block, threads, seed
     namelist /host/ columns, scheme, sky, model, tables, history, time_step, hours, radiation_interval, history_interval, &
       columns_per_block, threads, sunlight, start_hour, day_of_year, surface_heat_capacity, transmissivity, &
-      transfer_coefficient, wind_speed, surface_albedo
+      transfer_coefficient, wind_speed, surface_albedo, physics, sea_heat_capacity, land_wetness, weather_strength, &
+      weather_memory, relaxation_days, seed, restart, start_from, restart_interval
     character(len=*), parameter :: known_keys = ' columns scheme sky model tables history time_step hours radiation_interval '// &
       'history_interval columns_per_block threads sunlight start_hour day_of_year surface_heat_capacity transmissivity '// &
-      'transfer_coefficient wind_speed surface_albedo '
+      'transfer_coefficient wind_speed surface_albedo physics sea_heat_capacity land_wetness weather_strength '// &
+      'weather_memory relaxation_days seed restart start_from restart_interval '
 
     character(len=:), allocatable :: group
     integer :: position
@@ -68,6 +78,16 @@ contains
     tables = ''
     history = ''
     sunlight = 'diurnal'
+    physics = 'dry'
+    restart = ''
+    start_from = ''
+    restart_interval = self%restart_interval
+    sea_heat_capacity = self%surface%sea_heat_capacity
+    land_wetness = self%surface%land_wetness
+    weather_strength = self%weather%strength
+    weather_memory = self%weather%memory
+    relaxation_days = self%weather%relaxation_days
+    seed = self%weather%seed
     time_step = self%time_step
     hours = self%hours
     radiation_interval = self%radiation_interval
@@ -101,19 +121,34 @@ contains
     call fraction('transmissivity', transmissivity)
     call fraction('transfer_coefficient', transfer_coefficient)
     call fraction('surface_albedo', surface_albedo)
+    call positive('sea_heat_capacity', sea_heat_capacity)
+    call fraction('land_wetness', land_wetness)
+    call check(weather_strength >= 0.0_real64 .and. weather_strength <= 10.0_real64, 'weather_strength', '0 to 10', &
+               real_text(weather_strength))
+    call positive('weather_memory', weather_memory)
+    call check(relaxation_days >= 0.0_real64 .and. relaxation_days <= 1.0e4_real64, 'relaxation_days', '0 to 10000', &
+               real_text(relaxation_days))
+    call check(physics == 'dry' .or. physics == 'moist', 'physics', "'dry' or 'moist'", "'"//trim(physics)//"'")
+    call check(physics == 'dry' .or. sky == 'all', 'sky', "'all', which physics = 'moist' needs", "'"//trim(sky)//"'")
     call check(wind_speed >= 0.0_real64 .and. wind_speed <= 200.0_real64, 'wind_speed', '0 to 200', real_text(wind_speed))
     call check(scheme == 'rrtmg' .or. scheme == 'network', 'scheme', "'rrtmg' or 'network'", "'"//trim(scheme)//"'")
     call check(sky == 'clear' .or. sky == 'all', 'sky', "'clear' or 'all'", "'"//trim(sky)//"'")
-    call check(sunlight == 'diurnal' .or. sunlight == 'fixed', 'sunlight', "'diurnal' or 'fixed'", "'"//trim(sunlight)//"'")
+    call check(sunlight == 'diurnal' .or. sunlight == 'fixed' .or. sunlight == 'globe', 'sunlight', &
+               "'diurnal', 'globe' or 'fixed'", "'"//trim(sunlight)//"'")
     call check(columns /= '', 'columns', 'the path of a column file', 'nothing')
     call check(history /= '', 'history', 'the path of a file to write', 'nothing')
     call check(scheme /= 'network' .or. model /= '', 'model', "the path of a model (scheme = 'network' needs one)", 'nothing')
     call multiple('hours', hours*3600.0_real64, self%n_steps)
     call multiple('radiation_interval', radiation_interval, self%steps_per_radiation)
     call multiple('history_interval', history_interval, self%steps_per_history)
+    if (restart /= '') call multiple('restart_interval', restart_interval, self%steps_per_restart)
+    if (stat == 0 .and. restart /= '') &
+      call check(mod(self%steps_per_restart, self%steps_per_radiation) == 0, 'restart_interval', &
+                 'a multiple of radiation_interval ('//real_text(radiation_interval)//' s)', real_text(restart_interval)//' s')
     if (stat /= 0) return
     call readable('columns', columns)
     if (scheme == 'network') call readable('model', model)
+    if (start_from /= '') call readable('start_from', start_from)
     if (stat /= 0) return
 
     self%columns = trim(columns)
@@ -131,7 +166,13 @@ contains
     self%threads = threads
     self%start_hour = start_hour
     self%day_of_year = day_of_year
-    self%surface = surface_parameters(surface_heat_capacity, transmissivity, transfer_coefficient, wind_speed, surface_albedo)
+    self%physics = trim(physics)
+    self%restart = trim(restart)
+    self%start_from = trim(start_from)
+    self%restart_interval = restart_interval
+    self%surface = surface_parameters(surface_heat_capacity, transmissivity, transfer_coefficient, wind_speed, surface_albedo, &
+                                      sea_heat_capacity, land_wetness)
+    self%weather = weather_parameters(weather_strength, weather_memory, relaxation_days, seed)
 
   contains
 

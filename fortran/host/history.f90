@@ -48,6 +48,7 @@ contains
       call file%put_attribute('columns', configuration%columns)
       call file%put_attribute('scheme', configuration%scheme)
       call file%put_attribute('sky', configuration%sky)
+      call file%put_attribute('physics', configuration%physics)
       if (configuration%scheme == 'network') call file%put_attribute('model', configuration%model)
       call file%put_attribute('time_step', configuration%time_step)
       call file%put_attribute('radiation_interval', configuration%radiation_interval)
@@ -77,6 +78,16 @@ contains
         call file%define_variable('surface_sw_down', 'time column', 'W m-2', 'surface_downwelling_shortwave_flux_in_air')
         call file%put_attribute('coordinates', 'pressure_layer', 'sw_heating_rate')
       end if
+      if (state%moist) then
+        call file%define_variable('h2o', 'time column layer', 'mol mol-1', long_name='water vapour, moles per mole of dry air')
+        call file%define_variable('cloud_fraction', 'time column layer', '1', 'cloud_area_fraction_in_atmosphere_layer')
+        call file%define_variable('precipitation', 'time column', 'kg m-2 s-1', 'precipitation_flux')
+        call file%define_variable('evaporation', 'time column', 'kg m-2 s-1', 'water_evapotranspiration_flux')
+        call file%define_variable('weather_heating', 'time column', 'W m-2', &
+                                  long_name='enthalpy that weather brought from outside the column')
+        call file%put_attribute('coordinates', 'pressure_layer', 'h2o')
+        call file%put_attribute('coordinates', 'pressure_layer', 'cloud_fraction')
+      end if
       call file%define_variable('surface_sensible_heat', 'time column', 'W m-2', 'surface_upward_sensible_heat_flux')
       call file%put_attribute('coordinates', 'pressure_layer', 'temperature_layer')
       call file%put_attribute('coordinates', 'pressure_layer', 'lw_heating_rate')
@@ -97,7 +108,7 @@ contains
     integer :: n
     n = state%columns%n_layers()
     self%n_records = self%n_records + 1
-    call self%file%write('time', state%seconds/3600.0_real64, self%n_records)
+    call self%file%write('time', state%seconds()/3600.0_real64, self%n_records)
     call self%file%write('temperature_layer', state%columns%temperature_layer, self%n_records)
     call self%file%write('lw_heating_rate', state%longwave%heating_rate, self%n_records)
     call self%file%write('surface_temperature', state%columns%surface_temperature, self%n_records)
@@ -110,6 +121,13 @@ contains
       call self%file%write('toa_sw_down', state%shortwave%down(:, 1), self%n_records)
       call self%file%write('toa_sw_up', state%shortwave%up(:, 1), self%n_records)
       call self%file%write('surface_sw_down', state%shortwave%down(:, n + 1), self%n_records)
+    end if
+    if (state%moist) then
+      call self%file%write('h2o', state%columns%h2o, self%n_records)
+      call self%file%write('cloud_fraction', state%columns%cloud_fraction, self%n_records)
+      call self%file%write('precipitation', state%physics%precipitation, self%n_records)
+      call self%file%write('evaporation', state%physics%evaporation, self%n_records)
+      call self%file%write('weather_heating', state%physics%weather_heating, self%n_records)
     end if
     call self%file%write('surface_sensible_heat', state%sensible_heat, self%n_records)
     call self%file%report(stat, errmsg)

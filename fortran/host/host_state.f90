@@ -1,8 +1,9 @@
 !> The state of the column host and its time step.
 !!
-!! Each column is by itself: pressures and gases stay as the column file gave them; temperatures of the layers and of the surface
-!! change by radiation, by the surface heat budget and by dry convection. Of a clear sky radiation is longwave alone: no sunlight
-!! is absorbed in the air then. Clouds stay as the file gave them, nothing condenses, nothing moves sideways.
+!! Each column is by itself: pressures stay as the column file gave them, and so do all gases but water vapour. With dry physics
+!! temperatures of the layers and of the surface change by radiation, by the surface heat budget and by dry convection; clouds and
+!! vapour stay too. With moist physics there are weather, evaporation, rain and clouds as well. Of a clear sky radiation is longwave
+!! alone: no sunlight is absorbed in the air then.
 module host_state
   use, intrinsic :: iso_fortran_env, only: real64
   use, intrinsic :: ieee_arithmetic, only: ieee_is_finite
@@ -11,6 +12,8 @@ module host_state
   use convection, only: adjust_dry_convection
   use host_status, only: status_success, status_bad_state, fail, integer_text, real_text
   use flux_file, only: spectrum_fluxes
+  use moist_physics, only: moist_state
+  use omp_lib, only: omp_get_max_threads
   use physical_constants, only: pi, seconds_per_day
   use sun, only: cosine_of_zenith_angle, declination
   use surface, only: absorbed_sunlight, step_surface
@@ -25,7 +28,9 @@ module host_state
 
   type :: column_state
     type(column_set) :: columns                              !! pressures, gases and the temperatures of now [various] ()
-    real(real64) :: seconds = 0.0_real64                     !! since the start of the run [s] ()
+    integer :: step_number = 0                               !! time steps since the start of the run [1] ()
+    logical :: moist = .false.                               !! whether there is moist physics [1] ()
+    type(moist_state) :: physics                             !! of moist air [various] ()
     logical :: all_sky = .false.                             !! whether radiation is of both spectra, with clouds [1] ()
     type(spectrum_fluxes) :: longwave                        !! of the last call of radiation [W m-2, K day-1] ()
     type(spectrum_fluxes) :: shortwave                       !! the same of sunlight, for all sky [W m-2, K day-1] ()
@@ -34,8 +39,11 @@ module host_state
     real(real64), allocatable, private :: albedo(:)          ! of the file, or of the namelist
     real(real64), allocatable, private :: irradiance(:)      ! of the file, or the solar constant
     real(real64), allocatable, private :: noon_cosine(:)     ! cosine of the zenith angle: at noon, or for good
+    real(real64), private :: time_step = 0.0_real64
+    integer, private :: threads = 1
   contains
     procedure :: start
+    procedure :: seconds
     procedure :: prepare_radiation
     procedure :: update_sunlight
     procedure :: step
@@ -59,12 +67,21 @@ contains
     n_layers = columns%n_layers()
     self%columns = columns
     self%all_sky = configuration%sky == 'all'
+    self%moist = configuration%physics == 'moist'
+    self%time_step = configuration%time_step
+    self%threads = configuration%threads
+    if (self%threads == 0) self%threads = omp_get_max_threads()
     call self%longwave%create(n, n_layers, .false., .false., .false.)
     allocate (self%absorbed_sunlight(n), self%sensible_heat(n), self%noon_cosine(n), source=0.0_real64)
     allocate (self%albedo(n), source=configuration%surface%albedo)
     allocate (self%irradiance(n), source=mean_irradiance)
     if (allocated(columns%surface_albedo)) self%albedo = columns%surface_albedo
     if (allocated(columns%solar_irradiance)) self%irradiance = columns%solar_irradiance
+    if (configuration%sunlight == 'globe' .and. .not. (allocated(columns%latitude) .and. allocated(columns%longitude))) then
+      call fail(status_bad_state, configuration%columns//': sunlight = ''globe'' needs the variables "latitude" and "longitude"', &
+                stat, errmsg)
+      return
+    end if
     if (allocated(columns%cos_zenith)) then
       self%noon_cosine = columns%cos_zenith
     else if (configuration%sunlight == 'fixed' .or. .not. allocated(columns%latitude)) then
@@ -80,8 +97,17 @@ contains
       self%columns%cos_zenith = self%noon_cosine
       call self%columns%complete_sky(stat, errmsg)
     end if
-    if (stat == 0) call self%update_sunlight(configuration)
+    if (stat /= 0) return
+    if (self%moist) call self%physics%start(self%columns)
+    call self%update_sunlight(configuration)
   end subroutine start
+
+  !> Time since the start of the run.
+  pure function seconds(self)
+    class(column_state), intent(in) :: self  !! [state] ()
+    real(real64) :: seconds                  !! [s] ()
+    seconds = self%step_number*self%time_step
+  end function seconds
 
   !> Temperatures at levels from those of the layers, as radiation wants them. The run's first call does so as well, and not
   !! with the levels of the file, lest the first step differ in kind from the others.
@@ -90,6 +116,7 @@ contains
     type(host_configuration), intent(in) :: configuration  !! [various] ()
     call interpolate_to_levels(self%columns%pressure_level, self%columns%pressure_layer, self%columns%temperature_layer, &
                                self%columns%temperature_level)
+    if (self%moist) call self%physics%diagnose(self%columns, self%threads)
     if (self%all_sky) self%columns%cos_zenith = zenith_cosines(self, configuration)
   end subroutine prepare_radiation
 
@@ -100,10 +127,13 @@ contains
     type(host_configuration), intent(in) :: configuration  !! [various] ()
     real(real64) :: cosines(self%columns%n_columns())      !! negative at night [1] (ncol)
     real(real64) :: hour, day
-    hour = configuration%start_hour + self%seconds/3600.0_real64
-    day = configuration%day_of_year + self%seconds/seconds_per_day
+    hour = configuration%start_hour + self%seconds()/3600.0_real64
+    day = configuration%day_of_year + self%seconds()/seconds_per_day
     if (configuration%sunlight == 'fixed') then
       cosines = self%noon_cosine
+    else if (configuration%sunlight == 'globe') then
+      cosines = cosine_of_zenith_angle(self%columns%latitude*pi/180.0_real64, declination(day), &
+                                       hour + self%columns%longitude/15.0_real64)
     else if (allocated(self%columns%latitude)) then
       cosines = cosine_of_zenith_angle(self%columns%latitude*pi/180.0_real64, declination(day), hour)
     else
@@ -137,6 +167,13 @@ contains
       c%temperature_layer = c%temperature_layer + self%longwave%heating_rate*(configuration%time_step/seconds_per_day)
       if (self%all_sky) &
         c%temperature_layer = c%temperature_layer + self%shortwave%heating_rate*(configuration%time_step/seconds_per_day)
+      if (self%moist) then
+        call self%physics%step(c, configuration%surface, configuration%weather, configuration%time_step, self%step_number, 1, &
+                               self%threads, self%longwave%down(:, n + 1) - self%longwave%up(:, n + 1) + self%absorbed_sunlight, &
+                               self%sensible_heat)
+        self%step_number = self%step_number + 1
+        return
+      end if
       call step_surface(configuration%surface, configuration%time_step, &
                         self%longwave%down(:, n + 1) - self%longwave%up(:, n + 1) + self%absorbed_sunlight, &
                         c%pressure_level(:, n + 1), &
@@ -144,7 +181,7 @@ contains
                         c%surface_temperature, c%temperature_layer(:, n), self%sensible_heat)
       call adjust_dry_convection(c%pressure_level, c%pressure_layer, c%temperature_layer)
     end associate
-    self%seconds = self%seconds + configuration%time_step
+    self%step_number = self%step_number + 1
   end subroutine step
 
   !> Whether every flux and heating rate is a number; if not, which is not.
@@ -221,7 +258,7 @@ contains
   pure function hours_after_start(self) result(text)
     class(column_state), intent(in) :: self
     character(len=:), allocatable :: text
-    text = real_text(self%seconds/3600.0_real64)//' hours after the start'
+    text = real_text(self%seconds()/3600.0_real64)//' hours after the start'
   end function hours_after_start
 
   elemental function sane(temperature) result(answer)

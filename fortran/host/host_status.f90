@@ -5,7 +5,9 @@
 !! they hand over the text themselves, because gfortran 12 loses the length of an optional deferred-length argument that is
 !! passed on as an optional argument.
 module host_status
-  use, intrinsic :: iso_fortran_env, only: error_unit
+  use, intrinsic :: iso_c_binding, only: c_int
+  use, intrinsic :: iso_fortran_env, only: error_unit, output_unit
+  use operating_system, only: end_process
   implicit none
   private
 
@@ -30,14 +32,16 @@ contains
     errmsg = message
   end subroutine fail
 
-  !> Ends a program after one line on standard error, without the compiler's backtrace.
+  !> Ends a program after one line on standard error, without the compiler's backtrace and without what libraries do at the end:
+  !! HDF5 would touch the file again that could not be written, and crash.
   subroutine stop_with_message(program_name, message, code)
     character(len=*), intent(in) :: program_name  !! [text] ()
     character(len=*), intent(in) :: message       !! [text] ()
     integer, intent(in) :: code                   !! exit status of the process [1] ()
     write (error_unit, '(a)') program_name//': '//message
     flush (error_unit)
-    stop code, quiet=.true.
+    flush (output_unit)
+    call end_process(int(code, c_int))
   end subroutine stop_with_message
 
   !> An integer as text without blanks.

@@ -4,9 +4,14 @@ module operating_system
   implicit none
   private
 
-  public :: rename_file, remove_file, process_id, standard_error_is_terminal, absolute_path
+  public :: end_process, rename_file, remove_file, process_id, standard_error_is_terminal, absolute_path
 
   interface
+    !> Ends the process at once, with this exit status.
+    subroutine end_process(code) bind(c, name='_Exit')
+      import :: c_int
+      integer(c_int), value :: code  !! [1] ()
+    end subroutine end_process
     function c_rename(from, to) bind(c, name='rename') result(code)
       import :: c_char, c_int
       character(kind=c_char), intent(in) :: from(*), to(*)

@@ -9,6 +9,7 @@ program radml_host_program
   use host_status, only: status_bad_configuration, integer_text, real_text, stop_with_message
   use omp_lib, only: omp_get_max_threads
   use progress, only: progress_line, seconds_now
+  use restart_file, only: read_restart, write_restart
   use radiation, only: automatic_block, fitting_block, radiation_scheme
   implicit none
 
@@ -23,7 +24,7 @@ program radml_host_program
   type(history_file) :: file
   type(progress_line) :: line
   character(len=:), allocatable :: message
-  integer :: stat, step, n_calls, n_threads
+  integer :: stat, step, first_step, n_calls, n_threads
   real(real64) :: started, before, radiation_seconds
 
   call arguments%parse([''], stat, message)
@@ -50,6 +51,14 @@ program radml_host_program
   call stop_on_failure()
   call state%start(columns, case, stat, message)
   call stop_on_failure()
+  if (case%start_from /= '') then
+    call read_restart(case%start_from, state, case%time_step, stat, message)
+    call stop_on_failure()
+    if (state%step_number > case%n_steps .or. mod(state%step_number, case%steps_per_radiation) /= 0) &
+      call stop_with_message(name, case%start_from//': expected a state not beyond the end of the run, at a call of radiation, '// &
+                             'got one '//real_text(state%seconds()/3600.0_real64)//' hours after the start', &
+                             status_bad_configuration)
+  end if
   call file%create(state, case, history_entry(), stat, message)
   call stop_on_failure()
 
@@ -57,7 +66,14 @@ program radml_host_program
   started = seconds_now()
   radiation_seconds = 0.0_real64
   n_calls = 0
-  do step = 0, case%n_steps
+  first_step = state%step_number
+  do step = first_step, case%n_steps
+    if (case%restart /= '' .and. step > first_step) then
+      if (mod(step, case%steps_per_restart) == 0) then
+        call write_restart(case%restart, state, case%time_step, stat, message)
+        call stop_on_failure()
+      end if
+    end if
     if (mod(step, case%steps_per_radiation) == 0) then
       call state%prepare_radiation(case)
       before = seconds_now()
@@ -73,7 +89,8 @@ program radml_host_program
       call file%record(state, stat, message)
       call stop_on_failure()
     end if
-    call line%show(name//': '//real_text(state%seconds/3600.0_real64, 1)//' of '//real_text(case%hours)//' hours, '// &
+    call line%show(name//': '//real_text(state%seconds()/3600.0_real64, 1)//' of '//real_text(case%hours)//' hours, '// &
+                   days_per_minute()//' simulated days per minute, '// &
                    real_text(radiation_seconds, 1)//' s of '//real_text(seconds_now() - started, 1)//' s in radiation')
     if (step == case%n_steps) exit
     call state%step(case)
@@ -93,6 +110,11 @@ program radml_host_program
     real_text(seconds_now() - started, 3)//' s)'
 
 contains
+
+  function days_per_minute() result(text)
+    character(len=:), allocatable :: text
+    text = real_text((step - first_step)*case%time_step/86400.0_real64*60.0_real64/max(seconds_now() - started, 1.0e-3_real64), 1)
+  end function days_per_minute
 
   subroutine stop_on_failure()
     if (stat == 0) return

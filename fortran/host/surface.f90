@@ -1,5 +1,5 @@
 !> The heat budget of a surface that is one slab of uniform temperature:
-!! C dT_s/dt = (down - up) of longwave + absorbed sunlight - sensible heat to the lowest layer.
+!! C dT_s/dt = (down - up) of longwave + absorbed sunlight - sensible heat to the lowest layer - heat of what evaporates.
 !!
 !! Sunlight reaches the ground through an atmosphere of constant clear-sky transmissivity and heats nothing on the way.
 !! Sensible heat follows the bulk formula rho c_p C_H |V| (theta_s - theta_a) with a constant transfer coefficient and wind
@@ -8,11 +8,12 @@
 !! gains, to rounding.
 module surface
   use, intrinsic :: iso_fortran_env, only: real64
-  use physical_constants, only: dry_air_gas_constant, dry_air_heat_capacity, gravity, kappa
+  use physical_constants, only: dry_air_gas_constant, dry_air_heat_capacity, gravity, kappa, latent_heat
+  use saturation, only: saturation_mixing_ratio
   implicit none
   private
 
-  public :: surface_parameters, absorbed_sunlight, step_surface
+  public :: surface_parameters, absorbed_sunlight, step_surface, step_evaporation
 
   type :: surface_parameters
     real(real64) :: heat_capacity = 4.2e5_real64         !! of the slab; 10 cm of water [J m-2 K-1] ()
@@ -20,6 +21,8 @@ module surface
     real(real64) :: transfer_coefficient = 1.5e-3_real64 !! of sensible heat [1] ()
     real(real64) :: wind_speed = 5.0_real64              !! [m s-1] ()
     real(real64) :: albedo = 0.2_real64                  !! where the columns have none [1] ()
+    real(real64) :: sea_heat_capacity = 4.2e7_real64     !! of a slab of sea; 10 m of water [J m-2 K-1] ()
+    real(real64) :: land_wetness = 0.3_real64            !! evaporation from land, of what the sea would lose [1] ()
   end type surface_parameters
 
 contains
@@ -59,5 +62,28 @@ contains
     surface_temperature = surface_temperature - time_step*sensible_heat/parameters%heat_capacity
     layer_temperature = layer_temperature + time_step*sensible_heat/layer_capacity
   end subroutine step_surface
+
+  !> One time step of evaporation, or of dew, by the same bulk formula: implicit in the humidity of the lowest layer.
+  elemental subroutine step_evaporation(parameters, time_step, wetness, surface_pressure, layer_thickness, layer_temperature, &
+                                        surface_temperature, mixing_ratio, evaporation)
+    type(surface_parameters), intent(in) :: parameters    !! [various] ()
+    real(real64), intent(in) :: time_step                 !! [s] ()
+    real(real64), intent(in) :: wetness                   !! evaporation, of what a water surface would lose [1] ()
+    real(real64), intent(in) :: surface_pressure          !! [Pa] ()
+    real(real64), intent(in) :: layer_thickness           !! of the lowest layer [Pa] ()
+    real(real64), intent(in) :: layer_temperature         !! of the lowest layer [K] ()
+    real(real64), intent(inout) :: surface_temperature    !! [K] ()
+    real(real64), intent(inout) :: mixing_ratio           !! of vapour in the lowest layer [kg kg-1] ()
+    real(real64), intent(out) :: evaporation              !! into the lowest layer [kg m-2 s-1] ()
+    real(real64) :: deficit, exchange, mass
+
+    mass = layer_thickness/gravity
+    deficit = saturation_mixing_ratio(surface_temperature, surface_pressure) - mixing_ratio
+    exchange = surface_pressure/(dry_air_gas_constant*layer_temperature)*parameters%transfer_coefficient*parameters%wind_speed
+    if (deficit > 0.0_real64) exchange = wetness*exchange
+    evaporation = exchange*deficit/(1.0_real64 + time_step*exchange/mass)
+    mixing_ratio = mixing_ratio + time_step*evaporation/mass
+    surface_temperature = surface_temperature - time_step*latent_heat*evaporation/parameters%heat_capacity
+  end subroutine step_evaporation
 
 end module surface

@@ -89,6 +89,7 @@ COLUMN_VARIABLES: tuple[Variable, ...] = (
     ),
     Variable("latitude", _COLUMN, "degrees_north", "latitude", "latitude", required=False),
     Variable("longitude", _COLUMN, "degrees_east", "longitude", "longitude", required=False),
+    Variable("land_fraction", _COLUMN, "1", "land_area_fraction", "share of land", required=False),
     # Columns of one profile, on whatever grid, with whatever clouds, belong on one side of a split into training and test.
     Variable("profile", _COLUMN, "1", None, "number of the profile that the column was made from", required=False),
 )

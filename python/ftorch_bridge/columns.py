@@ -134,8 +134,8 @@ def _correlated(draw: ColumnStreams, length: float) -> Array:
 COLUMNS_IN_BLOCK = 256
 """Columns are made in whole blocks, so that one has the same bits whatever the number of columns."""
 
-_ATMOSPHERE, _CLOUDS, _SUN = range(3)  # streams of a column
-_WORDS = {_ATMOSPHERE: 400, _CLOUDS: 128, _SUN: 24}
+_ATMOSPHERE, _CLOUDS, _SUN, _PLACE = range(4)  # streams of a column
+_WORDS = {_ATMOSPHERE: 400, _CLOUDS: 128, _SUN: 24, _PLACE: 4}
 _PROFILES_OF_A_SEED = 2**32
 
 
@@ -308,6 +308,8 @@ def _block(seed: int, first: int, layers: int, top_pressure: float, clear_sky: b
         "surface_albedo": albedo_of(draw, surface, surface_temperature, cos_zenith),
         "cos_zenith": cos_zenith,
         "solar_irradiance": irradiance,
+        "longitude": streams(_PLACE).uniform(-180.0, 180.0),
+        "land_fraction": np.where(np.isin(surface, (Surface.SEA, Surface.SEA_ICE)), 0.0, 1.0),
     }
     if clear_sky:
         return variables

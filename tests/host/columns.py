@@ -30,6 +30,8 @@ UNITS = {
     "cos_zenith": "1",
     "solar_irradiance": "W m-2",
     "latitude": "degrees_north",
+    "longitude": "degrees_east",
+    "land_fraction": "1",
 }
 
 
