@@ -6,10 +6,13 @@
 !!
 !! The files of this project list dimensions as (column, layer) in C order, as ncdump shows them; in Fortran's order that
 !! is (layer, column). The arrays of this module are (column, layer): it transposes on the way in and out.
+!!
+!! A file that ranks `share` is written by the first of them: each hands over its columns, in the order of the ranks.
 module checked_netcdf
   use, intrinsic :: iso_fortran_env, only: real64
   use, intrinsic :: ieee_arithmetic, only: ieee_is_finite
   use netcdf
+  use communicators, only: communicator
   use host_status, only: status_success, status_bad_file, status_cannot_write, fail, integer_text, real_text
   use operating_system, only: rename_file, remove_file, process_id
   implicit none
@@ -25,7 +28,9 @@ module checked_netcdf
     character(len=:), allocatable :: path
     character(len=:), allocatable :: temporary_path
     character(len=:), allocatable :: message
+    class(communicator), pointer :: ranks => null()
   contains
+    procedure :: share
     procedure :: open => open_file
     procedure :: create
     procedure :: close => close_file
@@ -44,7 +49,7 @@ module checked_netcdf
     procedure :: get_attribute
     procedure, private :: read_vector, read_matrix, write_scalar, write_vector, write_matrix
     procedure, private :: put_text_attribute, put_integer_attribute, put_real_attribute
-    procedure, private :: check, look_up, target_id
+    procedure, private :: check, idle, look_up, take_together, target_id
     final :: forget
   end type netcdf_file
 
@@ -66,6 +71,21 @@ contains
     call self%check(nf90_open(path, nf90_nowrite, self%id), 'is no NetCDF file that can be read')
   end subroutine open_file
 
+  !> Makes the file that of all ranks, which from here on make the same calls.
+  subroutine share(self, ranks)
+    class(netcdf_file), intent(inout) :: self        !! [file] ()
+    class(communicator), intent(in), target :: ranks !! [ranks] ()
+    self%ranks => ranks
+  end subroutine share
+
+  !> Whether there is nothing to do: after a failure, and on all ranks but the first.
+  pure function idle(self) result(answer)
+    class(netcdf_file), intent(in) :: self  !! [file] ()
+    logical :: answer                       !! [1] ()
+    answer = self%failed()
+    if (associated(self%ranks)) answer = answer .or. .not. self%ranks%is_root()
+  end function idle
+
   !> Creates a NetCDF-4 file, under a temporary name until `close`.
   subroutine create(self, path)
     class(netcdf_file), intent(inout) :: self  !! [file] ()
@@ -73,6 +93,7 @@ contains
     self%path = path
     self%code = status_success
     self%writing = .true.
+    if (self%idle()) return
     self%temporary_path = path//'.'//integer_text(process_id())//'.tmp'
     call self%check(nf90_create(self%temporary_path, nf90_netcdf4, self%id), &
                     'cannot be created: is its folder there, and may it be written to?')
@@ -229,7 +250,7 @@ contains
     character(len=*), intent(in) :: name       !! [text] ()
     integer, intent(in), optional :: length    !! [1] ()
     integer :: dimension_id, defined_length
-    if (self%failed()) return
+    if (self%idle()) return
     defined_length = nf90_unlimited
     if (present(length)) defined_length = length
     call self%check(nf90_def_dim(self%id, name, defined_length, dimension_id), 'dimension "'//name//'" cannot be defined')
@@ -246,7 +267,7 @@ contains
     integer, allocatable :: dimension_ids(:)
     character(len=:), allocatable :: rest, first
     integer :: blank, dimension_id, variable_id
-    if (self%failed()) return
+    if (self%idle()) return
     allocate (dimension_ids(0))
     rest = trim(dimension_names)//' '
     do while (rest /= '')
@@ -254,7 +275,7 @@ contains
       first = rest(:blank - 1)
       rest = rest(blank + 1:)
       call self%check(nf90_inq_dimid(self%id, first, dimension_id), 'no dimension "'//first//'"', name)
-      if (self%failed()) return
+      if (self%idle()) return
       dimension_ids = [dimension_id, dimension_ids]
     end do
     call self%check(nf90_def_var(self%id, name, nf90_double, dimension_ids, variable_id), 'cannot be defined', name)
@@ -266,7 +287,7 @@ contains
   !> Ends the definitions; values may be written from here on.
   subroutine end_definitions(self)
     class(netcdf_file), intent(inout) :: self  !! [file] ()
-    if (self%failed()) return
+    if (self%idle()) return
     call self%check(nf90_enddef(self%id), 'definitions cannot be written')
   end subroutine end_definitions
 
@@ -276,7 +297,7 @@ contains
     character(len=*), intent(in) :: name                !! [text] ()
     character(len=*), intent(in) :: value               !! [text] ()
     character(len=*), intent(in), optional :: variable  !! absent for a global attribute [text] ()
-    if (self%failed()) return
+    if (self%idle()) return
     call self%check(nf90_put_att(self%id, self%target_id(variable), name, value), 'attribute "'//name//'" cannot be written')
   end subroutine put_text_attribute
 
@@ -286,7 +307,7 @@ contains
     character(len=*), intent(in) :: name                !! [text] ()
     integer, intent(in) :: value                        !! [any] ()
     character(len=*), intent(in), optional :: variable  !! absent for a global attribute [text] ()
-    if (self%failed()) return
+    if (self%idle()) return
     call self%check(nf90_put_att(self%id, self%target_id(variable), name, value), 'attribute "'//name//'" cannot be written')
   end subroutine put_integer_attribute
 
@@ -296,7 +317,7 @@ contains
     character(len=*), intent(in) :: name                !! [text] ()
     real(real64), intent(in) :: value                   !! [any] ()
     character(len=*), intent(in), optional :: variable  !! absent for a global attribute [text] ()
-    if (self%failed()) return
+    if (self%idle()) return
     call self%check(nf90_put_att(self%id, self%target_id(variable), name, value), 'attribute "'//name//'" cannot be written')
   end subroutine put_real_attribute
 
@@ -316,7 +337,7 @@ contains
     character(len=*), intent(in) :: name       !! [text] ()
     real(real64), intent(in) :: value          !! [units of the variable] ()
     integer, intent(in) :: record              !! index in the growing dimension [1] ()
-    if (self%failed()) return
+    if (self%idle()) return
     call self%check(nf90_put_var(self%id, self%target_id(name), value, start=[record]), 'cannot be written', name)
   end subroutine write_scalar
 
@@ -326,12 +347,14 @@ contains
     character(len=*), intent(in) :: name       !! [text] ()
     real(real64), intent(in) :: values(:)      !! [units of the variable] (ncol)
     integer, intent(in), optional :: record    !! index in the growing dimension [1] ()
-    if (self%failed()) return
+    real(real64), allocatable :: whole(:, :)
+    call self%take_together(reshape(values, [size(values), 1]), whole)
+    if (self%idle()) return
     if (present(record)) then
-      call self%check(nf90_put_var(self%id, self%target_id(name), values, start=[1, record], count=[size(values), 1]), &
+      call self%check(nf90_put_var(self%id, self%target_id(name), whole(:, 1), start=[1, record], count=[size(whole), 1]), &
                       'cannot be written', name)
     else
-      call self%check(nf90_put_var(self%id, self%target_id(name), values), 'cannot be written', name)
+      call self%check(nf90_put_var(self%id, self%target_id(name), whole(:, 1)), 'cannot be written', name)
     end if
   end subroutine write_vector
 
@@ -341,9 +364,10 @@ contains
     character(len=*), intent(in) :: name       !! [text] ()
     real(real64), intent(in) :: values(:, :)   !! [units of the variable] (ncol, nlay or nlay+1)
     integer, intent(in), optional :: record    !! index in the growing dimension [1] ()
-    real(real64), allocatable :: as_stored(:, :)
-    if (self%failed()) return
-    as_stored = transpose(values)
+    real(real64), allocatable :: as_stored(:, :), whole(:, :)
+    call self%take_together(values, whole)
+    if (self%idle()) return
+    as_stored = transpose(whole)
     if (present(record)) then
       call self%check(nf90_put_var(self%id, self%target_id(name), as_stored, start=[1, 1, record], &
                                    count=[size(as_stored, 1), size(as_stored, 2), 1]), 'cannot be written', name)
@@ -351,6 +375,18 @@ contains
       call self%check(nf90_put_var(self%id, self%target_id(name), as_stored), 'cannot be written', name)
     end if
   end subroutine write_matrix
+
+  !> The columns of all ranks that share the file, on the first of them.
+  subroutine take_together(self, part, whole)
+    class(netcdf_file), intent(in) :: self
+    real(real64), intent(in) :: part(:, :)
+    real(real64), allocatable, intent(out) :: whole(:, :)
+    if (associated(self%ranks)) then
+      call self%ranks%gather(part, whole)
+    else
+      whole = part
+    end if
+  end subroutine take_together
 
   !> Finds a variable and checks its dimensions, units and packing.
   subroutine look_up(self, name, expected, units, variable_id)

@@ -53,6 +53,7 @@ module column_file
     procedure :: has_clouds
     procedure :: missing_for_shortwave
     procedure :: complete_sky
+    procedure :: pick
   end type column_set
 
 contains
@@ -120,6 +121,56 @@ contains
     end subroutine fill
 
   end subroutine complete_sky
+
+  !> Some of the columns, in the order of their numbers.
+  function pick(self, numbers) result(picked)
+    class(column_set), intent(in) :: self  !! [columns] ()
+    integer, intent(in) :: numbers(:)      !! from 1 [1] (any)
+    type(column_set) :: picked             !! [columns] ()
+
+    call profiles(self%pressure_level, picked%pressure_level)
+    call profiles(self%temperature_level, picked%temperature_level)
+    call profiles(self%pressure_layer, picked%pressure_layer)
+    call profiles(self%temperature_layer, picked%temperature_layer)
+    call profiles(self%h2o, picked%h2o)
+    call profiles(self%o3, picked%o3)
+    call profiles(self%co2, picked%co2)
+    call profiles(self%ch4, picked%ch4)
+    call profiles(self%n2o, picked%n2o)
+    call profiles(self%o2, picked%o2)
+    call profiles(self%cfc11, picked%cfc11)
+    call profiles(self%cfc12, picked%cfc12)
+    call profiles(self%cfc22, picked%cfc22)
+    call profiles(self%ccl4, picked%ccl4)
+    call profiles(self%cloud_fraction, picked%cloud_fraction)
+    call profiles(self%cloud_liquid_path, picked%cloud_liquid_path)
+    call profiles(self%cloud_ice_path, picked%cloud_ice_path)
+    call profiles(self%liquid_radius, picked%liquid_radius)
+    call profiles(self%ice_radius, picked%ice_radius)
+    call numbers_of(self%surface_temperature, picked%surface_temperature)
+    call numbers_of(self%surface_emissivity, picked%surface_emissivity)
+    call numbers_of(self%surface_albedo, picked%surface_albedo)
+    call numbers_of(self%cos_zenith, picked%cos_zenith)
+    call numbers_of(self%solar_irradiance, picked%solar_irradiance)
+    call numbers_of(self%latitude, picked%latitude)
+    call numbers_of(self%longitude, picked%longitude)
+    call numbers_of(self%land_fraction, picked%land_fraction)
+
+  contains
+
+    subroutine profiles(from, to)
+      real(real64), allocatable, intent(in) :: from(:, :)
+      real(real64), allocatable, intent(inout) :: to(:, :)
+      if (allocated(from)) to = from(numbers, :)
+    end subroutine profiles
+
+    subroutine numbers_of(from, to)
+      real(real64), allocatable, intent(in) :: from(:)
+      real(real64), allocatable, intent(inout) :: to(:)
+      if (allocated(from)) to = from(numbers)
+    end subroutine numbers_of
+
+  end function pick
 
   !> Reads and checks a column file.
   subroutine read_columns(self, path, stat, errmsg)

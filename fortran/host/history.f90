@@ -3,6 +3,7 @@ module history
   use, intrinsic :: iso_fortran_env, only: real64
   use build_facts, only: project_version
   use checked_netcdf, only: netcdf_file
+  use communicators, only: communicator
   use configuration, only: host_configuration
   use flux_file, only: clear_sky_comment
   use host_state, only: column_state
@@ -26,11 +27,13 @@ module history
 contains
 
   !> Creates the file, under a temporary name until `close`.
-  subroutine create(self, state, configuration, command, stat, errmsg)
+  subroutine create(self, state, configuration, command, ranks, n_columns, stat, errmsg)
     class(history_file), intent(inout) :: self               !! [file] ()
     type(column_state), intent(in) :: state                  !! [state] ()
     type(host_configuration), intent(in) :: configuration    !! [various] ()
     character(len=*), intent(in) :: command                  !! when and how it was made [text] ()
+    class(communicator), intent(in), target :: ranks         !! that share the columns [ranks] ()
+    integer, intent(in) :: n_columns                         !! of all ranks [1] ()
     integer, intent(out) :: stat                             !! 0, or `status_cannot_write` [1] ()
     character(len=:), allocatable, intent(inout) :: errmsg   !! [text] ()
 
@@ -39,6 +42,7 @@ contains
     sky = ''
     if (clouds_left_out(state)) sky = '_assuming_clear_sky'
     associate (file => self%file)
+      call file%share(ranks)
       call file%create(configuration%history)
       call file%put_attribute('Conventions', 'CF-1.11')
       call file%put_attribute('title', 'Atmospheric columns stepped by radml-host, from the top of the atmosphere down')
@@ -54,7 +58,7 @@ contains
       call file%put_attribute('radiation_interval', configuration%radiation_interval)
       call file%put_attribute('columns_per_block', configuration%columns_per_block)
       call file%define_dimension('time')
-      call file%define_dimension('column', state%columns%n_columns())
+      call file%define_dimension('column', n_columns)
       call file%define_dimension('layer', state%columns%n_layers())
       call file%define_dimension('level', state%columns%n_layers() + 1)
       call file%define_variable('time', 'time', 'hour', 'forecast_period', 'time since the start of the run')

@@ -13,7 +13,6 @@ module host_state
   use host_status, only: status_success, status_bad_state, fail, integer_text, real_text
   use flux_file, only: spectrum_fluxes
   use moist_physics, only: moist_state
-  use omp_lib, only: omp_get_max_threads
   use physical_constants, only: pi, seconds_per_day
   use sun, only: cosine_of_zenith_angle, declination
   use surface, only: absorbed_sunlight, step_surface
@@ -29,6 +28,7 @@ module host_state
   type :: column_state
     type(column_set) :: columns                              !! pressures, gases and the temperatures of now [various] ()
     integer :: step_number = 0                               !! time steps since the start of the run [1] ()
+    integer :: first_column = 1                              !! number of the first column in its file [1] ()
     logical :: moist = .false.                               !! whether there is moist physics [1] ()
     type(moist_state) :: physics                             !! of moist air [various] ()
     logical :: all_sky = .false.                             !! whether radiation is of both spectra, with clouds [1] ()
@@ -54,23 +54,24 @@ module host_state
 contains
 
   !> Takes over columns and makes room for what radiation gives.
-  subroutine start(self, columns, configuration, stat, errmsg)
+  subroutine start(self, columns, configuration, stat, errmsg, first_column)
     class(column_state), intent(inout) :: self                   !! [state] ()
     type(column_set), intent(in) :: columns                      !! [columns] ()
     type(host_configuration), intent(in) :: configuration        !! [various] ()
     integer, intent(out) :: stat                                 !! 0, or `status_bad_state` [1] ()
     character(len=:), allocatable, intent(inout) :: errmsg       !! [text] ()
+    integer, intent(in), optional :: first_column                !! number of the first column in the file, if not 1 [1] ()
     integer :: n, n_layers
 
     stat = status_success
+    if (present(first_column)) self%first_column = first_column
     n = columns%n_columns()
     n_layers = columns%n_layers()
     self%columns = columns
     self%all_sky = configuration%sky == 'all'
     self%moist = configuration%physics == 'moist'
     self%time_step = configuration%time_step
-    self%threads = configuration%threads
-    if (self%threads == 0) self%threads = omp_get_max_threads()
+    self%threads = max(configuration%threads, 1)
     call self%longwave%create(n, n_layers, .false., .false., .false.)
     allocate (self%absorbed_sunlight(n), self%sensible_heat(n), self%noon_cosine(n), source=0.0_real64)
     allocate (self%albedo(n), source=configuration%surface%albedo)
@@ -168,9 +169,9 @@ contains
       if (self%all_sky) &
         c%temperature_layer = c%temperature_layer + self%shortwave%heating_rate*(configuration%time_step/seconds_per_day)
       if (self%moist) then
-        call self%physics%step(c, configuration%surface, configuration%weather, configuration%time_step, self%step_number, 1, &
-                               self%threads, self%longwave%down(:, n + 1) - self%longwave%up(:, n + 1) + self%absorbed_sunlight, &
-                               self%sensible_heat)
+        call self%physics%step(c, configuration%surface, configuration%weather, configuration%time_step, self%step_number, &
+                               self%first_column, self%threads, self%longwave%down(:, n + 1) - self%longwave%up(:, n + 1) &
+                               + self%absorbed_sunlight, self%sensible_heat)
         self%step_number = self%step_number + 1
         return
       end if
@@ -211,7 +212,8 @@ contains
       do k = 1, size(values, 2)
         do i = 1, size(values, 1)
           if (ieee_is_finite(values(i, k))) cycle
-          call fail(status_bad_state, 'radiation gave a '//name//' that is no finite number in column '//integer_text(i)// &
+          call fail(status_bad_state, 'radiation gave a '//name//' that is no finite number in column '// &
+                    integer_text(self%first_column + i - 1)// &
                     ', '//vertical//' '//integer_text(k)//', '//hours_after_start(self), stat, errmsg)
           return
         end do
@@ -230,7 +232,8 @@ contains
     do k = 1, self%columns%n_layers()
       do i = 1, self%columns%n_columns()
         if (.not. sane(self%columns%temperature_layer(i, k))) then
-          call fail(status_bad_state, 'temperature of column '//integer_text(i)//', layer '//integer_text(k)// &
+          call fail(status_bad_state, 'temperature of column '//integer_text(self%first_column + i - 1)// &
+                    ', layer '//integer_text(k)// &
                     left_range(self%columns%temperature_layer(i, k)), stat, errmsg)
           return
         end if
@@ -238,7 +241,7 @@ contains
     end do
     do i = 1, self%columns%n_columns()
       if (.not. sane(self%columns%surface_temperature(i))) then
-        call fail(status_bad_state, 'surface temperature of column '//integer_text(i)// &
+        call fail(status_bad_state, 'surface temperature of column '//integer_text(self%first_column + i - 1)// &
                   left_range(self%columns%surface_temperature(i)), stat, errmsg)
         return
       end if

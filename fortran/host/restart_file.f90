@@ -2,6 +2,7 @@
 module restart_file
   use, intrinsic :: iso_fortran_env, only: real64
   use checked_netcdf, only: netcdf_file
+  use communicators, only: communicator
   use host_state, only: column_state
   use host_status, only: integer_text, real_text
   implicit none
@@ -12,19 +13,22 @@ module restart_file
 contains
 
   !> Writes the state between two time steps, over an older file in one move.
-  subroutine write_restart(path, state, time_step, stat, errmsg)
+  subroutine write_restart(path, state, time_step, ranks, n_columns, stat, errmsg)
     character(len=*), intent(in) :: path                     !! [path] ()
     type(column_state), intent(in) :: state                  !! [state] ()
     real(real64), intent(in) :: time_step                    !! [s] ()
+    class(communicator), intent(in), target :: ranks         !! that share the columns [ranks] ()
+    integer, intent(in) :: n_columns                         !! of all ranks [1] ()
     integer, intent(out) :: stat                             !! 0, or `status_cannot_write` [1] ()
     character(len=:), allocatable, intent(inout) :: errmsg   !! [text] ()
     type(netcdf_file) :: file
 
+    call file%share(ranks)
     call file%create(path)
     call file%put_attribute('title', 'State of radml-host between two time steps')
     call file%put_attribute('time_step', time_step)
     call file%put_attribute('step', real(state%step_number, real64))
-    call file%define_dimension('column', state%columns%n_columns())
+    call file%define_dimension('column', n_columns)
     call file%define_dimension('layer', state%columns%n_layers())
     call file%define_variable('temperature_layer', 'column layer', 'K', 'air_temperature')
     call file%define_variable('surface_temperature', 'column', 'K', 'surface_temperature')
@@ -52,41 +56,55 @@ contains
   end subroutine write_restart
 
   !> Puts a state that has been started from its columns where the file says that it was.
-  subroutine read_restart(path, state, time_step, stat, errmsg)
+  subroutine read_restart(path, state, time_step, n_columns, stat, errmsg)
     character(len=*), intent(in) :: path                     !! [path] ()
     type(column_state), intent(inout) :: state               !! [state] ()
     real(real64), intent(in) :: time_step                    !! [s] ()
+    integer, intent(in) :: n_columns                         !! of all ranks, which the file has [1] ()
     integer, intent(out) :: stat                             !! 0, or `status_bad_file` [1] ()
     character(len=:), allocatable, intent(inout) :: errmsg   !! [text] ()
     type(netcdf_file) :: file
-    real(real64), allocatable :: values(:)
     real(real64) :: of_file
 
     call file%open(path)
-    call same('columns', file%dimension_length('column'), state%columns%n_columns())
+    call same('columns', file%dimension_length('column'), n_columns)
     call same('layers', file%dimension_length('layer'), state%columns%n_layers())
     call file%get_attribute('time_step', of_file)
     if (.not. file%failed() .and. abs(of_file - time_step) > 0.0_real64) &
       call file%refuse('expected a time step of '//real_text(time_step)//' s, got '//real_text(of_file))
     call file%get_attribute('step', of_file)
     if (.not. file%failed()) state%step_number = nint(of_file)
-    call file%read('temperature_layer', 'column', 'layer', 'K', state%columns%temperature_layer)
-    call file%read('surface_temperature', 'column', 'K', state%columns%surface_temperature)
+    call profiles('temperature_layer', 'K', state%columns%temperature_layer)
+    call numbers('surface_temperature', 'K', state%columns%surface_temperature)
     if (state%moist) then
-      call file%read('h2o', 'column', 'layer', 'mol mol-1', state%columns%h2o)
-      call file%read('vertical_motion', 'column', '1', values)
-      if (.not. file%failed()) state%physics%modes(1, :) = values
-      call file%read('warm_air', 'column', '1', values)
-      if (.not. file%failed()) state%physics%modes(2, :) = values
-      call file%read('moist_air', 'column', '1', values)
-      if (.not. file%failed()) state%physics%modes(3, :) = values
-      call file%read('convective_rain', 'column', 'kg m-2 s-1', state%physics%rain_rate)
-      call file%read('convection_top', 'column', 'Pa', state%physics%convection_top)
+      call profiles('h2o', 'mol mol-1', state%columns%h2o)
+      call numbers('vertical_motion', '1', state%physics%modes(1, :))
+      call numbers('warm_air', '1', state%physics%modes(2, :))
+      call numbers('moist_air', '1', state%physics%modes(3, :))
+      call numbers('convective_rain', 'kg m-2 s-1', state%physics%rain_rate)
+      call numbers('convection_top', 'Pa', state%physics%convection_top)
     end if
     call file%close()
     call file%report(stat, errmsg)
 
   contains
+
+    ! Of all ranks the file has the columns, and each takes its own.
+    subroutine profiles(name, units, values)
+      character(len=*), intent(in) :: name, units
+      real(real64), intent(inout) :: values(:, :)
+      real(real64), allocatable :: whole(:, :)
+      call file%read(name, 'column', 'layer', units, whole)
+      if (.not. file%failed()) values = whole(state%first_column:state%first_column + size(values, 1) - 1, :)
+    end subroutine profiles
+
+    subroutine numbers(name, units, values)
+      character(len=*), intent(in) :: name, units
+      real(real64), intent(inout) :: values(:)
+      real(real64), allocatable :: whole(:)
+      call file%read(name, 'column', units, whole)
+      if (.not. file%failed()) values = whole(state%first_column:state%first_column + size(values) - 1)
+    end subroutine numbers
 
     subroutine same(what, came, expected)
       character(len=*), intent(in) :: what
