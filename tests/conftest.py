@@ -15,7 +15,8 @@ from host_projects import BUILD, COMPILERS, ROOT, command
 def prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An install prefix laid out as in the wheel, beside torch, and moved after the installation."""
     folder = tmp_path_factory.mktemp("install")
-    for component in ("cpp", "fortran/radml_torch"):  # not the whole build: other parts have their own tests
+    # Not the whole build: other parts have their own tests.
+    for component in ("cpp", "fortran/radml_torch", "fortran/host/guard"):
         command("cmake", "--install", BUILD / component, "--prefix", folder / "first" / "ftorch_bridge" / "prefix")
     site_packages = (folder / "first").rename(folder / "site-packages")
     (site_packages / "torch").symlink_to(Path(torch.__file__).parent)

@@ -15,12 +15,13 @@ def _expected() -> tuple[type[Exception], ...]:
     """Errors with a message for users. Imported when one came: not every command needs PyTorch."""
     from ftorch_bridge.column_file import ColumnFileError  # noqa: PLC0415
     from ftorch_bridge.dataset import DatasetError  # noqa: PLC0415
+    from ftorch_bridge.envelope import EnvelopeError  # noqa: PLC0415
     from ftorch_bridge.exporting import ExportError  # noqa: PLC0415
     from ftorch_bridge.programs import ProgramError  # noqa: PLC0415
     from ftorch_bridge.training import TrainingError  # noqa: PLC0415
     from ftorch_bridge.weights import WeightsError  # noqa: PLC0415
 
-    return (ColumnFileError, DatasetError, ExportError, ProgramError, TrainingError, WeightsError)
+    return (ColumnFileError, DatasetError, EnvelopeError, ExportError, ProgramError, TrainingError, WeightsError)
 
 
 @contextmanager

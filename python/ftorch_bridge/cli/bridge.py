@@ -13,6 +13,8 @@ from ftorch_bridge import programs
 from ftorch_bridge.cli import console, one_line_errors
 from ftorch_bridge.files import whole_file
 
+LONGEST_SHOWN = 4000  # characters of metadata; a training envelope is nothing to read
+
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 
 
@@ -38,11 +40,16 @@ def data_file(name: Annotated[str, typer.Argument(help="for example rrtmg_longwa
 
 @app.command()
 def info(model: Annotated[Path, typer.Argument(help="exported model (.pt or .pt2)")]) -> None:
-    """Print the contract inside an exported model as JSON."""
+    """Print the contract inside an exported model as JSON; of metadata as long as a training envelope the first line."""
     with one_line_errors("ftorch-bridge info"):
         from ftorch_bridge.exporting import read_manifest  # noqa: PLC0415 - the doctor must start where PyTorch does not
 
-        print(json.dumps(read_manifest(model), indent=2))
+        manifest = read_manifest(model)
+        metadata = manifest.get("metadata", {})
+        for key, value in metadata.items() if isinstance(metadata, dict) else ():
+            if len(value) > LONGEST_SHOWN:
+                metadata[key] = f"{value[:80].splitlines()[0]} ... ({len(value)} characters)"
+        print(json.dumps(manifest, indent=2))
 
 
 @app.command()

@@ -9,6 +9,7 @@ import typer
 
 from ftorch_bridge.cli import console, one_line_errors
 from ftorch_bridge.column_file import read_columns
+from ftorch_bridge.envelope import METADATA_KEY, Envelope
 from ftorch_bridge.exporting import ExportError, describe, export, load_source
 
 app = typer.Typer(add_completion=False)
@@ -59,11 +60,17 @@ def main(
     trainable: Annotated[
         bool, typer.Option("--trainable", help="keep the parameters, so that a host can train the model (TorchScript only)")
     ] = False,
+    envelope: Annotated[
+        Path | None,
+        typer.Option(help="training envelope for the guard, of ftorch-train envelope; by default that of the weights, if any"),
+    ] = None,
     tolerance: Annotated[float, typer.Option(help="largest difference allowed, relative to an output's largest value")] = 1e-5,
 ) -> None:
     """Write SOURCE as TorchScript or as a package with its contract inside, and check it against the source."""
     with one_line_errors("ftorch-export"):
         module, notes = load_source(source, weights)
+        if envelope is not None:
+            notes[METADATA_KEY] = Envelope.read(envelope).to_text()
         manifest = describe(module, output.stem, kind, inputs or [], outputs or [], notes)
         manifest = manifest.fixed(dict(fixed_extent(text) for text in fix or []))
         limits = dict(limited_extent(text) for text in ranges or [])

@@ -21,11 +21,13 @@ from ftorch_bridge.cli import console, one_line_errors
 from ftorch_bridge.column_file import CLOUD_VARIABLES, write
 from ftorch_bridge.columns import DEFAULT_LAYERS, generate_columns, read_ecrad
 from ftorch_bridge.dataset import SPLITS, Dataset, DatasetError, Settings
+from ftorch_bridge.envelope import METADATA_KEY, Envelope, EnvelopeError
 from ftorch_bridge.evaluation import errors_table, model_card
 from ftorch_bridge.evaluation import evaluate as evaluate_network
 from ftorch_bridge.files import whole_file, write_json
 from ftorch_bridge.networks import ResCNNConfig
 from ftorch_bridge.ranks import rank_and_size
+from ftorch_bridge.sky import INPUTS
 from ftorch_bridge.training import (
     TrainingConfig,
     TrainingError,
@@ -161,6 +163,12 @@ def recipe_command(
         if result is None:
             return
         network, curve = result
+        envelope: dict[str, str] = {}
+        if tuple(network.inputs) == INPUTS:  # what the guard looks at
+            try:
+                envelope[METADATA_KEY] = _envelope_of(dataset).to_text()
+            except EnvelopeError as error:
+                console.print(f"no training envelope: {error}", soft_wrap=True)
         save_weights(
             network,
             output,
@@ -171,11 +179,38 @@ def recipe_command(
                 "dataset": json.dumps(asdict(dataset.settings)),
                 "trained_on": f"{_device(threads)}, {curve[-1]['seconds']:.0f} s",
                 "validation": ", ".join(f"{name} {value:.4g}" for name, value in min(curve, key=lambda e: e["loss"]).items()),
+                **envelope,
             },
         )
         write_json(output.with_suffix(".curve.json"), curve)
         plots.learning_curve(curve, output.with_suffix(".curve.png"), recipe.network)
         console.print(f"{output}: {len(curve)} validations, beside it {output.with_suffix('.curve.png').name}", soft_wrap=True)
+
+
+@app.command("envelope")
+def envelope_command(
+    folder: Annotated[Path, typer.Argument(help="data set that a network was trained on")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="envelope to write (text)")],
+    components: Annotated[int, typer.Option(help="Gaussians of the mixture", min=1)] = 32,
+    margin: Annotated[
+        float, typer.Option(help="how far limits lie outside the columns' range, in parts of it", min=0.0)
+    ] = 0.03,
+    share: Annotated[float, typer.Option(help="share of ordinary columns that the distance may refuse", min=1e-6)] = 2e-3,
+    seed: Annotated[int, typer.Option(help="the same seed gives the same envelope")] = 0,
+) -> None:
+    """Write the training envelope of a data set: where the guard of a host trusts a network that was trained on it."""
+    with one_line_errors("ftorch-train envelope"):
+        found = _envelope_of(Dataset(folder), components=components, margin=margin, share=share, seed=seed)
+        with whole_file(output) as temporary:
+            temporary.write_text(found.to_text())
+        console.print(f"{output}: envelope of {found.columns} columns of {folder}", soft_wrap=True)
+
+
+def _envelope_of(dataset: Dataset, **settings: float) -> Envelope:
+    """The envelope of a data set, with a progress bar."""
+    with Progress(*Progress.get_default_columns(), console=console, transient=True) as progress:
+        task = progress.add_task("envelope", total=len(dataset.shards()))
+        return Envelope.of(dataset, **settings, advance=lambda shards: progress.advance(task, shards))
 
 
 def _device(threads: int) -> str:

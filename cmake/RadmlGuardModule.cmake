@@ -1,0 +1,14 @@
+# radml_add_guard_module(target folder): the Fortran module radml_guard from its source in `folder`, by the Fortran compiler of the
+# build that calls this. It needs no other part of radml, and is distributed as source for the reason that radml_torch is.
+function(radml_add_guard_module target folder)
+  add_library(${target} STATIC "${folder}/radml_guard.f90")
+  set(modules "${CMAKE_CURRENT_BINARY_DIR}/${target}_files/modules")
+  set_target_properties(${target} PROPERTIES
+    POSITION_INDEPENDENT_CODE ON
+    Fortran_MODULE_DIRECTORY "${modules}")
+  target_include_directories(${target} INTERFACE "${modules}")
+  # What lets its loops become vectors in any build; nothing that reorders sums. It does no arithmetic on NaN.
+  target_compile_options(${target} PRIVATE
+    $<$<COMPILE_LANG_AND_ID:Fortran,GNU>:-O3 -fno-math-errno -fno-trapping-math>
+    $<$<COMPILE_LANG_AND_ID:Fortran,LLVMFlang>:-O3>)
+endfunction()
