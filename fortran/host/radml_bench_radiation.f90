@@ -3,6 +3,7 @@
 !! What is timed is `radiation_scheme%compute` over all columns, as the host calls it: from host arrays to host arrays. Both schemes
 !! make one pass first, which is not timed; then they take turns, so that a machine that slows down slows both. With `--draws` RRTMG
 !! makes one more pass of so many McICA draws, which is not timed: a single draw is noise that a network cannot know.
+!! Where the model carries a training envelope the guard's checks, before and after the network, are timed in each repeat too.
 program radml_bench_radiation_program
   use, intrinsic :: iso_fortran_env, only: compiler_version, output_unit, real64
   use build_facts, only: build_type, host_compile_flags, project_version, rrtmg_compile_flags
@@ -12,6 +13,8 @@ program radml_bench_radiation_program
   use flux_file, only: clear_sky_comment, define_fluxes, spectrum_fluxes
   use host_status, only: status_bad_configuration, integer_text, real_text, stop_with_message
   use progress, only: progress_line, seconds_now
+  use radml_guard, only: guard_accepted, radiation_guard
+  use radml_torch, only: torch_model
   use radiation, only: automatic_block, fitting_block, radiation_scheme
   implicit none
 
@@ -28,6 +31,9 @@ program radml_bench_radiation_program
   type(column_set) :: columns
   type(radiation_scheme) :: rrtmg, network
   type(results) :: of_rrtmg, of_network
+  type(radiation_guard) :: guard
+  real(real64), allocatable :: guard_seconds(:)      ! of each repeat
+  integer, allocatable :: rule(:)                    ! of each column
   type(progress_line) :: line
   character(len=:), allocatable :: message
   integer :: stat, n_repeats, columns_per_block, draws, repeat
@@ -62,12 +68,14 @@ program radml_bench_radiation_program
   call stop_on_failure()
   call make_room(of_rrtmg)
   call make_room(of_network)
+  call load_guard()
 
   call line%start()
   do repeat = 0, n_repeats
     call line%show(name//': repeat '//integer_text(repeat)//' of '//integer_text(n_repeats))
     call pass(rrtmg, of_rrtmg)
     call pass(network, of_network)
+    if (guard%loaded()) call guard_pass()
   end do
   if (rrtmg%all_sky .and. draws > 1) then
     call line%show(name//': '//integer_text(draws)//' draws of RRTMG')
@@ -80,7 +88,7 @@ program radml_bench_radiation_program
 
   write (output_unit, '(a)') name//': '//integer_text(columns%n_columns())//' columns of '//integer_text(columns%n_layers())// &
     ' layers, one thread, best of '//integer_text(n_repeats)//': RRTMG '//per_column(of_rrtmg)//', network '// &
-    per_column(of_network)//' us per column; '//arguments%get(3)
+    per_column(of_network)//' us per column'//of_guard()//'; '//arguments%get(3)
 
 contains
 
@@ -108,6 +116,48 @@ contains
     text = real_text(1.0e6_real64*minval(of%seconds)/columns%n_columns(), 1)
   end function per_column
 
+  !> The guard, if the network is one for all of radiation that carries an envelope.
+  subroutine load_guard()
+    type(torch_model) :: model
+    character(len=:), allocatable :: envelope
+    if (.not. network%all_sky) return
+    call model%load(arguments%get(2), stat=stat, errmsg=message)
+    call stop_on_failure()
+    envelope = model%metadata('training_envelope', stat=stat)
+    if (stat == 0) then
+      call guard%load(envelope, stat, message)
+      if (stat /= 0) message = arguments%get(2)//': '//message
+      call stop_on_failure()
+      allocate (guard_seconds(n_repeats), source=0.0_real64)
+      allocate (rule(columns%n_columns()), source=0)
+    end if
+    stat = 0
+  end subroutine load_guard
+
+  !> Both checks of all columns, before and after the network.
+  subroutine guard_pass()
+    real(real64) :: before
+    before = seconds_now()
+    call guard%check_state(columns%pressure_level, columns%temperature_level, columns%pressure_layer, columns%temperature_layer, &
+                           columns%h2o, columns%o3, columns%co2, columns%ch4, columns%n2o, columns%cloud_fraction, &
+                           columns%cloud_liquid_path, columns%cloud_ice_path, columns%liquid_radius, columns%ice_radius, &
+                           columns%surface_temperature, columns%surface_emissivity, columns%surface_albedo, &
+                           columns%cos_zenith, columns%solar_irradiance, rule)
+    call guard%check_results(columns%pressure_level, columns%surface_albedo, columns%cos_zenith, columns%solar_irradiance, &
+                             of_network%longwave%up, of_network%longwave%down, of_network%longwave%heating_rate, &
+                             of_network%shortwave%up, of_network%shortwave%down, of_network%shortwave%heating_rate, rule)
+    if (repeat > 0) guard_seconds(repeat) = seconds_now() - before
+  end subroutine guard_pass
+
+  function of_guard() result(text)
+    character(len=:), allocatable :: text
+    text = ''
+    if (.not. guard%loaded()) return
+    text = ', guard '//real_text(1.0e6_real64*minval(guard_seconds)/columns%n_columns(), 2)//' ('// &
+           real_text(100.0_real64*minval(guard_seconds)/minval(of_network%seconds), 1)//' % of it), which refuses '// &
+           integer_text(count(rule /= guard_accepted))
+  end function of_guard
+
   subroutine write_results(path)
     character(len=*), intent(in) :: path
     type(netcdf_file) :: file
@@ -133,6 +183,10 @@ contains
     call file%define_dimension('level', columns%n_layers() + 1)
     call file%define_variable('rrtmg_seconds', 'repeat', 's', long_name='time of RRTMG for all columns')
     call file%define_variable('network_seconds', 'repeat', 's', long_name='time of the network for all columns')
+    if (guard%loaded()) then
+      call file%define_variable('guard_seconds', 'repeat', 's', long_name='time of the guard for all columns, before and after')
+      call file%put_attribute('guard_refused', count(rule /= guard_accepted))
+    end if
     call file%define_variable('pressure_level', 'column level', 'Pa', 'air_pressure')
     call file%define_variable('pressure_layer', 'column layer', 'Pa', 'air_pressure')
     call define_fluxes(file, 'rrtmg_lw', clouds_left_out)
@@ -144,6 +198,7 @@ contains
     call file%write('pressure_layer', columns%pressure_layer)
     call write_scheme(file, 'rrtmg', of_rrtmg)
     call write_scheme(file, 'network', of_network)
+    if (guard%loaded()) call file%write('guard_seconds', guard_seconds)
     call file%close()
     call file%report(stat, message)
     call stop_on_failure()

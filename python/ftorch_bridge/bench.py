@@ -50,6 +50,12 @@ class RadiationBenchmark:
     """Whether both spectra and clouds were computed, or the clear sky's longwave."""
     draws: int = 1
     """McICA draws that RRTMG averaged where errors are told; one is timed."""
+    guard: Timing | None = None
+    """Of the guard's two checks, where the model carries a training envelope."""
+    guard_share: float = 0.0
+    """Median over the repeats of the guard's time over the network's."""
+    guard_refused: int = 0
+    """Columns that the guard refuses."""
 
     def to_dict(self) -> dict[str, object]:
         """Everything but the fields, for JSON."""
@@ -62,6 +68,7 @@ class RadiationBenchmark:
             "draws": self.draws,
             "microseconds_per_column": {name: asdict(getattr(self, name)) for name in SCHEMES},
             "speed_up": self.speed_up,
+            "guard": asdict(self.guard) | {"share": self.guard_share, "refused": self.guard_refused} if self.guard else None,
             "errors": self.errors,
             "machine": self.machine,
         }
@@ -111,6 +118,8 @@ def run_radiation(
     all_sky = results.attrs["sky"] == "all"
     columns, layers = results["rrtmg_lw_heating_rate"].shape
     seconds = {scheme: results[f"{scheme}_seconds"].to_numpy() for scheme in SCHEMES}
+    if guarded := "guard_seconds" in results:
+        seconds["guard"] = results["guard_seconds"].to_numpy()
     timings = {}
     for scheme, times in seconds.items():
         per_column = 1e6 * times / columns
@@ -129,6 +138,9 @@ def run_radiation(
         results=results,
         all_sky=all_sky,
         draws=int(results.attrs["draws"]),
+        guard=timings.get("guard"),
+        guard_share=float(median(seconds["guard"] / seconds["network"])) if guarded else 0.0,
+        guard_refused=int(results.attrs["guard_refused"]) if guarded else 0,
     )
 
 
@@ -203,6 +215,11 @@ def table_of(result: RadiationBenchmark, host: HostRuns | None, title: str) -> T
         "fastest to slowest repeat [µs]", f"{r.fastest:.1f} to {r.slowest:.1f}", f"{n.fastest:.1f} to {n.slowest:.1f}"
     )
     table.add_row("speed-up", "1", f"{result.speed_up:.1f}")
+    if result.guard:
+        table.add_row(
+            "guard, for a column [µs], part of the network's", "", f"{result.guard.median:.2f}, {result.guard_share:.1%}"
+        )
+        table.add_row("columns that the guard refuses", "", f"{result.guard_refused} of {result.columns}")
     if host:
         times = [host.seconds(scheme) for scheme in SCHEMES]
         name = f"host, {host.hours:g} hours: radiation, whole run [s]"
