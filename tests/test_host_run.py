@@ -301,7 +301,7 @@ def test_a_model_with_wrong_shapes_is_refused(tmp_path: Path) -> None:
     ("keys", "words"),
     [
         ({"time_stap": 600.0}, 'case.nml: unknown key "time_stap" in namelist group "host"'),
-        ({"scheme": "rrtm"}, "key \"scheme\": expected 'rrtmg' or 'network', got 'rrtm'"),
+        ({"scheme": "rrtm"}, "key \"scheme\": expected 'rrtmg', 'network', 'guarded' or 'shadow', got 'rrtm'"),
         ({"sunlight": "none"}, "key \"sunlight\": expected 'diurnal', 'globe' or 'fixed', got 'none'"),
         ({"hours": -1.0}, 'key "hours": expected more than 0, got -1'),
         ({"hours": "long"}, "key \"hours\": cannot take the value 'long'"),

@@ -17,7 +17,7 @@ module cloud_diagnosis
   real(real64), parameter :: liquid_of_saturation = 0.02_real64, ice_of_saturation = 0.06_real64
   real(real64), parameter :: most_water = 6.0e-4_real64        ! kg kg-1
   real(real64), parameter :: sea_radius = 10.0e-6_real64, land_radius = 8.0e-6_real64    ! m
-  real(real64), parameter :: least_ice_radius = 20.0e-6_real64, greatest_ice_radius = 60.0e-6_real64
+  real(real64), parameter :: least_ice_radius = 30.0e-6_real64, greatest_ice_radius = 70.0e-6_real64
 
 contains
 

@@ -54,6 +54,7 @@ module column_file
     procedure :: missing_for_shortwave
     procedure :: complete_sky
     procedure :: pick
+    procedure :: put
   end type column_set
 
 contains
@@ -171,6 +172,57 @@ contains
     end subroutine numbers_of
 
   end function pick
+
+  !> Overwrites a column by one of another set, which must have the same variables and layers.
+  subroutine put(self, place, from, number)
+    class(column_set), intent(inout) :: self  !! [columns] ()
+    integer, intent(in) :: place              !! of the column that is overwritten [1] ()
+    class(column_set), intent(in) :: from     !! [columns] ()
+    integer, intent(in) :: number             !! of the column that is taken [1] ()
+
+    call profile(from%pressure_level, self%pressure_level)
+    call profile(from%temperature_level, self%temperature_level)
+    call profile(from%pressure_layer, self%pressure_layer)
+    call profile(from%temperature_layer, self%temperature_layer)
+    call profile(from%h2o, self%h2o)
+    call profile(from%o3, self%o3)
+    call profile(from%co2, self%co2)
+    call profile(from%ch4, self%ch4)
+    call profile(from%n2o, self%n2o)
+    call profile(from%o2, self%o2)
+    call profile(from%cfc11, self%cfc11)
+    call profile(from%cfc12, self%cfc12)
+    call profile(from%cfc22, self%cfc22)
+    call profile(from%ccl4, self%ccl4)
+    call profile(from%cloud_fraction, self%cloud_fraction)
+    call profile(from%cloud_liquid_path, self%cloud_liquid_path)
+    call profile(from%cloud_ice_path, self%cloud_ice_path)
+    call profile(from%liquid_radius, self%liquid_radius)
+    call profile(from%ice_radius, self%ice_radius)
+    call number_of(from%surface_temperature, self%surface_temperature)
+    call number_of(from%surface_emissivity, self%surface_emissivity)
+    call number_of(from%surface_albedo, self%surface_albedo)
+    call number_of(from%cos_zenith, self%cos_zenith)
+    call number_of(from%solar_irradiance, self%solar_irradiance)
+    call number_of(from%latitude, self%latitude)
+    call number_of(from%longitude, self%longitude)
+    call number_of(from%land_fraction, self%land_fraction)
+
+  contains
+
+    subroutine profile(taken, given)
+      real(real64), allocatable, intent(in) :: taken(:, :)
+      real(real64), allocatable, intent(inout) :: given(:, :)
+      if (allocated(taken) .and. allocated(given)) given(place, :) = taken(number, :)
+    end subroutine profile
+
+    subroutine number_of(taken, given)
+      real(real64), allocatable, intent(in) :: taken(:)
+      real(real64), allocatable, intent(inout) :: given(:)
+      if (allocated(taken) .and. allocated(given)) given(place) = taken(number)
+    end subroutine number_of
+
+  end subroutine put
 
   !> Reads and checks a column file.
   subroutine read_columns(self, path, stat, errmsg)

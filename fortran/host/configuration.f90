@@ -17,7 +17,7 @@ module configuration
 
   type :: host_configuration
     character(len=:), allocatable :: columns            !! column file to start from [path] ()
-    character(len=:), allocatable :: scheme             !! rrtmg or network [text] ()
+    character(len=:), allocatable :: scheme             !! rrtmg, network, guarded or shadow [text] ()
     character(len=:), allocatable :: sky                !! clear (its longwave alone) or all (both spectra, clouds) [text] ()
     character(len=:), allocatable :: model              !! network, for scheme = 'network' [path] ()
     character(len=:), allocatable :: tables             !! RRTMG's tables; empty for those that came along [path] ()
@@ -31,6 +31,10 @@ module configuration
     character(len=:), allocatable :: sunlight           !! diurnal or fixed [text] ()
     real(real64) :: start_hour = 12.0_real64            !! local solar time at the start [hour] ()
     real(real64) :: day_of_year = 80.0_real64           !! [day] ()
+    character(len=:), allocatable :: on_failure         !! stop, or restart the column that failed [text] ()
+    character(len=:), allocatable :: replay             !! file for refused and wrong columns; empty: none [path] ()
+    integer :: replay_columns = 2000                    !! that it has at most [1] ()
+    real(real64) :: replay_limit = 5.0_real64           !! heating error of a wrong column, in shadow [K day-1] ()
     character(len=:), allocatable :: physics            !! dry, or moist with clouds that follow [text] ()
     type(surface_parameters) :: surface                 !! [various] ()
     type(weather_parameters) :: weather                 !! of moist physics [various] ()
@@ -54,19 +58,23 @@ contains
     integer, intent(out) :: stat                             !! 0, or `status_bad_configuration` [1] ()
     character(len=:), allocatable, intent(inout) :: errmsg   !! [text] ()
 
-    character(len=longest_text) :: columns, scheme, sky, model, tables, history, sunlight, physics, restart, start_from
+    character(len=longest_text) :: columns, scheme, sky, model, tables, history, sunlight, physics, restart, start_from, &
+      on_failure, replay
     real(real64) :: time_step, hours, radiation_interval, history_interval, start_hour, day_of_year
     real(real64) :: surface_heat_capacity, transmissivity, transfer_coefficient, wind_speed, surface_albedo
-    real(real64) :: sea_heat_capacity, land_wetness, weather_strength, weather_memory, relaxation_days, restart_interval
-    integer :: columns_per_block, threads, seed
+    real(real64) :: sea_heat_capacity, land_wetness, weather_strength, weather_memory, relaxation_days, restart_interval, &
+      replay_limit
+    integer :: columns_per_block, threads, seed, replay_columns
     namelist /host/ columns, scheme, sky, model, tables, history, time_step, hours, radiation_interval, history_interval, &
       columns_per_block, threads, sunlight, start_hour, day_of_year, surface_heat_capacity, transmissivity, &
       transfer_coefficient, wind_speed, surface_albedo, physics, sea_heat_capacity, land_wetness, weather_strength, &
-      weather_memory, relaxation_days, seed, restart, start_from, restart_interval
+      weather_memory, relaxation_days, seed, restart, start_from, restart_interval, on_failure, replay, replay_columns, &
+      replay_limit
     character(len=*), parameter :: known_keys = ' columns scheme sky model tables history time_step hours radiation_interval '// &
       'history_interval columns_per_block threads sunlight start_hour day_of_year surface_heat_capacity transmissivity '// &
       'transfer_coefficient wind_speed surface_albedo physics sea_heat_capacity land_wetness weather_strength '// &
-      'weather_memory relaxation_days seed restart start_from restart_interval '
+      'weather_memory relaxation_days seed restart start_from restart_interval on_failure replay replay_columns '// &
+      'replay_limit '
 
     character(len=:), allocatable :: group
     integer :: position
@@ -82,6 +90,10 @@ contains
     restart = ''
     start_from = ''
     restart_interval = self%restart_interval
+    on_failure = 'stop'
+    replay = ''
+    replay_columns = self%replay_columns
+    replay_limit = self%replay_limit
     sea_heat_capacity = self%surface%sea_heat_capacity
     land_wetness = self%surface%land_wetness
     weather_strength = self%weather%strength
@@ -131,13 +143,21 @@ contains
     call check(physics == 'dry' .or. physics == 'moist', 'physics', "'dry' or 'moist'", "'"//trim(physics)//"'")
     call check(physics == 'dry' .or. sky == 'all', 'sky', "'all', which physics = 'moist' needs", "'"//trim(sky)//"'")
     call check(wind_speed >= 0.0_real64 .and. wind_speed <= 200.0_real64, 'wind_speed', '0 to 200', real_text(wind_speed))
-    call check(scheme == 'rrtmg' .or. scheme == 'network', 'scheme', "'rrtmg' or 'network'", "'"//trim(scheme)//"'")
+    call check(any(scheme == [character(len=7) :: 'rrtmg', 'network', 'guarded', 'shadow']), 'scheme', &
+               "'rrtmg', 'network', 'guarded' or 'shadow'", "'"//trim(scheme)//"'")
+    call check(scheme /= 'guarded' .or. sky == 'all', 'sky', "'all', which scheme = 'guarded' needs", "'"//trim(sky)//"'")
+    call check(on_failure == 'stop' .or. on_failure == 'restart', 'on_failure', "'stop' or 'restart'", "'"//trim(on_failure)//"'")
+    call check(replay == '' .or. ((scheme == 'guarded' .or. scheme == 'shadow') .and. sky == 'all'), 'replay', &
+               "sky = 'all' and scheme = 'guarded' or 'shadow' with it", "scheme = '"//trim(scheme)//"', sky = '"//trim(sky)//"'")
+    call check(replay_columns >= 1 .and. replay_columns <= 1000000, 'replay_columns', '1 to 1000000', integer_text(replay_columns))
+    call positive('replay_limit', replay_limit)
     call check(sky == 'clear' .or. sky == 'all', 'sky', "'clear' or 'all'", "'"//trim(sky)//"'")
     call check(sunlight == 'diurnal' .or. sunlight == 'fixed' .or. sunlight == 'globe', 'sunlight', &
                "'diurnal', 'globe' or 'fixed'", "'"//trim(sunlight)//"'")
     call check(columns /= '', 'columns', 'the path of a column file', 'nothing')
     call check(history /= '', 'history', 'the path of a file to write', 'nothing')
-    call check(scheme /= 'network' .or. model /= '', 'model', "the path of a model (scheme = 'network' needs one)", 'nothing')
+    call check(scheme == 'rrtmg' .or. model /= '', 'model', "the path of a model (scheme = '"//trim(scheme)//"' needs one)", &
+               'nothing')
     call multiple('hours', hours*3600.0_real64, self%n_steps)
     call multiple('radiation_interval', radiation_interval, self%steps_per_radiation)
     call multiple('history_interval', history_interval, self%steps_per_history)
@@ -147,7 +167,7 @@ contains
                  'a multiple of radiation_interval ('//real_text(radiation_interval)//' s)', real_text(restart_interval)//' s')
     if (stat /= 0) return
     call readable('columns', columns)
-    if (scheme == 'network') call readable('model', model)
+    if (scheme /= 'rrtmg') call readable('model', model)
     if (start_from /= '') call readable('start_from', start_from)
     if (stat /= 0) return
 
@@ -168,6 +188,10 @@ contains
     self%day_of_year = day_of_year
     self%physics = trim(physics)
     self%restart = trim(restart)
+    self%on_failure = trim(on_failure)
+    self%replay = trim(replay)
+    self%replay_columns = replay_columns
+    self%replay_limit = replay_limit
     self%start_from = trim(start_from)
     self%restart_interval = restart_interval
     self%surface = surface_parameters(surface_heat_capacity, transmissivity, transfer_coefficient, wind_speed, surface_albedo, &

@@ -5,8 +5,10 @@ module history
   use checked_netcdf, only: netcdf_file
   use communicators, only: communicator
   use configuration, only: host_configuration
-  use flux_file, only: clear_sky_comment
+  use flux_file, only: clear_sky_comment, spectrum_fluxes
   use host_state, only: column_state
+  use radiation, only: radiation_scheme
+  use radml_guard, only: guard_last_rule, guard_rule_name
   implicit none
   private
 
@@ -16,6 +18,7 @@ module history
     private
     type(netcdf_file) :: file
     integer :: n_records = 0
+    logical :: shadow = .false., guarded = .false., restarting = .false.
   contains
     procedure :: create
     procedure :: record
@@ -53,7 +56,7 @@ contains
       call file%put_attribute('scheme', configuration%scheme)
       call file%put_attribute('sky', configuration%sky)
       call file%put_attribute('physics', configuration%physics)
-      if (configuration%scheme == 'network') call file%put_attribute('model', configuration%model)
+      if (configuration%scheme /= 'rrtmg') call file%put_attribute('model', configuration%model)
       call file%put_attribute('time_step', configuration%time_step)
       call file%put_attribute('radiation_interval', configuration%radiation_interval)
       call file%put_attribute('columns_per_block', configuration%columns_per_block)
@@ -82,6 +85,25 @@ contains
         call file%define_variable('surface_sw_down', 'time column', 'W m-2', 'surface_downwelling_shortwave_flux_in_air')
         call file%put_attribute('coordinates', 'pressure_layer', 'sw_heating_rate')
       end if
+      if (configuration%on_failure == 'restart') &
+        call file%define_variable('failure_hour', 'time column', 'hour', &
+                                  long_name='when the column failed and was put back to its start; negative: it did not')
+      if (configuration%scheme == 'guarded') &
+        call file%define_variable('refused_by', 'time column', '1', &
+                                  long_name='rule of the guard that refused the column in the last call of radiation; 0: none')
+      if (configuration%scheme == 'shadow') then
+        call define_difference('lw_heating_rate', 'time column layer', 'K day-1')
+        call define_difference('toa_lw_net', 'time column', 'W m-2')
+        call define_difference('surface_lw_net', 'time column', 'W m-2')
+        if (state%all_sky) then
+          call define_difference('sw_heating_rate', 'time column layer', 'K day-1')
+          call define_difference('toa_sw_net', 'time column', 'W m-2')
+          call define_difference('surface_sw_net', 'time column', 'W m-2')
+        end if
+      end if
+      self%shadow = configuration%scheme == 'shadow'
+      self%guarded = configuration%scheme == 'guarded'
+      self%restarting = configuration%on_failure == 'restart'
       if (state%moist) then
         call file%define_variable('h2o', 'time column layer', 'mol mol-1', long_name='water vapour, moles per mole of dry air')
         call file%define_variable('cloud_fraction', 'time column layer', '1', 'cloud_area_fraction_in_atmosphere_layer')
@@ -101,12 +123,21 @@ contains
       call file%report(stat, errmsg)
     end associate
     self%n_records = 0
+
+  contains
+
+    subroutine define_difference(name, dimensions, units)
+      character(len=*), intent(in) :: name, dimensions, units
+      call self%file%define_variable('difference_'//name, dimensions, units, long_name='network less RRTMG, net downward fluxes')
+    end subroutine define_difference
+
   end subroutine create
 
   !> Adds the state of now.
-  subroutine record(self, state, stat, errmsg)
+  subroutine record(self, state, scheme, stat, errmsg)
     class(history_file), intent(inout) :: self               !! [file] ()
     type(column_state), intent(in) :: state                  !! [state] ()
+    type(radiation_scheme), intent(in) :: scheme             !! after its last call [scheme] ()
     integer, intent(out) :: stat                             !! 0, or `status_cannot_write` [1] ()
     character(len=:), allocatable, intent(inout) :: errmsg   !! [text] ()
     integer :: n
@@ -134,7 +165,31 @@ contains
       call self%file%write('weather_heating', state%physics%weather_heating, self%n_records)
     end if
     call self%file%write('surface_sensible_heat', state%sensible_heat, self%n_records)
+    if (self%restarting) call self%file%write('failure_hour', state%failure_hour, self%n_records)
+    if (self%guarded) call self%file%write('refused_by', real(scheme%rule, real64), self%n_records)
+    if (self%shadow) then
+      call write_differences('lw', scheme%other_longwave, state%longwave)
+      if (state%all_sky) call write_differences('sw', scheme%other_shortwave, state%shortwave)
+    end if
     call self%file%report(stat, errmsg)
+
+  contains
+
+    subroutine write_differences(spectrum, network, rrtmg)
+      character(len=*), intent(in) :: spectrum
+      type(spectrum_fluxes), intent(in) :: network, rrtmg
+      call self%file%write('difference_'//spectrum//'_heating_rate', network%heating_rate - rrtmg%heating_rate, self%n_records)
+      call self%file%write('difference_toa_'//spectrum//'_net', net_at(network, 1) - net_at(rrtmg, 1), self%n_records)
+      call self%file%write('difference_surface_'//spectrum//'_net', net_at(network, n + 1) - net_at(rrtmg, n + 1), self%n_records)
+    end subroutine write_differences
+
+    pure function net_at(fluxes, level) result(net)
+      type(spectrum_fluxes), intent(in) :: fluxes
+      integer, intent(in) :: level
+      real(real64) :: net(size(fluxes%up, 1))
+      net = fluxes%down(:, level) - fluxes%up(:, level)
+    end function net_at
+
   end subroutine record
 
   !> Whether the columns have clouds that radiation does not see.
@@ -145,14 +200,21 @@ contains
   end function clouds_left_out
 
   !> Says in the file what the run and its radiation cost.
-  subroutine record_cost(self, run_seconds, radiation_seconds, radiation_calls)
+  subroutine record_cost(self, run_seconds, radiation_seconds, radiation_calls, refused)
     class(history_file), intent(inout) :: self     !! [file] ()
     real(real64), intent(in) :: run_seconds        !! time of the run [s] ()
     real(real64), intent(in) :: radiation_seconds  !! of it, in radiation [s] ()
     integer, intent(in) :: radiation_calls         !! calls of radiation, each for all columns [1] ()
+    real(real64), intent(in) :: refused(:)         !! columns that each rule of the guard refused in all calls [1] (rule)
+    integer :: rule
     call self%file%put_attribute('run_seconds', run_seconds)
     call self%file%put_attribute('radiation_seconds', radiation_seconds)
     call self%file%put_attribute('radiation_calls', radiation_calls)
+    if (.not. self%guarded) return
+    do rule = 1, guard_last_rule
+      if (refused(rule) > 0.0_real64) call self%file%put_attribute('refused_by_'//guard_rule_name(rule), refused(rule))
+    end do
+    call self%file%put_attribute('refused', sum(refused))
   end subroutine record_cost
 
   !> Closes the file and gives it its name.

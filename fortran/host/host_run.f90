@@ -1,11 +1,13 @@
 !> The run of a host, on one rank or on several.
 module host_run
   use, intrinsic :: iso_c_binding, only: c_int
+  use, intrinsic :: ieee_arithmetic, only: ieee_is_finite
   use, intrinsic :: iso_fortran_env, only: output_unit, real64
   use column_file, only: column_set
   use command_line, only: argument_list, history_entry
   use communicators, only: communicator
   use configuration, only: host_configuration
+  use flux_file, only: spectrum_fluxes
   use history, only: history_file
   use host_state, only: column_state
   use host_status, only: status_bad_configuration, fail, integer_text, real_text, stop_with_message
@@ -14,6 +16,8 @@ module host_run
   use physical_constants, only: seconds_per_day
   use progress, only: progress_line, seconds_now
   use radiation, only: automatic_block, fitting_block, radiation_scheme
+  use radml_guard, only: guard_last_rule, guard_rule_name
+  use replay, only: replay_recorder
   use restart_file, only: read_restart, write_restart
   implicit none
   private
@@ -27,15 +31,18 @@ module host_run
     type(column_state) :: state
     type(radiation_scheme) :: scheme
     type(history_file) :: file
+    type(replay_recorder) :: recorder
     integer :: n_columns = 0  ! of all ranks
     integer :: n_threads = 1
     integer :: n_calls = 0    ! of radiation
     real(real64) :: started = 0.0_real64
     real(real64) :: radiation_seconds = 0.0_real64
+    real(real64) :: counts(guard_last_rule + 2) = 0.0_real64  ! refused by each rule, failed, recorded; of all ranks
   contains
     procedure :: set_up
     procedure :: go
     procedure :: sum_up
+    procedure :: record_columns
   end type run
 
 contains
@@ -92,7 +99,6 @@ contains
     character(len=:), allocatable, intent(inout) :: errmsg
     type(column_set) :: columns
     integer :: first, last, i
-    character(len=:), allocatable :: source
 
     call self%case%read(path, stat, errmsg)
     if (stat /= 0) return
@@ -110,9 +116,8 @@ contains
       if (self%ranks%size > 1) columns = columns%pick([(i, i=first, last)])
       if (case%threads == 0) case%threads = default_threads(self%ranks%size)
       self%n_threads = case%threads
-      source = case%model
-      if (case%scheme == 'rrtmg') source = case%tables
-      call self%scheme%setup(case%scheme, source, case%columns_per_block, self%n_threads, stat, errmsg, case%sky == 'all')
+      call self%scheme%setup(case%scheme, case%tables, case%model, case%columns_per_block, self%n_threads, stat, errmsg, &
+                             case%sky == 'all')
       if (stat /= 0) return
       call self%state%start(columns, case, stat, errmsg, first)
       if (stat /= 0) return
@@ -125,6 +130,8 @@ contains
           return
         end if
       end if
+      call self%recorder%open(case%replay, case%replay_columns, self%state%columns, self%ranks%rank, self%ranks%size, stat, errmsg)
+      if (stat /= 0) return
       call self%file%create(self%state, case, history_entry(), self%ranks, self%n_columns, stat, errmsg)
     end associate
   end subroutine set_up
@@ -156,6 +163,7 @@ contains
         if (case%restart /= '' .and. step > first_step) then
           if (mod(step, case%steps_per_restart) == 0) call write_restart(case%restart, state, case%time_step, self%ranks, &
                                                                           self%n_columns, stat, errmsg)
+          if (stat == 0 .and. mod(step, case%steps_per_restart) == 0) call self%recorder%write(stat, errmsg)
         end if
         if (stat == 0 .and. mod(step, case%steps_per_radiation) == 0) then
           call state%prepare_radiation(case)
@@ -163,13 +171,15 @@ contains
           call self%scheme%compute(state%columns, state%longwave, state%shortwave, stat, errmsg)
           self%radiation_seconds = self%radiation_seconds + seconds_now() - before
           self%n_calls = self%n_calls + 1
+          if (stat == 0) call self%record_columns()
+          if (stat == 0 .and. case%on_failure == 'restart') call state%put_back_failed()
           if (stat == 0) call state%check_radiation(stat, errmsg)
         end if
         call self%ranks%agree(stat, errmsg)
         if (stat /= 0) return
         if (mod(step, case%steps_per_history) == 0) then
           call state%update_sunlight(case)
-          call self%file%record(state, stat, errmsg)
+          call self%file%record(state, self%scheme, stat, errmsg)
         end if
         passed = seconds_now() - self%started
         call line%show(name//': '//real_text(state%seconds()/3600.0_real64, 1)//' of '//real_text(case%hours)//' hours, '// &
@@ -178,14 +188,54 @@ contains
                        ' s in radiation')
         if (step < case%n_steps .and. stat == 0) then
           call state%step(case)
+          if (case%on_failure == 'restart') call state%put_back_failed()
           call state%check_temperatures(stat, errmsg)
         end if
         call self%ranks%agree(stat, errmsg)
         if (stat /= 0) return
       end do
-      call self%file%record_cost(seconds_now() - self%started, self%radiation_seconds, self%n_calls)
+      self%counts(:guard_last_rule) = self%scheme%n_refused
+      self%counts(guard_last_rule + 1) = count(state%failure_hour >= 0.0_real64)
+      self%counts(guard_last_rule + 2) = self%recorder%count()
+      call self%ranks%add(self%counts)
+      call self%file%record_cost(seconds_now() - self%started, self%radiation_seconds, self%n_calls, &
+                                 self%counts(:guard_last_rule))
+      call self%recorder%write(stat, errmsg)
     end associate
   end subroutine go
+
+  !> Offers the columns that were refused, or in shadow those that the network was wrong about, to the replay file.
+  subroutine record_columns(self)
+    class(run), intent(inout) :: self
+    real(real64), allocatable :: worst(:)
+    integer :: i
+    if (.not. self%recorder%wanted()) return
+    associate (state => self%state, scheme => self%scheme)
+      if (self%case%scheme == 'guarded') then
+        call self%recorder%offer(state%columns, pack([(i, i=1, size(scheme%rule))], scheme%rule /= 0))
+        return
+      end if
+      allocate (worst(state%columns%n_columns()))
+      worst = max(maxval(abs(scheme%other_longwave%heating_rate - state%longwave%heating_rate), dim=2), &
+                  maxval(abs(scheme%other_shortwave%heating_rate - state%shortwave%heating_rate), dim=2))
+      call self%recorder%offer(state%columns, pack([(i, i=1, size(worst))], &
+                                                   .not. are_below(worst, scheme%other_longwave, scheme%other_shortwave)))
+    end associate
+
+  contains
+
+    function are_below(values, longwave, shortwave) result(answer)
+      real(real64), intent(in) :: values(:)
+      type(spectrum_fluxes), intent(in) :: longwave, shortwave
+      logical :: answer(size(values))
+      integer :: i
+      do i = 1, size(values)
+        answer(i) = all(ieee_is_finite(longwave%heating_rate(i, :))) .and. all(ieee_is_finite(shortwave%heating_rate(i, :)))
+        if (answer(i)) answer(i) = values(i) <= self%case%replay_limit
+      end do
+    end function are_below
+
+  end subroutine record_columns
 
   !> One line of what was done and what it cost.
   subroutine sum_up(self, name)
@@ -200,6 +250,25 @@ contains
       real_text(1.0e6_real64*self%radiation_seconds/(real(self%n_calls, real64)*self%n_columns), 1)// &
       ' us per column and call of radiation ('//integer_text(self%n_calls)//' calls, '// &
       real_text(self%radiation_seconds, 3)//' s of '//real_text(seconds_now() - self%started, 3)//' s)'
+    if (self%case%scheme == 'guarded') write (output_unit, '(a)') name//': '//refusals()
+    if (self%case%on_failure == 'restart') write (output_unit, '(a)') name//': '// &
+      integer_text(nint(self%counts(guard_last_rule + 1)))//' columns failed and were put back to their start'
+    if (self%recorder%wanted()) write (output_unit, '(a)') name//': '//self%case%replay//': '// &
+      integer_text(nint(self%counts(guard_last_rule + 2)))//' columns to train on'
+
+  contains
+
+    function refusals() result(text)
+      character(len=:), allocatable :: text
+      integer :: rule
+      text = 'refused and left to RRTMG: '// &
+             real_text(100.0_real64*sum(self%counts(:guard_last_rule))/(real(self%n_calls, real64)*self%n_columns), 3)// &
+             ' % of columns'
+      do rule = 1, guard_last_rule
+        if (self%counts(rule) > 0.0_real64) &
+          text = text//', '//integer_text(nint(self%counts(rule)))//' by '//guard_rule_name(rule)
+      end do
+    end function refusals
   end subroutine sum_up
 
 end module host_run

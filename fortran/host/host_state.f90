@@ -29,6 +29,8 @@ module host_state
     type(column_set) :: columns                              !! pressures, gases and the temperatures of now [various] ()
     integer :: step_number = 0                               !! time steps since the start of the run [1] ()
     integer :: first_column = 1                              !! number of the first column in its file [1] ()
+    !> When a column failed and was put back to its start, [hour] after the start; negative where it did not (ncol)
+    real(real64), allocatable :: failure_hour(:)
     logical :: moist = .false.                               !! whether there is moist physics [1] ()
     type(moist_state) :: physics                             !! of moist air [various] ()
     logical :: all_sky = .false.                             !! whether radiation is of both spectra, with clouds [1] ()
@@ -39,6 +41,7 @@ module host_state
     real(real64), allocatable, private :: albedo(:)          ! of the file, or of the namelist
     real(real64), allocatable, private :: irradiance(:)      ! of the file, or the solar constant
     real(real64), allocatable, private :: noon_cosine(:)     ! cosine of the zenith angle: at noon, or for good
+    real(real64), allocatable, private :: start_temperature(:, :), start_h2o(:, :), start_surface_temperature(:)
     real(real64), private :: time_step = 0.0_real64
     integer, private :: threads = 1
   contains
@@ -49,6 +52,7 @@ module host_state
     procedure :: step
     procedure :: check_radiation
     procedure :: check_temperatures
+    procedure :: put_back_failed
   end type column_state
 
 contains
@@ -100,6 +104,12 @@ contains
     end if
     if (stat /= 0) return
     if (self%moist) call self%physics%start(self%columns)
+    allocate (self%failure_hour(n), source=-1.0_real64)
+    if (configuration%on_failure == 'restart') then
+      self%start_temperature = self%columns%temperature_layer
+      self%start_h2o = self%columns%h2o
+      self%start_surface_temperature = self%columns%surface_temperature
+    end if
     call self%update_sunlight(configuration)
   end subroutine start
 
@@ -184,6 +194,48 @@ contains
     end associate
     self%step_number = self%step_number + 1
   end subroutine step
+
+  !> Puts columns that are no atmosphere any more, or whose radiation is no number, back to what they were at the start, without
+  !! radiation until its next call, and notes when. What they do then is no forecast; all other columns go on as they would.
+  subroutine put_back_failed(self)
+    class(column_state), intent(inout) :: self  !! started with on_failure = 'restart' [state] ()
+    integer :: i
+    do i = 1, self%columns%n_columns()
+      if (is_well(i)) cycle
+      if (self%failure_hour(i) < 0.0_real64) self%failure_hour(i) = self%seconds()/3600.0_real64
+      self%columns%temperature_layer(i, :) = self%start_temperature(i, :)
+      self%columns%h2o(i, :) = self%start_h2o(i, :)
+      self%columns%surface_temperature(i) = self%start_surface_temperature(i)
+      call silence(self%longwave, i)
+      if (self%all_sky) call silence(self%shortwave, i)
+      self%absorbed_sunlight(i) = 0.0_real64
+    end do
+
+  contains
+
+    logical function is_well(i)
+      integer, intent(in) :: i
+      is_well = sane(self%columns%surface_temperature(i)) .and. all(sane(self%columns%temperature_layer(i, :))) .and. &
+                all(ieee_is_finite(self%columns%h2o(i, :))) .and. are_numbers(self%longwave, i)
+      if (is_well .and. self%all_sky) is_well = are_numbers(self%shortwave, i)
+    end function is_well
+
+    logical function are_numbers(fluxes, i)
+      type(spectrum_fluxes), intent(in) :: fluxes
+      integer, intent(in) :: i
+      are_numbers = all(ieee_is_finite(fluxes%up(i, :))) .and. all(ieee_is_finite(fluxes%down(i, :))) .and. &
+                    all(ieee_is_finite(fluxes%heating_rate(i, :)))
+    end function are_numbers
+
+    subroutine silence(fluxes, i)
+      type(spectrum_fluxes), intent(inout) :: fluxes
+      integer, intent(in) :: i
+      fluxes%up(i, :) = 0.0_real64
+      fluxes%down(i, :) = 0.0_real64
+      fluxes%heating_rate(i, :) = 0.0_real64
+    end subroutine silence
+
+  end subroutine put_back_failed
 
   !> Whether every flux and heating rate is a number; if not, which is not.
   subroutine check_radiation(self, stat, errmsg)

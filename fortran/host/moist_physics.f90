@@ -45,14 +45,18 @@ contains
   subroutine start(self, columns)
     class(moist_state), intent(inout) :: self  !! [state] ()
     type(column_set), intent(in) :: columns    !! [columns] ()
-    integer :: n
+    integer :: i, n
     n = columns%n_columns()
     allocate (self%modes(n_modes, n), source=0.0_real64)
     allocate (self%rain_rate(n), self%precipitation(n), self%evaporation(n), self%weather_heating(n), self%land(n), &
               source=0.0_real64)
     allocate (self%convection_top(n), source=no_convection)
     if (allocated(columns%land_fraction)) self%land = columns%land_fraction
-    self%exner = (columns%pressure_layer/reference_pressure)**kappa
+    ! Column by column: a vector of columns would round a power otherwise than the odd column at the end.
+    allocate (self%exner, mold=columns%pressure_layer)
+    do i = 1, n
+      self%exner(i, :) = (columns%pressure_layer(i, :)/reference_pressure)**kappa
+    end do
     self%start_temperature = columns%temperature_layer
     self%start_mixing_ratio = columns%h2o*water_to_dry_air
   end subroutine start

@@ -1,10 +1,12 @@
-!> Radiation for the host: RRTMG or a network behind one call, so that what the benchmark times is what the host runs.
+!> Radiation for the host: RRTMG, a network, a network with a guard that hands columns back to RRTMG, or both side by side, behind
+!! one call, so that what the benchmark times is what the host runs.
 !!
 !! Either of the clear sky's longwave alone, or of both spectra with the clouds of the columns. `compute` walks the columns in
 !! blocks, on the OpenMP threads it was set up with. RRTMG is called for each block; a network takes the whole arrays, and
 !! radml_torch walks the blocks. With both, neither the number of threads nor that of the columns changes a bit.
 module radiation
   use, intrinsic :: iso_fortran_env, only: real64
+  use radml_guard, only: radiation_guard, guard_accepted, guard_last_rule
   use radml_rrtmg_longwave, only: rrtmg_longwave
   use radml_rrtmg_shortwave, only: rrtmg_shortwave
   use radml_torch, only: torch_model, torch_in, torch_out
@@ -35,17 +37,27 @@ module radiation
 
   type :: radiation_scheme
     private
-    character(len=:), allocatable, public :: name   !! rrtmg or network [text] ()
+    character(len=:), allocatable, public :: name   !! rrtmg, network, guarded or shadow [text] ()
     integer, public :: columns_per_block = 1        !! columns that one call takes at most [1] ()
     integer, public :: n_threads = 1                !! OpenMP threads that share the blocks [1] ()
     logical, public :: all_sky = .false.            !! both spectra with clouds, or the clear sky's longwave alone [1] ()
     integer, public :: draws = 1                    !! McICA draws that RRTMG averages [1] ()
+    !> Which rule of the guard refused each column in the last call, `guard_accepted` for none [1] (ncol)
+    integer, allocatable, public :: rule(:)
+    integer, public :: n_refused(guard_last_rule) = 0  !! columns that each rule refused in all calls [1] (rule)
+    !> What the network gave in the last call beside RRTMG, which the host goes on with [W m-2, K day-1] ()
+    type(spectrum_fluxes), public :: other_longwave, other_shortwave
     type(rrtmg_longwave) :: longwave
     type(rrtmg_shortwave) :: shortwave
     type(torch_model) :: net
+    type(radiation_guard) :: guard
   contains
     procedure :: setup
     procedure :: compute
+    procedure :: has_network
+    procedure :: has_rrtmg
+    procedure, private :: check_columns
+    procedure, private :: check_fluxes
   end type radiation_scheme
 
 contains
@@ -58,12 +70,27 @@ contains
     fitting_block = max(vector, min(most, vector*((n_columns + vector - 1)/vector)))
   end function fitting_block
 
-  !> Loads the tables or the model of a scheme. `all_sky` says whether it is for both spectra with clouds; where it is absent, a
+  !> Whether the scheme calls a network.
+  pure function has_network(self) result(answer)
+    class(radiation_scheme), intent(in) :: self  !! [scheme] ()
+    logical :: answer                            !! [1] ()
+    answer = self%name /= 'rrtmg'
+  end function has_network
+
+  !> Whether the scheme calls RRTMG.
+  pure function has_rrtmg(self) result(answer)
+    class(radiation_scheme), intent(in) :: self  !! [scheme] ()
+    logical :: answer                            !! [1] ()
+    answer = self%name /= 'network'
+  end function has_rrtmg
+
+  !> Loads the tables and the model of a scheme. `all_sky` says whether it is for both spectra with clouds; where it is absent, a
   !! network of that many inputs is taken for one.
-  subroutine setup(self, name, source, columns_per_block, n_threads, stat, errmsg, all_sky)
+  subroutine setup(self, name, tables, model, columns_per_block, n_threads, stat, errmsg, all_sky)
     class(radiation_scheme), intent(inout) :: self           !! [scheme] ()
-    character(len=*), intent(in) :: name                     !! rrtmg or network [text] ()
-    character(len=*), intent(in) :: source                   !! longwave tables (empty: those that came), or the model [text] ()
+    character(len=*), intent(in) :: name                     !! rrtmg, network, guarded or shadow [text] ()
+    character(len=*), intent(in) :: tables                   !! RRTMG's longwave tables; empty: those that came along [path] ()
+    character(len=*), intent(in) :: model                    !! the network [path] ()
     integer, intent(in) :: columns_per_block                 !! [1] ()
     integer, intent(in) :: n_threads                         !! [1] ()
     integer, intent(out) :: stat                             !! 0, or the status of RRTMG, of the network or of the host [1] ()
@@ -75,13 +102,13 @@ contains
     self%columns_per_block = columns_per_block
     self%n_threads = n_threads
     if (present(all_sky)) self%all_sky = all_sky
-    select case (name)
-    case ('rrtmg')
-      call self%longwave%load(chosen_data_file(source, 'rrtmg_longwave.nc'), stat=stat, errmsg=errmsg)
-      if (stat == 0 .and. self%all_sky) &
-        call self%shortwave%load(chosen_data_file('', 'rrtmg_shortwave.nc'), stat=stat, errmsg=errmsg)
-    case ('network')
-      call self%net%load(source, device='cpu', stat=stat, errmsg=errmsg)
+    if (.not. any(name == [character(len=7) :: 'rrtmg', 'network', 'guarded', 'shadow'])) then
+      call fail(status_radiation_failed, 'radiation scheme: expected rrtmg, network, guarded or shadow, got "'//name//'"', stat, &
+                errmsg)
+      return
+    end if
+    if (self%has_network()) then
+      call self%net%load(model, device='cpu', stat=stat, errmsg=errmsg)
       if (stat /= 0) return
       if (.not. present(all_sky)) self%all_sky = self%net%n_inputs() == n_all_inputs
       if (self%all_sky) then
@@ -92,9 +119,17 @@ contains
         call check_count('inputs', self%net%n_inputs(), n_longwave_inputs, longwave_inputs)
         if (stat == 0) call check_count('outputs', self%net%n_outputs(), n_longwave_outputs, 'up, down, heating_rate')
       end if
-    case default
-      call fail(status_radiation_failed, 'radiation scheme: expected rrtmg or network, got "'//name//'"', stat, errmsg)
-    end select
+      if (stat /= 0) return
+    end if
+    if (name == 'guarded') then
+      call load_envelope(self%net%metadata('training_envelope', stat=stat, errmsg=errmsg))
+      if (stat /= 0) return
+    end if
+    if (self%has_rrtmg()) then
+      call self%longwave%load(chosen_data_file(tables, 'rrtmg_longwave.nc'), stat=stat, errmsg=errmsg)
+      if (stat == 0 .and. self%all_sky) &
+        call self%shortwave%load(chosen_data_file('', 'rrtmg_shortwave.nc'), stat=stat, errmsg=errmsg)
+    end if
 
   contains
 
@@ -103,24 +138,138 @@ contains
       integer, intent(in) :: came, expected
       ! A model may not know its count before it has run; the forward call checks it then.
       if (came < 0 .or. came == expected) return
-      call fail(status_radiation_failed, source//': expected '//integer_text(expected)//' '//what//' ('//names//'), got '// &
+      call fail(status_radiation_failed, model//': expected '//integer_text(expected)//' '//what//' ('//names//'), got '// &
                 integer_text(came), stat, errmsg)
     end subroutine check_count
+
+    subroutine load_envelope(text)
+      character(len=*), intent(in) :: text
+      character(len=:), allocatable :: words
+      if (stat == 0) call self%guard%load(text, stat, words)
+      if (stat == 0) return
+      if (.not. allocated(words)) words = 'it has none'
+      call fail(status_radiation_failed, model//': expected a training envelope in its metadata, which the guard needs '// &
+                '(ftorch-train envelope, ftorch-export --envelope): '//words, stat, errmsg)
+    end subroutine load_envelope
 
   end subroutine setup
 
   !> Fluxes and heating rates of all columns, in the longwave, and with `all_sky` in the shortwave.
   subroutine compute(self, columns, longwave, shortwave, stat, errmsg)
-    class(radiation_scheme), intent(in) :: self              !! set up [scheme] ()
+    class(radiation_scheme), intent(inout) :: self           !! set up [scheme] ()
     type(column_set), intent(in) :: columns                  !! with clouds and sun if they are wanted [columns] ()
     type(spectrum_fluxes), intent(inout) :: longwave         !! with room for all columns [W m-2, K day-1] ()
     type(spectrum_fluxes), intent(inout) :: shortwave        !! the same, if it is wanted [W m-2, K day-1] ()
     integer, intent(out) :: stat                             !! 0, or the status of RRTMG or the network [1] ()
     character(len=:), allocatable, intent(inout) :: errmsg   !! [text] ()
 
-    if (self%name == 'rrtmg') then
+    select case (self%name)
+    case ('rrtmg')
       call compute_rrtmg(self, columns, longwave, shortwave, stat, errmsg)
-    else if (self%all_sky) then
+    case ('network')
+      call compute_network(self, columns, longwave, shortwave, stat, errmsg)
+    case ('shadow')
+      if (.not. allocated(self%other_longwave%up)) then
+        call self%other_longwave%create(columns%n_columns(), columns%n_layers(), .false., .false., .false.)
+        if (self%all_sky) call self%other_shortwave%create(columns%n_columns(), columns%n_layers(), .false., .false., .false.)
+      end if
+      call compute_network(self, columns, self%other_longwave, self%other_shortwave, stat, errmsg)
+      if (stat == 0) call compute_rrtmg(self, columns, longwave, shortwave, stat, errmsg)
+    case default
+      call compute_guarded(self, columns, longwave, shortwave, stat, errmsg)
+    end select
+  end subroutine compute
+
+  !> The network, where the guard trusts it, and RRTMG for all other columns.
+  subroutine compute_guarded(self, columns, longwave, shortwave, stat, errmsg)
+    class(radiation_scheme), intent(inout) :: self
+    type(column_set), intent(in) :: columns
+    type(spectrum_fluxes), intent(inout) :: longwave, shortwave
+    integer, intent(out) :: stat
+    character(len=:), allocatable, intent(inout) :: errmsg
+    type(column_set) :: few
+    type(spectrum_fluxes) :: few_longwave, few_shortwave
+    integer, allocatable :: numbers(:)
+    integer :: i
+
+    if (.not. allocated(self%rule)) allocate (self%rule(columns%n_columns()))
+    self%rule = guard_accepted
+    call self%check_columns(columns)
+    call compute_network(self, columns, longwave, shortwave, stat, errmsg)
+    if (stat /= 0) return
+    call self%check_fluxes(columns, longwave, shortwave)
+    numbers = pack([(i, i=1, columns%n_columns())], self%rule /= guard_accepted)
+    do i = 1, size(numbers)
+      self%n_refused(self%rule(numbers(i))) = self%n_refused(self%rule(numbers(i))) + 1
+    end do
+    if (size(numbers) == 0) return
+    few = columns%pick(numbers)
+    call few_longwave%create(size(numbers), columns%n_layers(), .false., .false., .false.)
+    call few_shortwave%create(size(numbers), columns%n_layers(), .true., .false., .false.)
+    call compute_rrtmg(self, few, few_longwave, few_shortwave, stat, errmsg)
+    if (stat /= 0) return
+    call put_back(few_longwave, longwave)
+    call put_back(few_shortwave, shortwave)
+
+  contains
+
+    subroutine put_back(from, to)
+      type(spectrum_fluxes), intent(in) :: from
+      type(spectrum_fluxes), intent(inout) :: to
+      to%up(numbers, :) = from%up
+      to%down(numbers, :) = from%down
+      to%heating_rate(numbers, :) = from%heating_rate
+    end subroutine put_back
+
+  end subroutine compute_guarded
+
+  !> Asks the guard of the state of the columns.
+  subroutine check_columns(self, columns)
+    class(radiation_scheme), intent(inout) :: self
+    type(column_set), intent(in) :: columns
+    integer :: first, last
+    !$omp parallel do schedule(static) num_threads(self%n_threads) private(last)
+    do first = 1, columns%n_columns(), self%columns_per_block
+      last = min(first + self%columns_per_block - 1, columns%n_columns())
+      associate (c => columns)
+        call self%guard%check_state( &
+          c%pressure_level(first:last, :), c%temperature_level(first:last, :), c%pressure_layer(first:last, :), &
+          c%temperature_layer(first:last, :), c%h2o(first:last, :), c%o3(first:last, :), c%co2(first:last, :), &
+          c%ch4(first:last, :), c%n2o(first:last, :), c%cloud_fraction(first:last, :), c%cloud_liquid_path(first:last, :), &
+          c%cloud_ice_path(first:last, :), c%liquid_radius(first:last, :), c%ice_radius(first:last, :), &
+          c%surface_temperature(first:last), c%surface_emissivity(first:last), c%surface_albedo(first:last), &
+          c%cos_zenith(first:last), c%solar_irradiance(first:last), self%rule(first:last))
+      end associate
+    end do
+    !$omp end parallel do
+  end subroutine check_columns
+
+  !> Asks the guard of what the network gave.
+  subroutine check_fluxes(self, columns, longwave, shortwave)
+    class(radiation_scheme), intent(inout) :: self
+    type(column_set), intent(in) :: columns
+    type(spectrum_fluxes), intent(in) :: longwave, shortwave
+    integer :: first, last
+    !$omp parallel do schedule(static) num_threads(self%n_threads) private(last)
+    do first = 1, columns%n_columns(), self%columns_per_block
+      last = min(first + self%columns_per_block - 1, columns%n_columns())
+      call self%guard%check_results( &
+        columns%pressure_level(first:last, :), columns%surface_albedo(first:last), columns%cos_zenith(first:last), &
+        columns%solar_irradiance(first:last), longwave%up(first:last, :), longwave%down(first:last, :), &
+        longwave%heating_rate(first:last, :), shortwave%up(first:last, :), shortwave%down(first:last, :), &
+        shortwave%heating_rate(first:last, :), self%rule(first:last))
+    end do
+    !$omp end parallel do
+  end subroutine check_fluxes
+
+  subroutine compute_network(self, columns, longwave, shortwave, stat, errmsg)
+    class(radiation_scheme), intent(in) :: self
+    type(column_set), intent(in) :: columns
+    type(spectrum_fluxes), intent(inout) :: longwave, shortwave
+    integer, intent(out) :: stat
+    character(len=:), allocatable, intent(inout) :: errmsg
+
+    if (self%all_sky) then
       call self%net%forward( &
         [torch_in(columns%pressure_level), torch_in(columns%temperature_level), torch_in(columns%pressure_layer), &
          torch_in(columns%temperature_layer), torch_in(columns%h2o), torch_in(columns%o3), torch_in(columns%co2), &
@@ -140,7 +289,7 @@ contains
         [torch_out(longwave%up), torch_out(longwave%down), torch_out(longwave%heating_rate)], stat=stat, errmsg=errmsg, &
         column_dimension=1, columns_per_block=self%columns_per_block, threads=self%n_threads)
     end if
-  end subroutine compute
+  end subroutine compute_network
 
   subroutine compute_rrtmg(self, columns, longwave, shortwave, stat, errmsg)
     class(radiation_scheme), intent(in) :: self

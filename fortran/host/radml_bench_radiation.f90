@@ -59,9 +59,9 @@ program radml_bench_radiation_program
   call columns%read(arguments%get(1), stat, message)
   call stop_on_failure()
   if (columns_per_block == automatic_block) columns_per_block = fitting_block(columns%n_columns())
-  call network%setup('network', arguments%get(2), columns_per_block, 1, stat, message)
+  call network%setup('network', '', arguments%get(2), columns_per_block, 1, stat, message)
   call stop_on_failure()
-  call rrtmg%setup('rrtmg', arguments%option('--tables'), columns_per_block, 1, stat, message, network%all_sky)
+  call rrtmg%setup('rrtmg', arguments%option('--tables'), '', columns_per_block, 1, stat, message, network%all_sky)
   call stop_on_failure()
   clouds_left_out = columns%has_clouds() .and. .not. network%all_sky
   if (network%all_sky) call columns%complete_sky(stat, message)
@@ -101,7 +101,7 @@ contains
 
   !> One pass over all columns; that of repeat 0 warms up and is not kept.
   subroutine pass(scheme, of)
-    type(radiation_scheme), intent(in) :: scheme
+    type(radiation_scheme), intent(inout) :: scheme
     type(results), intent(inout) :: of
     real(real64) :: before
     before = seconds_now()

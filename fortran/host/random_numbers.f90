@@ -6,7 +6,7 @@ module random_numbers
   implicit none
   private
 
-  public :: normal_number
+  public :: normal_number, uniform_number
 
   integer(int64), parameter :: word = int(z'FFFFFFFF', int64)  ! arithmetic modulo 2^32
 
@@ -21,15 +21,36 @@ contains
     real(real64) :: number              !! [1] ()
     integer(int64) :: state
     real(real64) :: first, second
-    state = mixed(int(seed, int64))
+    state = state_of(seed, column, step, purpose)
+    first = fraction_of(state)
+    second = fraction_of(mixed(ieor(state, int(z'9E3779B9', int64))))
+    number = sqrt(-2.0_real64*log(first))*cos(2.0_real64*pi*second)  ! Box and Muller 1958
+  end function normal_number
+
+  !> A number between 0 and 1, neither of which it is.
+  elemental function uniform_number(seed, column, step, purpose) result(number)
+    integer, intent(in) :: seed         !! [1] ()
+    integer, intent(in) :: column       !! [1] ()
+    integer, intent(in) :: step         !! [1] ()
+    integer, intent(in) :: purpose      !! which of a step's numbers [1] ()
+    real(real64) :: number              !! [1] ()
+    number = fraction_of(state_of(seed, column, step, purpose))
+  end function uniform_number
+
+  elemental function state_of(seed, column, step, purpose) result(state)
+    integer, intent(in) :: seed, column, step, purpose
+    integer(int64) :: state
+    state = mixed(iand(int(seed, int64), word))
     state = mixed(ieor(state, iand(int(column, int64), word)))
     state = mixed(ieor(state, iand(int(step, int64), word)))
     state = mixed(ieor(state, iand(int(purpose, int64), word)))
-    first = (real(state, real64) + 0.5_real64)/4294967296.0_real64
-    state = mixed(ieor(state, int(z'9E3779B9', int64)))
-    second = (real(state, real64) + 0.5_real64)/4294967296.0_real64
-    number = sqrt(-2.0_real64*log(first))*cos(2.0_real64*pi*second)  ! Box and Muller 1958
-  end function normal_number
+  end function state_of
+
+  elemental function fraction_of(state) result(number)
+    integer(int64), intent(in) :: state
+    real(real64) :: number
+    number = (real(state, real64) + 0.5_real64)/4294967296.0_real64
+  end function fraction_of
 
   !> A permutation of the words of 32 bits in which every bit changes every other (Wellons 2018, lowbias32).
   elemental function mixed(value) result(x)

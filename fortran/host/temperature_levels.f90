@@ -19,12 +19,11 @@ contains
 
     n = size(pressure_layer, 2)
     temperature_level(:, 1) = temperature_layer(:, 1)
-    do k = 2, n
-      do i = 1, size(pressure_layer, 1)
+    ! Column by column, so that the odd column at the end of a vector is no exception.
+    do i = 1, size(pressure_layer, 1)
+      do k = 2, n
         temperature_level(i, k) = line(k, pressure_level(i, k), i)
       end do
-    end do
-    do i = 1, size(pressure_layer, 1)
       temperature_level(i, n + 1) = temperature_layer(i, n)
       if (n > 1) temperature_level(i, n + 1) = line(n, pressure_level(i, n + 1), i)
     end do
