@@ -13,6 +13,7 @@ using std::ptrdiff_t;
 constexpr ptrdiff_t w = tile_width;
 constexpr float least_amount = 1e-12F;
 constexpr float most_cover = 0.9999F;
+constexpr float radius_without_liquid = 1e-5F, radius_without_ice = 4e-5F;  // m, as the generator of columns has them
 constexpr float sun_levels[] = {320.0F, 26000.0F, 39000.0F, 70000.0F, 95000.0F};  // Pa
 
 // One row of a tile's columns, in double precision.
@@ -102,6 +103,13 @@ RADML_INLINE void describe_tile(const SkyInputs& in, const SkyOutputs& out, ptrd
     load(in.cloud_ice_path, l, column, columns, ice);
     load(in.liquid_radius, l, column, columns, liquid_radius);
     load(in.ice_radius, l, column, columns, ice_radius);
+    // What is said of clouds where there is none is not to be seen.
+    RADML_LANES {
+      liquid[lane] = fraction[lane] > 0.0F ? liquid[lane] : 0.0F;
+      ice[lane] = fraction[lane] > 0.0F ? ice[lane] : 0.0F;
+      liquid_radius[lane] = liquid[lane] > 0.0F ? liquid_radius[lane] : radius_without_liquid;
+      ice_radius[lane] = ice[lane] > 0.0F ? ice_radius[lane] : radius_without_ice;
+    }
     load(in.pressure_level, l + 1, column, columns, exact);
     RADML_LANES {
       thickness[lane] = static_cast<float>(exact[lane] - upper[lane]);

@@ -30,6 +30,20 @@ def test_operators_give_what_the_networks_own_equations_give(size, number, layer
         np.testing.assert_allclose(a.numpy() * scale, b.numpy() * scale, rtol=2e-5, atol=1e-2)
 
 
+@pytest.mark.parametrize("use_operators", [True, False])
+def test_what_is_said_of_clouds_where_there_are_none_changes_no_bit(use_operators):
+    columns = generate_columns(40, 30, seed=3)
+    network = random_network(2)
+    said = columns.copy(deep=True)
+    clear = said["cloud_fraction"].to_numpy() == 0.0
+    assert 0.1 < clear.mean() < 1.0
+    for name, value in (("liquid_radius", 3e-6), ("ice_radius", 0.0), ("cloud_liquid_path", 0.3), ("cloud_ice_path", 0.2)):
+        said[name].to_numpy()[clear] = value
+    with torch.inference_mode():
+        for a, b in zip(run(network, columns, use_operators), run(network, said, use_operators), strict=True):
+            np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("number", [16, 21])
 def test_derivatives_of_every_weight_are_those_of_the_networks_own_equations(size, number):

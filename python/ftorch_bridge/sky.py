@@ -7,6 +7,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from ftorch_bridge.clouds import NO_CRYSTALS, NO_DROPLETS
 from ftorch_bridge.networks import RadiationNetwork
 from ftorch_bridge.transfer import operators_available
 
@@ -45,7 +46,17 @@ class SkyNetwork(RadiationNetwork):
     Inside, data lie as (channel, layer, column) with columns innermost, as in :mod:`ftorch_bridge.networks`.
     """
 
-    __constants__ = (*RadiationNetwork.__constants__, "inputs", "described", "described_surface", "use_operators")
+    __constants__ = (
+        *RadiationNetwork.__constants__,
+        "inputs",
+        "described",
+        "described_surface",
+        "use_operators",
+        "radius_without_liquid",
+        "radius_without_ice",
+    )
+    radius_without_liquid = NO_DROPLETS
+    radius_without_ice = NO_CRYSTALS
     inputs = INPUTS
     outputs = OUTPUTS
     described = (
@@ -95,7 +106,8 @@ class SkyNetwork(RadiationNetwork):
         ``ozone`` and ``clouds`` (kind, layer, column); ``incident`` sunlight at the top [W m-2]; and of the inputs
         ``pressure_layer``, ``temperature_layer``, ``temperature_level`` and those of the surface.
         """
-        if self.use_operators and self.infers_on_cpu(inputs[0]):
+        asked = torch.is_grad_enabled() and any([tensor.requires_grad for tensor in inputs])
+        if self.use_operators and not inputs[0].is_cuda and not asked:
             found = torch.ops.radml.describe_sky(inputs)
             s: dict[str, Tensor] = {}
             for i, name in enumerate(self.described):
@@ -115,10 +127,14 @@ class SkyNetwork(RadiationNetwork):
         # The product is taken before rounding: what comes in at the top is exact.
         s["incident"] = (inputs[17].clamp_min(0.0) * inputs[18]).float()
         thickness, fraction = s["thickness"], s["cloud_fraction"]
+        # What is said of clouds where there is none is not to be seen.
+        liquid = s["cloud_liquid_path"].masked_fill(fraction <= 0.0, 0.0)
+        ice = s["cloud_ice_path"].masked_fill(fraction <= 0.0, 0.0)
+        s["liquid_radius"] = s["liquid_radius"].masked_fill(liquid <= 0.0, self.radius_without_liquid)
+        s["ice_radius"] = s["ice_radius"].masked_fill(ice <= 0.0, self.radius_without_ice)
         water, ozone = s["h2o"] * thickness, s["o3"] * thickness
         water_above, ozone_above = torch.cumsum(water, 0), torch.cumsum(ozone, 0)
         water_below = water_above[-1:] - water_above + water
-        liquid, ice = s["cloud_liquid_path"], s["cloud_ice_path"]
         liquid_above, ice_above = torch.cumsum(fraction * liquid, 0), torch.cumsum(fraction * ice, 0)
         # The sky seen from above a layer and from below it, with maximum-random overlap.
         cover = fraction.clamp_max(0.9999)
