@@ -813,7 +813,7 @@ def fluxes(
     return _results(dataset, columns, found, comment, options, clouds_left_out=has_clouds and not cloudy)
 
 
-_COLUMNS = {v.name: v for v in COLUMN_VARIABLES if v.name not in ("latitude", "longitude")}
+_COLUMNS = {v.name: v for v in COLUMN_VARIABLES if v.name not in ("latitude", "longitude", "land_fraction", "profile")}
 _FLUXES = {v.name: v for v in FLUX_VARIABLES}
 _SUN_NAMES = ("surface_albedo", "cos_zenith", "solar_irradiance")
 _CLOUD_NAMES = ("cloud_fraction", "cloud_liquid_path", "liquid_radius", "cloud_ice_path", "ice_radius")
