@@ -44,7 +44,7 @@ module radml_guard
   integer, parameter :: n_coordinates = 12, n_cells = 24, n_pairs = n_coordinates*(n_coordinates - 1)/2
   integer, parameter :: coordinate_entries(2, n_coordinates) = reshape( &
     [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 17, 18, 19, 20, 23, 24, 25, 26, 43, 43, 34, 37, 32, 35], [2, n_coordinates])
-  integer, parameter :: lanes = 64  ! columns that are walked together: their sums stay in the cache
+  integer, parameter :: group = 512, lanes = 64  ! columns that are walked together, and at a time
 
   character(len=*), parameter :: layer_names(n_layer_variables) = [character(len=20) :: &
     'temperature', 'humidity', 'ozone', 'thickness', 'cloud_liquid_content', 'cloud_ice_content', 'cloud_fraction', &
@@ -375,8 +375,8 @@ contains
       rule = guard_bad_shape
       return
     end if
-    do first = 1, n, lanes
-      call walk(first, min(lanes, n - first + 1))
+    do first = 1, n, group
+      call walk(first, min(group, n - first + 1))
     end do
 
   contains
@@ -387,81 +387,98 @@ contains
       fits = size(array, 1) == n .and. size(array, 2) == n_layers + more
     end function fits
 
-    !> The columns from `first` on, `m` of them, layer by layer.
+    !> The columns from `first` on, `m` of them: layer by layer, so that arrays are read as they lie in memory, and in each layer
+    !! a few at a time, so that what is made of them stays in the cache.
     recursive subroutine walk(first, m)
       integer, intent(in) :: first, m
-      real(real64), dimension(lanes) :: upper_pressure, lower_pressure, level, lowest_level, p, t, water, ozone, co2_here, &
-        ch4_here, n2o_here, fraction, liquid, ice, droplets, crystals, t_above, water_above
-      real(real32) :: row(n_layer_variables, lanes), over(n_layer_variables, lanes), last(n_layer_variables, lanes)
-      real(real32) :: sums(n_sums, n_bands, lanes)
-      integer :: place(n_layer_variables, lanes), bin(lanes)
-      integer(int64) :: seen(lanes)
-      real(real64) :: thickness, per_thickness, logarithm
-      integer :: i, k, v
+      real(real64), dimension(group) :: upper_pressure, t_above, water_above
+      real(real32) :: over(n_layer_variables, group), sums(n_sums, n_bands, group)
+      integer(int64) :: seen(group)
+      integer :: place(n_layer_variables, group)
+      integer :: from, k
 
       seen(:m) = 0_int64
       over(:, :m) = 0.0_real32
       sums(:, :, :m) = 0.0_real32
-      place(:, :m) = 0
-      call take(pressure_level, first, 1, m, upper_pressure, seen)
-      do k = 1, n_layers
-        call take(pressure_level, first, k + 1, m, lower_pressure, seen)
-        call take(temperature_level, first, k, m, level, seen)
-        call take(pressure_layer, first, k, m, p, seen)
-        call take(temperature_layer, first, k, m, t, seen)
-        call take(h2o, first, k, m, water, seen)
-        call take(o3, first, k, m, ozone, seen)
-        call take(co2, first, k, m, co2_here, seen)
-        call take(ch4, first, k, m, ch4_here, seen)
-        call take(n2o, first, k, m, n2o_here, seen)
-        call take(cloud_fraction, first, k, m, fraction, seen)
-        call take(cloud_liquid_path, first, k, m, liquid, seen)
-        call take(cloud_ice_path, first, k, m, ice, seen)
-        call take(liquid_radius, first, k, m, droplets, seen)
-        call take(ice_radius, first, k, m, crystals, seen)
-        if (k == 1) then
-          t_above(:m) = t(:m)
-          do i = 1, m
-            water_above(i) = binary_logarithm(water(i))
-          end do
-        end if
-        do i = 1, m
-          bin(i) = bin_of(p(i))
-          thickness = lower_pressure(i) - upper_pressure(i)
-          per_thickness = 1.0_real64/max(thickness, smallest)
-          logarithm = binary_logarithm(water(i))
-          row(1, i) = real(t(i), real32)
-          row(2, i) = real(logarithm, real32)
-          row(3, i) = real(binary_logarithm(ozone(i)), real32)
-          row(4, i) = real(thickness/max(p(i), smallest), real32)
-          row(5, i) = real(min(liquid(i)*per_thickness, largest), real32)
-          row(6, i) = real(min(ice(i)*per_thickness, largest), real32)
-          row(7, i) = real(fraction(i), real32)
-          row(8, i) = real(t(i) - t_above(i), real32)
-          row(9, i) = real(level(i) - 0.5_real64*(t_above(i) + t(i)), real32)
-          row(10, i) = real(co2_here(i), real32)
-          row(11, i) = real(ch4_here(i), real32)
-          row(12, i) = real(n2o_here(i), real32)
-          row(13, i) = real(droplets(i), real32)
-          row(14, i) = real(crystals(i), real32)
-          row(15, i) = real(logarithm - water_above(i), real32)
-          row(16, i) = real(binary_logarithm(water(i)*p(i)) - saturation(t(i)), real32)
-          t_above(i) = t(i)
-          water_above(i) = logarithm
-          upper_pressure(i) = lower_pressure(i)
-        end do
-        do i = 1, m
-          call add_layer(row(:, i), self%layer_lower(:, bin(i)), self%layer_upper(:, bin(i)), over(:, i), last(:, i), &
-                         sums(:, band_of_octave((bin(i) - 1)/bins_per_octave), i))
-        end do
-        if (present(layer)) then
-          do i = 1, m
-            where (over(:, i) > 0.0_real32 .and. place(:, i) == 0) place(:, i) = k
-          end do
-        end if
+      if (present(layer)) place(:, :m) = 0
+      do from = 1, m, lanes
+        call take(pressure_level, first + from - 1, 1, min(lanes, m - from + 1), upper_pressure(from:), seen(from:))
       end do
+      do k = 1, n_layers
+        do from = 1, m, lanes
+          call walk_layer(first + from - 1, k, min(lanes, m - from + 1), upper_pressure(from:), t_above(from:), &
+                          water_above(from:), over(:, from:), sums(:, :, from:), seen(from:), place(:, from:))
+        end do
+      end do
+    end subroutine walk
+
+    !> Layer `k` of `m` columns from `first` on; after the lowest one the rules.
+    recursive subroutine walk_layer(first, k, m, upper_pressure, t_above, water_above, over, sums, seen, place)
+      integer, intent(in) :: first, k, m
+      real(real64), contiguous, intent(inout) :: upper_pressure(:), t_above(:), water_above(:)
+      real(real32), contiguous, intent(inout) :: over(:, :), sums(:, :, :)
+      integer(int64), contiguous, intent(inout) :: seen(:)
+      integer, contiguous, intent(inout) :: place(:, :)
+      real(real64), dimension(lanes) :: lower_pressure, level, lowest_level, p, t, water, ozone, liquid, ice
+      real(real32) :: row(n_layer_variables, lanes)
+      integer :: bin(lanes)
+      real(real64) :: thickness, per_thickness, logarithm
+      integer :: i, v
+
+      call take(pressure_level, first, k + 1, m, lower_pressure, seen)
+      call take(temperature_level, first, k, m, level, seen)
+      call take(pressure_layer, first, k, m, p, seen)
+      call take(temperature_layer, first, k, m, t, seen)
+      call take(h2o, first, k, m, water, seen)
+      call take(o3, first, k, m, ozone, seen)
+      call take(cloud_liquid_path, first, k, m, liquid, seen)
+      call take(cloud_ice_path, first, k, m, ice, seen)
+      call take_single(cloud_fraction, first, k, m, 7, row, seen)
+      call take_single(co2, first, k, m, 10, row, seen)
+      call take_single(ch4, first, k, m, 11, row, seen)
+      call take_single(n2o, first, k, m, 12, row, seen)
+      call take_single(liquid_radius, first, k, m, 13, row, seen)
+      call take_single(ice_radius, first, k, m, 14, row, seen)
+      if (k == 1) then
+        t_above(:m) = t(:m)
+        do i = 1, m
+          water_above(i) = binary_logarithm(water(i))
+        end do
+      end if
+      do i = 1, m
+        bin(i) = bin_of(p(i))
+        thickness = lower_pressure(i) - upper_pressure(i)
+        per_thickness = 1.0_real64/max(thickness, smallest)
+        logarithm = binary_logarithm(water(i))
+        row(1, i) = real(t(i), real32)
+        row(2, i) = real(logarithm, real32)
+        row(3, i) = real(binary_logarithm(ozone(i)), real32)
+        row(4, i) = real(thickness/max(p(i), smallest), real32)
+        row(5, i) = real(min(liquid(i)*per_thickness, largest), real32)
+        row(6, i) = real(min(ice(i)*per_thickness, largest), real32)
+        row(8, i) = real(t(i) - t_above(i), real32)
+        row(9, i) = real(level(i) - 0.5_real64*(t_above(i) + t(i)), real32)
+        row(15, i) = real(logarithm - water_above(i), real32)
+        row(16, i) = real(binary_logarithm(water(i)*p(i)) - saturation(t(i)), real32)
+        t_above(i) = t(i)
+        water_above(i) = logarithm
+        upper_pressure(i) = lower_pressure(i)
+      end do
+      do i = 1, m
+        call add_layer(row(:, i), self%layer_lower(:, bin(i)), self%layer_upper(:, bin(i)), over(:, i), &
+                       sums(:, band_of_octave((bin(i) - 1)/bins_per_octave), i))
+      end do
+      if (present(layer)) then
+        do i = 1, m
+          where (over(:, i) > 0.0_real32 .and. place(:, i) == 0) place(:, i) = k
+        end do
+      end if
+      if (k < n_layers) return
       call take(temperature_level, first, n_layers + 1, m, lowest_level, seen)
-      call finish_block(first, m, seen, over, last, sums, lower_pressure, t, lowest_level)
+      do i = 1, m
+        row(:, i) = min(max(row(:, i), self%layer_lower(:, bin(i))), self%layer_upper(:, bin(i)))
+      end do
+      call finish_block(first, m, seen, over, row, sums, lower_pressure, t, lowest_level)
       if (present(layer)) then
         do i = 1, m
           layer(first + i - 1) = n_layers + 1
@@ -472,14 +489,14 @@ contains
           if (layer(first + i - 1) > n_layers) layer(first + i - 1) = 0
         end do
       end if
-    end subroutine walk
+    end subroutine walk_layer
 
     !> What columns have once, and the rules.
     recursive subroutine finish_block(first, m, seen, over, last, sums, surface_pressure, t, lowest_level)
       integer, intent(in) :: first, m
-      integer(int64), intent(inout) :: seen(lanes)
-      real(real32), intent(in) :: over(n_layer_variables, lanes), last(n_layer_variables, lanes)
-      real(real32), intent(inout) :: sums(n_sums, n_bands, lanes)
+      integer(int64), contiguous, intent(inout) :: seen(:)
+      real(real32), contiguous, intent(in) :: over(:, :), last(:, :)
+      real(real32), contiguous, intent(inout) :: sums(:, :, :)
       real(real64), intent(in) :: surface_pressure(lanes), t(lanes), lowest_level(lanes)
       real(real64), dimension(lanes) :: ground, emissivity, albedo, cosine, irradiance
       real(real32) :: here(n_column_variables), within(n_column_variables), description(lanes, n_description), distance(lanes)
@@ -552,8 +569,8 @@ contains
       rule = guard_bad_shape
       return
     end if
-    do first = 1, n, lanes
-      call walk(first, min(lanes, n - first + 1))
+    do first = 1, n, group
+      call walk(first, min(group, n - first + 1))
     end do
 
   contains
@@ -566,11 +583,11 @@ contains
 
     recursive subroutine walk(first, m)
       integer, intent(in) :: first, m
-      real(real64), dimension(lanes) :: albedo, cosine, irradiance, incident, upper_pressure, lower_pressure, up, down, sun_up, &
+      real(real64), dimension(group) :: albedo, cosine, irradiance, incident, upper_pressure, lower_pressure, up, down, sun_up, &
         sun_down, heating, sun_heating, net, sun_net, least, unlike, out_of_range, most_light
-      integer(int64) :: seen(lanes), ignored(lanes)
-      integer :: place(lanes), bin(lanes)
-      logical :: impossible(lanes), dark
+      integer(int64) :: seen(group), ignored(group)
+      integer :: place(group), bin(group)
+      logical :: impossible(group), dark
       real(real64) :: per_heating, left, sun_left, excess
       integer :: i, k
 
@@ -656,41 +673,66 @@ contains
   pure recursive subroutine take(array, first, k, m, values, seen)
     real(real64), intent(in) :: array(:, :)
     integer, intent(in) :: first, k, m
-    real(real64), intent(inout) :: values(lanes)
-    integer(int64), intent(inout) :: seen(lanes)
-    integer(int64) :: all_seen, this
+    real(real64), intent(inout) :: values(m)
+    integer(int64), intent(inout) :: seen(m)
+    integer(int64) :: all_seen
     integer :: i
 
     all_seen = 0_int64
     do i = 1, m
       values(i) = array(first + i - 1, k)
-      this = wild(values(i))
-      seen(i) = ior(seen(i), this)
-      all_seen = ior(all_seen, this)
+      all_seen = ior(all_seen, wild(array(first + i - 1, k)))
     end do
-    if (btest(all_seen, wild_bit)) call tame(values(:m))
+    if (btest(all_seen, wild_bit)) call tame(values, seen)
   end subroutine take
+
+  !> The same into `row`, as variable `v` of the layer.
+  pure recursive subroutine take_single(array, first, k, m, v, row, seen)
+    real(real64), intent(in) :: array(:, :)
+    integer, intent(in) :: first, k, m, v
+    real(real32), intent(inout) :: row(n_layer_variables, m)
+    integer(int64), intent(inout) :: seen(m)
+    real(real64) :: values(m)
+    integer(int64) :: all_seen
+    integer :: i
+
+    all_seen = 0_int64
+    do i = 1, m
+      all_seen = ior(all_seen, wild(array(first + i - 1, k)))
+    end do
+    if (btest(all_seen, wild_bit)) then
+      values = array(first:first + m - 1, k)
+      call tame(values, seen)
+      row(v, :) = real(values, real32)
+    else
+      do i = 1, m
+        row(v, i) = real(array(first + i - 1, k), real32)
+      end do
+    end if
+  end subroutine take_single
 
   !> The same of what columns have once.
   pure recursive subroutine take_surface(array, first, m, values, seen)
     real(real64), intent(in) :: array(:)
     integer, intent(in) :: first, m
-    real(real64), intent(inout) :: values(lanes)
-    integer(int64), intent(inout) :: seen(lanes)
+    real(real64), intent(inout) :: values(m)
+    integer(int64), intent(inout) :: seen(m)
     integer :: i
 
     do i = 1, m
       values(i) = array(first + i - 1)
-      seen(i) = ior(seen(i), wild(values(i)))
     end do
-    call tame(values(:m))
+    call tame(values, seen)
   end subroutine take_surface
 
-  pure recursive subroutine tame(values)
+  !> Marks and replaces what is no number.
+  pure recursive subroutine tame(values, seen)
     real(real64), intent(inout) :: values(:)
+    integer(int64), intent(inout) :: seen(:)
     integer :: i
     do i = 1, size(values)
-      if (btest(wild(values(i)), wild_bit)) values(i) = 1.0_real64
+      seen(i) = ior(seen(i), wild(values(i)))
+      if (btest(seen(i), wild_bit)) values(i) = 1.0_real64
     end do
   end subroutine tame
 
@@ -724,12 +766,11 @@ contains
   end function bin_of
 
   !> Takes a layer into account: how far it is out of its limits, and what lies within them into the sums of its band.
-  pure recursive subroutine add_layer(row, lower, upper, over, within, sums)
+  pure recursive subroutine add_layer(row, lower, upper, over, sums)
     real(real32), intent(in) :: row(n_layer_variables), lower(n_layer_variables), upper(n_layer_variables)
     real(real32), intent(inout) :: over(n_layer_variables)
-    real(real32), intent(inout) :: within(n_layer_variables)
     real(real32), intent(inout) :: sums(n_sums)
-    real(real32) :: factor(n_sums)
+    real(real32) :: factor(n_sums), within(n_layer_variables)
     integer :: v
 
     do v = 1, n_layer_variables

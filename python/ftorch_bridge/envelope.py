@@ -550,7 +550,7 @@ class Envelope:
         components: int = 32,
         dimensions: int = 32,
         margin: float = 0.03,
-        share: float = 2e-3,
+        share: float = 1e-3,
         sample: int = 60000,
         seed: int = 0,
         advance: Callable[[int], None] = lambda done: None,
@@ -651,8 +651,8 @@ class _Ranges:
 
     def of_results(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Limits of heating rates (2, variable, bin) and of fluxes (2, variable)."""
-        heating = _wider(_filled(self._heating), 0.05)
-        heating += np.array([-0.5, 0.5], np.float32)[:, None, None]
+        heating = _wider(_filled(self._heating), 0.1)
+        heating += np.array([-1.0, 1.0], np.float32)[:, None, None]
         return heating, _wider(self._result, 0.05)
 
 

@@ -195,7 +195,7 @@ def envelope_command(
     margin: Annotated[
         float, typer.Option(help="how far limits lie outside the columns' range, in parts of it", min=0.0)
     ] = 0.03,
-    share: Annotated[float, typer.Option(help="share of ordinary columns that the distance may refuse", min=1e-6)] = 2e-3,
+    share: Annotated[float, typer.Option(help="share of ordinary columns that the distance may refuse", min=1e-6)] = 1e-3,
     seed: Annotated[int, typer.Option(help="the same seed gives the same envelope")] = 0,
 ) -> None:
     """Write the training envelope of a data set: where the guard of a host trusts a network that was trained on it."""
