@@ -39,7 +39,7 @@ runner = CliRunner()
 
 def columns_of(number: int, layers: int, seed: int = UNSEEN_SEED) -> Columns:
     """Generated columns with RRTMG's results, by name."""
-    columns = generate_columns(number, layers, seed=seed).drop_vars(["profile", "latitude"])
+    columns = generate_columns(number, layers, seed=seed)
     results = rrtmg.fluxes(columns, draws=16)
     return {name: np.array(columns[name], np.float64) for name in INPUTS} | {
         name: np.array(results[name], np.float64) for name in OUTPUTS

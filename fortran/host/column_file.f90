@@ -128,99 +128,65 @@ contains
     class(column_set), intent(in) :: self  !! [columns] ()
     integer, intent(in) :: numbers(:)      !! from 1 [1] (any)
     type(column_set) :: picked             !! [columns] ()
-
-    call profiles(self%pressure_level, picked%pressure_level)
-    call profiles(self%temperature_level, picked%temperature_level)
-    call profiles(self%pressure_layer, picked%pressure_layer)
-    call profiles(self%temperature_layer, picked%temperature_layer)
-    call profiles(self%h2o, picked%h2o)
-    call profiles(self%o3, picked%o3)
-    call profiles(self%co2, picked%co2)
-    call profiles(self%ch4, picked%ch4)
-    call profiles(self%n2o, picked%n2o)
-    call profiles(self%o2, picked%o2)
-    call profiles(self%cfc11, picked%cfc11)
-    call profiles(self%cfc12, picked%cfc12)
-    call profiles(self%cfc22, picked%cfc22)
-    call profiles(self%ccl4, picked%ccl4)
-    call profiles(self%cloud_fraction, picked%cloud_fraction)
-    call profiles(self%cloud_liquid_path, picked%cloud_liquid_path)
-    call profiles(self%cloud_ice_path, picked%cloud_ice_path)
-    call profiles(self%liquid_radius, picked%liquid_radius)
-    call profiles(self%ice_radius, picked%ice_radius)
-    call numbers_of(self%surface_temperature, picked%surface_temperature)
-    call numbers_of(self%surface_emissivity, picked%surface_emissivity)
-    call numbers_of(self%surface_albedo, picked%surface_albedo)
-    call numbers_of(self%cos_zenith, picked%cos_zenith)
-    call numbers_of(self%solar_irradiance, picked%solar_irradiance)
-    call numbers_of(self%latitude, picked%latitude)
-    call numbers_of(self%longitude, picked%longitude)
-    call numbers_of(self%land_fraction, picked%land_fraction)
-
-  contains
-
-    subroutine profiles(from, to)
-      real(real64), allocatable, intent(in) :: from(:, :)
-      real(real64), allocatable, intent(inout) :: to(:, :)
-      if (allocated(from)) to = from(numbers, :)
-    end subroutine profiles
-
-    subroutine numbers_of(from, to)
-      real(real64), allocatable, intent(in) :: from(:)
-      real(real64), allocatable, intent(inout) :: to(:)
-      if (allocated(from)) to = from(numbers)
-    end subroutine numbers_of
-
+    integer :: i
+    call picked%put([(i, i=1, size(numbers))], self, numbers)
   end function pick
 
-  !> Overwrites a column by one of another set, which must have the same variables and layers.
-  subroutine put(self, place, from, number)
+  !> Overwrites columns by those of another set with as many layers. A set without columns gets room for them, and the variables
+  !! of the other one; else variables that one of the two has not are left alone.
+  subroutine put(self, places, from, numbers)
     class(column_set), intent(inout) :: self  !! [columns] ()
-    integer, intent(in) :: place              !! of the column that is overwritten [1] ()
+    integer, intent(in) :: places(:)          !! of the columns that are overwritten, from 1; of an empty set 1, 2, ... [1] (any)
     class(column_set), intent(in) :: from     !! [columns] ()
-    integer, intent(in) :: number             !! of the column that is taken [1] ()
+    integer, intent(in) :: numbers(:)         !! of the columns that are taken, as many [1] (any)
+    logical :: empty
 
-    call profile(from%pressure_level, self%pressure_level)
-    call profile(from%temperature_level, self%temperature_level)
-    call profile(from%pressure_layer, self%pressure_layer)
-    call profile(from%temperature_layer, self%temperature_layer)
-    call profile(from%h2o, self%h2o)
-    call profile(from%o3, self%o3)
-    call profile(from%co2, self%co2)
-    call profile(from%ch4, self%ch4)
-    call profile(from%n2o, self%n2o)
-    call profile(from%o2, self%o2)
-    call profile(from%cfc11, self%cfc11)
-    call profile(from%cfc12, self%cfc12)
-    call profile(from%cfc22, self%cfc22)
-    call profile(from%ccl4, self%ccl4)
-    call profile(from%cloud_fraction, self%cloud_fraction)
-    call profile(from%cloud_liquid_path, self%cloud_liquid_path)
-    call profile(from%cloud_ice_path, self%cloud_ice_path)
-    call profile(from%liquid_radius, self%liquid_radius)
-    call profile(from%ice_radius, self%ice_radius)
-    call number_of(from%surface_temperature, self%surface_temperature)
-    call number_of(from%surface_emissivity, self%surface_emissivity)
-    call number_of(from%surface_albedo, self%surface_albedo)
-    call number_of(from%cos_zenith, self%cos_zenith)
-    call number_of(from%solar_irradiance, self%solar_irradiance)
-    call number_of(from%latitude, self%latitude)
-    call number_of(from%longitude, self%longitude)
-    call number_of(from%land_fraction, self%land_fraction)
+    empty = self%n_columns() == 0
+    call profiles(from%pressure_level, self%pressure_level)
+    call profiles(from%temperature_level, self%temperature_level)
+    call profiles(from%pressure_layer, self%pressure_layer)
+    call profiles(from%temperature_layer, self%temperature_layer)
+    call profiles(from%h2o, self%h2o)
+    call profiles(from%o3, self%o3)
+    call profiles(from%co2, self%co2)
+    call profiles(from%ch4, self%ch4)
+    call profiles(from%n2o, self%n2o)
+    call profiles(from%o2, self%o2)
+    call profiles(from%cfc11, self%cfc11)
+    call profiles(from%cfc12, self%cfc12)
+    call profiles(from%cfc22, self%cfc22)
+    call profiles(from%ccl4, self%ccl4)
+    call profiles(from%cloud_fraction, self%cloud_fraction)
+    call profiles(from%cloud_liquid_path, self%cloud_liquid_path)
+    call profiles(from%cloud_ice_path, self%cloud_ice_path)
+    call profiles(from%liquid_radius, self%liquid_radius)
+    call profiles(from%ice_radius, self%ice_radius)
+    call numbers_of(from%surface_temperature, self%surface_temperature)
+    call numbers_of(from%surface_emissivity, self%surface_emissivity)
+    call numbers_of(from%surface_albedo, self%surface_albedo)
+    call numbers_of(from%cos_zenith, self%cos_zenith)
+    call numbers_of(from%solar_irradiance, self%solar_irradiance)
+    call numbers_of(from%latitude, self%latitude)
+    call numbers_of(from%longitude, self%longitude)
+    call numbers_of(from%land_fraction, self%land_fraction)
 
   contains
 
-    subroutine profile(taken, given)
+    subroutine profiles(taken, given)
       real(real64), allocatable, intent(in) :: taken(:, :)
       real(real64), allocatable, intent(inout) :: given(:, :)
-      if (allocated(taken) .and. allocated(given)) given(place, :) = taken(number, :)
-    end subroutine profile
+      if (.not. allocated(taken)) return
+      if (empty) allocate (given(size(places), size(taken, 2)))
+      if (allocated(given)) given(places, :) = taken(numbers, :)
+    end subroutine profiles
 
-    subroutine number_of(taken, given)
+    subroutine numbers_of(taken, given)
       real(real64), allocatable, intent(in) :: taken(:)
       real(real64), allocatable, intent(inout) :: given(:)
-      if (allocated(taken) .and. allocated(given)) given(place) = taken(number)
-    end subroutine number_of
+      if (.not. allocated(taken)) return
+      if (empty) allocate (given(size(places)))
+      if (allocated(given)) given(places) = taken(numbers)
+    end subroutine numbers_of
 
   end subroutine put
 

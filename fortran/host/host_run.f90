@@ -172,8 +172,11 @@ contains
           self%radiation_seconds = self%radiation_seconds + seconds_now() - before
           self%n_calls = self%n_calls + 1
           if (stat == 0) call self%record_columns()
-          if (stat == 0 .and. case%on_failure == 'restart') call state%put_back_failed()
-          if (stat == 0) call state%check_radiation(stat, errmsg)
+          if (stat == 0 .and. case%on_failure == 'restart') then
+            call state%put_back_failed()
+          else if (stat == 0) then
+            call state%check_radiation(stat, errmsg)
+          end if
         end if
         call self%ranks%agree(stat, errmsg)
         if (stat /= 0) return
@@ -188,8 +191,11 @@ contains
                        ' s in radiation')
         if (step < case%n_steps .and. stat == 0) then
           call state%step(case)
-          if (case%on_failure == 'restart') call state%put_back_failed()
-          call state%check_temperatures(stat, errmsg)
+          if (case%on_failure == 'restart') then
+            call state%put_back_failed()
+          else
+            call state%check_temperatures(stat, errmsg)
+          end if
         end if
         call self%ranks%agree(stat, errmsg)
         if (stat /= 0) return

@@ -35,6 +35,8 @@ module radiation
     'cloud_liquid_path, cloud_ice_path, liquid_radius, ice_radius, surface_temperature, surface_emissivity, surface_albedo, '// &
     'cos_zenith, solar_irradiance'
 
+  character(len=*), parameter :: envelope_key = 'training_envelope'  ! in the network's metadata
+
   type :: radiation_scheme
     private
     character(len=:), allocatable, public :: name   !! rrtmg, network, guarded or shadow [text] ()
@@ -56,8 +58,10 @@ module radiation
     procedure :: compute
     procedure :: has_network
     procedure :: has_rrtmg
-    procedure, private :: check_columns
-    procedure, private :: check_fluxes
+    procedure :: has_envelope
+    procedure :: load_guard
+    procedure :: check_columns
+    procedure :: check_fluxes
   end type radiation_scheme
 
 contains
@@ -121,10 +125,8 @@ contains
       end if
       if (stat /= 0) return
     end if
-    if (name == 'guarded') then
-      call load_envelope(self%net%metadata('training_envelope', stat=stat, errmsg=errmsg))
-      if (stat /= 0) return
-    end if
+    if (name == 'guarded') call self%load_guard(model, stat, errmsg)
+    if (stat /= 0) return
     if (self%has_rrtmg()) then
       call self%longwave%load(chosen_data_file(tables, 'rrtmg_longwave.nc'), stat=stat, errmsg=errmsg)
       if (stat == 0 .and. self%all_sky) &
@@ -142,17 +144,35 @@ contains
                 integer_text(came), stat, errmsg)
     end subroutine check_count
 
-    subroutine load_envelope(text)
-      character(len=*), intent(in) :: text
-      character(len=:), allocatable :: words
-      if (stat == 0) call self%guard%load(text, stat, words)
-      if (stat == 0) return
-      if (.not. allocated(words)) words = 'it has none'
-      call fail(status_radiation_failed, model//': expected a training envelope in its metadata, which the guard needs '// &
-                '(ftorch-train envelope, ftorch-export --envelope): '//words, stat, errmsg)
-    end subroutine load_envelope
-
   end subroutine setup
+
+  !> Loads the guard with the envelope that the network carries.
+  subroutine load_guard(self, model, stat, errmsg)
+    class(radiation_scheme), intent(inout) :: self           !! set up with a network [scheme] ()
+    character(len=*), intent(in) :: model                    !! for the message [path] ()
+    integer, intent(out) :: stat                             !! 0, or `status_radiation_failed` [1] ()
+    character(len=:), allocatable, intent(inout) :: errmsg   !! [text] ()
+    character(len=:), allocatable :: envelope, words
+    stat = status_success
+    words = 'it has none'
+    if (self%has_envelope()) then
+      envelope = self%net%metadata(envelope_key, stat, words)
+      if (stat == 0) call self%guard%load(envelope, stat, words)
+      if (stat == 0) return
+    end if
+    call fail(status_radiation_failed, model//': expected a training envelope in its metadata, which the guard needs '// &
+              '(ftorch-train envelope, ftorch-export --envelope): '//words, stat, errmsg)
+  end subroutine load_guard
+
+  !> Whether the network carries a training envelope.
+  function has_envelope(self) result(answer)
+    class(radiation_scheme), intent(in) :: self  !! set up with a network [scheme] ()
+    logical :: answer                            !! [1] ()
+    integer :: stat
+    character(len=:), allocatable :: envelope, words
+    envelope = self%net%metadata(envelope_key, stat, words)
+    answer = stat == 0
+  end function has_envelope
 
   !> Fluxes and heating rates of all columns, in the longwave, and with `all_sky` in the shortwave.
   subroutine compute(self, columns, longwave, shortwave, stat, errmsg)
@@ -192,8 +212,6 @@ contains
     integer, allocatable :: numbers(:)
     integer :: i
 
-    if (.not. allocated(self%rule)) allocate (self%rule(columns%n_columns()))
-    self%rule = guard_accepted
     call self%check_columns(columns)
     call compute_network(self, columns, longwave, shortwave, stat, errmsg)
     if (stat /= 0) return
@@ -223,11 +241,12 @@ contains
 
   end subroutine compute_guarded
 
-  !> Asks the guard of the state of the columns.
+  !> Asks the guard of the state of the columns, before the network: puts its answers into `rule`.
   subroutine check_columns(self, columns)
-    class(radiation_scheme), intent(inout) :: self
-    type(column_set), intent(in) :: columns
+    class(radiation_scheme), intent(inout) :: self   !! with a guard [scheme] ()
+    type(column_set), intent(in) :: columns          !! with clouds and sun [columns] ()
     integer :: first, last
+    if (.not. allocated(self%rule)) allocate (self%rule(columns%n_columns()))
     !$omp parallel do schedule(static) num_threads(self%n_threads) private(last)
     do first = 1, columns%n_columns(), self%columns_per_block
       last = min(first + self%columns_per_block - 1, columns%n_columns())
@@ -244,11 +263,12 @@ contains
     !$omp end parallel do
   end subroutine check_columns
 
-  !> Asks the guard of what the network gave.
+  !> Asks the guard of what the network gave for columns that `check_columns` accepted.
   subroutine check_fluxes(self, columns, longwave, shortwave)
-    class(radiation_scheme), intent(inout) :: self
-    type(column_set), intent(in) :: columns
-    type(spectrum_fluxes), intent(in) :: longwave, shortwave
+    class(radiation_scheme), intent(inout) :: self     !! with a guard [scheme] ()
+    type(column_set), intent(in) :: columns            !! with clouds and sun [columns] ()
+    type(spectrum_fluxes), intent(in) :: longwave      !! [W m-2, K day-1] ()
+    type(spectrum_fluxes), intent(in) :: shortwave     !! [W m-2, K day-1] ()
     integer :: first, last
     !$omp parallel do schedule(static) num_threads(self%n_threads) private(last)
     do first = 1, columns%n_columns(), self%columns_per_block

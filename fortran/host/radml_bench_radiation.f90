@@ -13,8 +13,7 @@ program radml_bench_radiation_program
   use flux_file, only: clear_sky_comment, define_fluxes, spectrum_fluxes
   use host_status, only: status_bad_configuration, integer_text, real_text, stop_with_message
   use progress, only: progress_line, seconds_now
-  use radml_guard, only: guard_accepted, radiation_guard
-  use radml_torch, only: torch_model
+  use radml_guard, only: guard_accepted
   use radiation, only: automatic_block, fitting_block, radiation_scheme
   implicit none
 
@@ -31,9 +30,8 @@ program radml_bench_radiation_program
   type(column_set) :: columns
   type(radiation_scheme) :: rrtmg, network
   type(results) :: of_rrtmg, of_network
-  type(radiation_guard) :: guard
+  logical :: guarded = .false.
   real(real64), allocatable :: guard_seconds(:)      ! of each repeat
-  integer, allocatable :: rule(:)                    ! of each column
   type(progress_line) :: line
   character(len=:), allocatable :: message
   integer :: stat, n_repeats, columns_per_block, draws, repeat
@@ -75,7 +73,7 @@ program radml_bench_radiation_program
     call line%show(name//': repeat '//integer_text(repeat)//' of '//integer_text(n_repeats))
     call pass(rrtmg, of_rrtmg)
     call pass(network, of_network)
-    if (guard%loaded()) call guard_pass()
+    if (guarded) call guard_pass()
   end do
   if (rrtmg%all_sky .and. draws > 1) then
     call line%show(name//': '//integer_text(draws)//' draws of RRTMG')
@@ -118,44 +116,30 @@ contains
 
   !> The guard, if the network is one for all of radiation that carries an envelope.
   subroutine load_guard()
-    type(torch_model) :: model
-    character(len=:), allocatable :: envelope
-    if (.not. network%all_sky) return
-    call model%load(arguments%get(2), stat=stat, errmsg=message)
+    guarded = network%all_sky
+    if (guarded) guarded = network%has_envelope()
+    if (.not. guarded) return
+    call network%load_guard(arguments%get(2), stat, message)
     call stop_on_failure()
-    envelope = model%metadata('training_envelope', stat=stat)
-    if (stat == 0) then
-      call guard%load(envelope, stat, message)
-      if (stat /= 0) message = arguments%get(2)//': '//message
-      call stop_on_failure()
-      allocate (guard_seconds(n_repeats), source=0.0_real64)
-      allocate (rule(columns%n_columns()), source=0)
-    end if
-    stat = 0
+    allocate (guard_seconds(n_repeats), source=0.0_real64)
   end subroutine load_guard
 
   !> Both checks of all columns, before and after the network.
   subroutine guard_pass()
     real(real64) :: before
     before = seconds_now()
-    call guard%check_state(columns%pressure_level, columns%temperature_level, columns%pressure_layer, columns%temperature_layer, &
-                           columns%h2o, columns%o3, columns%co2, columns%ch4, columns%n2o, columns%cloud_fraction, &
-                           columns%cloud_liquid_path, columns%cloud_ice_path, columns%liquid_radius, columns%ice_radius, &
-                           columns%surface_temperature, columns%surface_emissivity, columns%surface_albedo, &
-                           columns%cos_zenith, columns%solar_irradiance, rule)
-    call guard%check_results(columns%pressure_level, columns%surface_albedo, columns%cos_zenith, columns%solar_irradiance, &
-                             of_network%longwave%up, of_network%longwave%down, of_network%longwave%heating_rate, &
-                             of_network%shortwave%up, of_network%shortwave%down, of_network%shortwave%heating_rate, rule)
+    call network%check_columns(columns)
+    call network%check_fluxes(columns, of_network%longwave, of_network%shortwave)
     if (repeat > 0) guard_seconds(repeat) = seconds_now() - before
   end subroutine guard_pass
 
   function of_guard() result(text)
     character(len=:), allocatable :: text
     text = ''
-    if (.not. guard%loaded()) return
+    if (.not. guarded) return
     text = ', guard '//real_text(1.0e6_real64*minval(guard_seconds)/columns%n_columns(), 2)//' ('// &
            real_text(100.0_real64*minval(guard_seconds)/minval(of_network%seconds), 1)//' % of it), which refuses '// &
-           integer_text(count(rule /= guard_accepted))
+           integer_text(count(network%rule /= guard_accepted))
   end function of_guard
 
   subroutine write_results(path)
@@ -183,9 +167,9 @@ contains
     call file%define_dimension('level', columns%n_layers() + 1)
     call file%define_variable('rrtmg_seconds', 'repeat', 's', long_name='time of RRTMG for all columns')
     call file%define_variable('network_seconds', 'repeat', 's', long_name='time of the network for all columns')
-    if (guard%loaded()) then
+    if (guarded) then
       call file%define_variable('guard_seconds', 'repeat', 's', long_name='time of the guard for all columns, before and after')
-      call file%put_attribute('guard_refused', count(rule /= guard_accepted))
+      call file%put_attribute('guard_refused', count(network%rule /= guard_accepted))
     end if
     call file%define_variable('pressure_level', 'column level', 'Pa', 'air_pressure')
     call file%define_variable('pressure_layer', 'column layer', 'Pa', 'air_pressure')
@@ -198,7 +182,7 @@ contains
     call file%write('pressure_layer', columns%pressure_layer)
     call write_scheme(file, 'rrtmg', of_rrtmg)
     call write_scheme(file, 'network', of_network)
-    if (guard%loaded()) call file%write('guard_seconds', guard_seconds)
+    if (guarded) call file%write('guard_seconds', guard_seconds)
     call file%close()
     call file%report(stat, message)
     call stop_on_failure()

@@ -366,10 +366,12 @@ contains
     end if
     n = size(rule)
     n_layers = size(pressure_layer, 2)
-    if (n_layers < 1 .or. any([fits(pressure_level, 1), fits(temperature_level, 1), fits(pressure_layer, 0), &
-                               fits(temperature_layer, 0), fits(h2o, 0), fits(o3, 0), fits(co2, 0), fits(ch4, 0), fits(n2o, 0), &
-                               fits(cloud_fraction, 0), fits(cloud_liquid_path, 0), fits(cloud_ice_path, 0), &
-                               fits(liquid_radius, 0), fits(ice_radius, 0)] .eqv. .false.) .or. &
+    if (n_layers < 1 .or. any([fits(pressure_level, n, n_layers + 1), fits(temperature_level, n, n_layers + 1), &
+                               fits(pressure_layer, n, n_layers), fits(temperature_layer, n, n_layers), &
+                               fits(h2o, n, n_layers), fits(o3, n, n_layers), fits(co2, n, n_layers), fits(ch4, n, n_layers), &
+                               fits(n2o, n, n_layers), fits(cloud_fraction, n, n_layers), fits(cloud_liquid_path, n, n_layers), &
+                               fits(cloud_ice_path, n, n_layers), fits(liquid_radius, n, n_layers), &
+                               fits(ice_radius, n, n_layers)] .eqv. .false.) .or. &
         any([size(surface_temperature), size(surface_emissivity), size(surface_albedo), size(cos_zenith), &
              size(solar_irradiance)] /= n)) then
       rule = guard_bad_shape
@@ -380,12 +382,6 @@ contains
     end do
 
   contains
-
-    pure logical function fits(array, more)
-      real(real64), intent(in) :: array(:, :)
-      integer, intent(in) :: more
-      fits = size(array, 1) == n .and. size(array, 2) == n_layers + more
-    end function fits
 
     !> The columns from `first` on, `m` of them: layer by layer, so that arrays are read as they lie in memory, and in each layer
     !! a few at a time, so that what is made of them stays in the cache.
@@ -563,8 +559,10 @@ contains
     end if
     n = size(rule)
     n_layers = size(lw_heating_rate, 2)
-    if (n_layers < 1 .or. any([fits(pressure_level, 1), fits(lw_up, 1), fits(lw_down, 1), fits(lw_heating_rate, 0), &
-                               fits(sw_up, 1), fits(sw_down, 1), fits(sw_heating_rate, 0)] .eqv. .false.) .or. &
+    if (n_layers < 1 .or. any([fits(pressure_level, n, n_layers + 1), fits(lw_up, n, n_layers + 1), &
+                               fits(lw_down, n, n_layers + 1), fits(lw_heating_rate, n, n_layers), &
+                               fits(sw_up, n, n_layers + 1), fits(sw_down, n, n_layers + 1), &
+                               fits(sw_heating_rate, n, n_layers)] .eqv. .false.) .or. &
         any([size(surface_albedo), size(cos_zenith), size(solar_irradiance)] /= n)) then
       rule = guard_bad_shape
       return
@@ -574,12 +572,6 @@ contains
     end do
 
   contains
-
-    pure logical function fits(array, more)
-      real(real64), intent(in) :: array(:, :)
-      integer, intent(in) :: more
-      fits = size(array, 1) == n .and. size(array, 2) == n_layers + more
-    end function fits
 
     recursive subroutine walk(first, m)
       integer, intent(in) :: first, m
@@ -667,6 +659,12 @@ contains
     end subroutine walk
 
   end subroutine check_results
+
+  pure logical function fits(array, columns, layers)
+    real(real64), intent(in) :: array(:, :)
+    integer, intent(in) :: columns, layers
+    fits = size(array, 1) == columns .and. size(array, 2) == layers
+  end function fits
 
   !> Copies what `m` columns from `first` on have in layer `k`. What is no number there sets bit `wild_bit` of `seen` and is
   !! replaced, before arithmetic sees it.

@@ -5,7 +5,7 @@
 module replay
   use, intrinsic :: iso_fortran_env, only: real64
   use column_file, only: column_set
-  use host_status, only: status_success, fail, integer_text
+  use host_status, only: status_bad_file, status_success, fail, integer_text
   use random_numbers, only: uniform_number
   implicit none
   private
@@ -54,7 +54,7 @@ contains
       call before%read(self%path, stat, errmsg)
       if (stat /= 0) return
       if (before%n_layers() /= columns%n_layers()) then
-        call fail(1, self%path//': expected '//integer_text(columns%n_layers())//' layers, got '// &
+        call fail(status_bad_file, self%path//': expected '//integer_text(columns%n_layers())//' layers, got '// &
                   integer_text(before%n_layers())//'; give another file for other columns', stat, errmsg)
         return
       end if
@@ -63,9 +63,7 @@ contains
     end if
     ! Room, filled with whatever column.
     self%kept = columns%pick([(1, i=1, capacity)])
-    do i = 1, self%n_kept
-      call self%kept%put(i, before, i)
-    end do
+    if (exists) call self%kept%put([(i, i=1, self%n_kept)], before, [(i, i=1, self%n_kept)])
   end subroutine open_replay
 
   !> Whether anything is recorded.
@@ -95,7 +93,7 @@ contains
       if (place > self%capacity) place = 1 + int(uniform_number(1, self%n_offered, self%capacity, 0)*self%n_offered)
       if (place > self%capacity) cycle
       self%n_kept = max(self%n_kept, place)
-      call self%kept%put(place, columns, numbers(i))
+      call self%kept%put([place], columns, [numbers(i)])
       self%changed = .true.
     end do
   end subroutine offer

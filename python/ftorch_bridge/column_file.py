@@ -94,6 +94,8 @@ COLUMN_VARIABLES: tuple[Variable, ...] = (
     Variable("profile", _COLUMN, "1", None, "number of the profile that the column was made from", required=False),
 )
 
+# Where a column is and where it comes from: nothing to radiation.
+PLACE_VARIABLES = ("latitude", "longitude", "land_fraction", "profile")
 CLOUD_VARIABLES = ("cloud_fraction", "cloud_liquid_path", "cloud_ice_path", "liquid_radius", "ice_radius")
 
 

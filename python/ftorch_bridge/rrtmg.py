@@ -31,7 +31,7 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from ftorch_bridge.column_file import COLUMN_VARIABLES, FLUX_VARIABLES
+from ftorch_bridge.column_file import COLUMN_VARIABLES, FLUX_VARIABLES, PLACE_VARIABLES
 from ftorch_bridge.programs import ProgramError, data_file
 
 try:
@@ -813,7 +813,7 @@ def fluxes(
     return _results(dataset, columns, found, comment, options, clouds_left_out=has_clouds and not cloudy)
 
 
-_COLUMNS = {v.name: v for v in COLUMN_VARIABLES if v.name not in ("latitude", "longitude", "land_fraction", "profile")}
+_COLUMNS = {v.name: v for v in COLUMN_VARIABLES if v.name not in PLACE_VARIABLES}
 _FLUXES = {v.name: v for v in FLUX_VARIABLES}
 _SUN_NAMES = ("surface_albedo", "cos_zenith", "solar_irradiance")
 _CLOUD_NAMES = ("cloud_fraction", "cloud_liquid_path", "liquid_radius", "cloud_ice_path", "ice_radius")
