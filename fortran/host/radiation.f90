@@ -241,15 +241,23 @@ contains
 
   end subroutine compute_guarded
 
+  !> The guard walks the columns of a thread in one go: it reads arrays as they lie in memory, and has blocks of its own.
+  pure integer function columns_per_thread(self, columns)
+    class(radiation_scheme), intent(in) :: self
+    type(column_set), intent(in) :: columns
+    columns_per_thread = (columns%n_columns() + self%n_threads - 1)/self%n_threads
+  end function columns_per_thread
+
   !> Asks the guard of the state of the columns, before the network: puts its answers into `rule`.
   subroutine check_columns(self, columns)
     class(radiation_scheme), intent(inout) :: self   !! with a guard [scheme] ()
     type(column_set), intent(in) :: columns          !! with clouds and sun [columns] ()
-    integer :: first, last
+    integer :: first, last, share
     if (.not. allocated(self%rule)) allocate (self%rule(columns%n_columns()))
+    share = columns_per_thread(self, columns)
     !$omp parallel do schedule(static) num_threads(self%n_threads) private(last)
-    do first = 1, columns%n_columns(), self%columns_per_block
-      last = min(first + self%columns_per_block - 1, columns%n_columns())
+    do first = 1, columns%n_columns(), share
+      last = min(first + share - 1, columns%n_columns())
       associate (c => columns)
         call self%guard%check_state( &
           c%pressure_level(first:last, :), c%temperature_level(first:last, :), c%pressure_layer(first:last, :), &
@@ -269,10 +277,11 @@ contains
     type(column_set), intent(in) :: columns            !! with clouds and sun [columns] ()
     type(spectrum_fluxes), intent(in) :: longwave      !! [W m-2, K day-1] ()
     type(spectrum_fluxes), intent(in) :: shortwave     !! [W m-2, K day-1] ()
-    integer :: first, last
+    integer :: first, last, share
+    share = columns_per_thread(self, columns)
     !$omp parallel do schedule(static) num_threads(self%n_threads) private(last)
-    do first = 1, columns%n_columns(), self%columns_per_block
-      last = min(first + self%columns_per_block - 1, columns%n_columns())
+    do first = 1, columns%n_columns(), share
+      last = min(first + share - 1, columns%n_columns())
       call self%guard%check_results( &
         columns%pressure_level(first:last, :), columns%surface_albedo(first:last), columns%cos_zenith(first:last), &
         columns%solar_irradiance(first:last), longwave%up(first:last, :), longwave%down(first:last, :), &
