@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
@@ -191,7 +192,9 @@ _READING = threading.Lock()  # HDF5 is for one thread at a time
 
 
 def read_shard(dataset: Dataset, shard: int, names: Sequence[str], split: str) -> Arrays:
-    """Variables of a shard's columns that lie in ``split`` (``all``: of all), by name, (column, ...).
+    """Variables of a shard's columns that lie in ``split``, by name, (column, ...).
+
+    Beside the parts of every set there are ``all``, and ``unseen``: all but those to train on.
 
     Raises :class:`DatasetError`.
     """
@@ -200,7 +203,8 @@ def read_shard(dataset: Dataset, shard: int, names: Sequence[str], split: str) -
     try:
         with _READING, netCDF4.Dataset(paths[0]) as columns, netCDF4.Dataset(paths[1]) as fluxes:
             profiles = columns["profile"][:].data
-            wanted = split_of(profiles) == split if split != "all" else np.ones(len(profiles), bool)
+            parts = split_of(profiles)
+            wanted = {"all": parts != "", "unseen": parts != "train"}.get(split, parts == split)
             for name in names:
                 file = columns if name in columns.variables else fluxes
                 if name not in file.variables:
@@ -235,6 +239,7 @@ class Batches:
     Each epoch takes the shards in another order, some at a time, and mixes the columns of those; a batch is of one vertical
     grid. Of ``ranks`` processes each has shards of its own. The order follows from the seed: ``position`` in the constructor
     goes on where :meth:`position` was. Memory is bounded by two groups of ``shards_at_once``, one in use and one being read.
+    Columns of a grid that a group has too few of for a batch are left out, or with ``smaller`` are a smaller batch.
     """
 
     def __init__(
@@ -248,18 +253,19 @@ class Batches:
         rank: int = 0,
         ranks: int = 1,
         shards_at_once: int = 4,
-        position: tuple[int, int, int] = (0, 0, 0),
+        position: tuple[int, ...] = (0, 0, 0),
+        smaller: bool = False,
     ) -> None:
         """Raises :class:`DatasetError` where there are fewer shards than ranks."""
         self._dataset, self._names, self._split = dataset, tuple(names), split
-        self._batch, self._seed = batch, seed
+        self._batch, self._seed, self._smaller = batch, seed, smaller
         self._rank, self._ranks, self._at_once = rank, ranks, shards_at_once
         self._shards = dataset.shards()
         self._position = position
         if len(self._shards) < ranks:
             raise DatasetError(f"{dataset.folder}: expected a shard for each of {ranks} ranks, got {len(self._shards)}")
 
-    def position(self) -> tuple[int, int, int]:
+    def position(self) -> tuple[int, ...]:
         """Where the next batch lies: epoch, group of shards, batch of the group."""
         return self._position
 
@@ -281,10 +287,12 @@ class Batches:
             whole = {name: np.concatenate([part[name] for part in parts]) for name in self._names}
             order = draw.permutation(len(whole[self._names[0]]))
             chosen = [order[i : i + self._batch] for i in range(0, len(order) - self._batch + 1, self._batch)]
+            if self._smaller and 0 < len(order) < self._batch:
+                chosen = [order]
             batches += [{name: values[rows] for name, values in whole.items()} for rows in chosen]
         return [batches[i] for i in draw.permutation(len(batches))]
 
-    def __iter__(self) -> Iterator[Arrays]:
+    def __iter__(self) -> Generator[Arrays, None, None]:
         """Batches by name, (column, ...). Raises what :func:`read_shard` raises."""
         ready: queue.Queue[tuple[int, int, list[Arrays]] | BaseException] = queue.Queue(maxsize=1)
         ended = threading.Event()
@@ -325,3 +333,24 @@ class Batches:
         finally:
             ended.set()
             reader.join()
+
+
+class MixedBatches:
+    """Batches of two sets: each is of ``other`` with the probability ``share``, drawn from ``seed`` and its number alone."""
+
+    def __init__(self, base: Batches, other: Batches, share: float, seed: int, first: int) -> None:
+        """``first`` is the number of the first batch."""
+        self._base, self._other = base, other
+        self._share, self._seed, self._number = share, seed, first
+
+    def position(self) -> tuple[int, ...]:
+        """Where the next batch of the one and of the other set lies."""
+        return (*self._base.position(), *self._other.position())
+
+    def __iter__(self) -> Iterator[Arrays]:
+        """Batches by name, (column, ...). Raises what :func:`read_shard` raises."""
+        with closing(iter(self._base)) as base, closing(iter(self._other)) as other:
+            while True:
+                drawn = np.random.default_rng((self._seed, self._number)).random() < self._share
+                self._number += 1
+                yield next(other if drawn else base)

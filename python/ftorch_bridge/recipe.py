@@ -7,13 +7,14 @@ of its own, and gradients are averaged.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from pytorch_optimizer import SOAP
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, distributed, nn
 
-from ftorch_bridge.dataset import Arrays, Batches, Dataset, load_split
+from ftorch_bridge.dataset import Arrays, Batches, Dataset, MixedBatches, load_split
 from ftorch_bridge.evaluation import compare
 from ftorch_bridge.files import whole_file
 from ftorch_bridge.training import HeatingScale, TrainingError
@@ -95,9 +96,16 @@ class Recipe:
 def read_recipe(path: Path) -> Recipe:
     """The recipe of a TOML file. Raises :class:`TrainingError`, which names what does not fit."""
     try:
-        given = tomllib.loads(path.read_text())
+        text = path.read_text()
     except OSError as error:
         raise TrainingError(f"{path}: cannot be read: {error.strerror}") from error
+    return parse_recipe(text, str(path))
+
+
+def parse_recipe(text: str, path: str) -> Recipe:
+    """The recipe of a text in TOML, which came from ``path``. Raises :class:`TrainingError`, which names what does not fit."""
+    try:
+        given = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise TrainingError(f"{path}: is not TOML: {error}") from error
     sections = {"network": None, "training": Training, "loss": Loss, "validation": Validation}
@@ -139,6 +147,24 @@ def make_network(recipe: Recipe) -> nn.Module:
         return kind.from_config(recipe.size)
     except (TypeError, ValueError) as error:
         raise TrainingError(f"{recipe.network}: not its settings: {recipe.size}: {error}") from error
+
+
+def _start(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Give ``network`` these weights. Raises :class:`TrainingError`."""
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        words = " ".join(str(error).split())
+        raise TrainingError(f"{type(network).__name__}: the weights to start from are of another network: {words}") from error
+
+
+def fingerprint(weights: Mapping[str, Tensor]) -> str:
+    """SHA-256 of weights by name."""
+    found = hashlib.sha256()
+    for name, tensor in sorted(weights.items()):
+        found.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        found.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return found.hexdigest()
 
 
 def _optimizer(network: nn.Module, training: Training) -> torch.optim.Optimizer:
@@ -251,21 +277,39 @@ class _State:
 class _Run:
     """A training on one process of ``size``."""
 
-    def __init__(self, recipe: Recipe, dataset: Dataset, layers: int, rank: int, size: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        dataset: Dataset,
+        layers: int,
+        rank: int,
+        size: int,
+        device: torch.device,
+        start: Mapping[str, Tensor] | None = None,
+        mixed: tuple[Dataset, float] | None = None,
+    ) -> None:
         self.recipe, self.rank, self.size, self.device = recipe, rank, size, device
         self.network = make_network(recipe)
         names = [*dict.fromkeys([*self.network.inputs, *self.network.outputs, "pressure_layer"])]
         self.validation = load_split(dataset, names, "validation", layers, recipe.validation.columns)
         sample = load_split(dataset, names, "train", layers, 2000)
-        self.network.fit_scaling(_tensors(sample, self.network.inputs, torch.device("cpu")))
+        if start is None:
+            self.network.fit_scaling(_tensors(sample, self.network.inputs, torch.device("cpu")))
+        else:
+            _start(self.network, start)
         self.network.to(device)
         self.objective = _Objective(self.network, recipe, sample, device)
         self.optimizer = _optimizer(self.network, recipe.training)
         self.state = _State()
         self.best: dict[str, Tensor] | None = None
-        self.settings = repr((recipe, layers, size))
-        self._names, self._dataset = names, dataset
-        self._position = (0, 0, 0)
+        settings: tuple[Any, ...] = (recipe, layers, size)
+        if start is not None:
+            settings += (fingerprint(start),)
+        if mixed is not None:
+            settings += (asdict(mixed[0].settings), mixed[1])
+        self.settings = repr(settings)
+        self._names, self._dataset, self._mixed = names, dataset, mixed
+        self._position: tuple[int, ...] = (0, 0, 0) if mixed is None else (0, 0, 0, 0, 0, 0)
 
     def restore(self, path: Path) -> None:
         """Go on from a checkpoint. Raises :class:`TrainingError` for one of another recipe."""
@@ -278,7 +322,7 @@ class _Run:
         self.best = saved["best"]
         self._position = tuple(saved["positions"][self.rank])
 
-    def save(self, path: Path, position: tuple[int, int, int], seconds: float) -> None:
+    def save(self, path: Path, position: tuple[int, ...], seconds: float) -> None:
         """Write a checkpoint; all processes must be here."""
         positions: list[Any] = [position]
         if self.size > 1:
@@ -326,7 +370,7 @@ class _Run:
     def validate(self, seconds: float) -> dict[str, float]:
         """Errors on the validation columns, the same in every process; keeps the best weights."""
         state, errors = self.state, self.objective.errors(self.validation)
-        if errors["loss"] < state.best_loss:
+        if errors["loss"] < state.best_loss and self._mixed is None:
             self.best = {name: tensor.detach().cpu().clone() for name, tensor in self.network.state_dict().items()}
         better = errors["loss"] < state.best_loss or errors["worst_layer"] < state.best_worst
         state.best_loss = min(state.best_loss, errors["loss"])
@@ -335,18 +379,36 @@ class _Run:
         state.curve.append({"step": state.step, "seconds": seconds, "running_loss": state.running, **errors})
         return errors
 
-    def go(self, checkpoint: Path | None, say: Callable[[str], None]) -> None:
-        """Train to the end."""
-        training, watch, state = self.recipe.training, self.recipe.validation, self.state
-        batches = Batches(
+    def batches(self) -> Batches | MixedBatches:
+        """What this process trains on, from where it is."""
+        training = self.recipe.training
+        base = Batches(
             self._dataset,
             self._names,
             batch=training.batch,
             seed=training.seed,
             rank=self.rank,
             ranks=self.size,
-            position=self._position,
+            position=self._position[:3],
         )
+        if self._mixed is None:
+            return base
+        # The other set may have fewer shards than there are processes, and fewer columns than a batch: all read it, each in an
+        # order of its own.
+        other = Batches(
+            self._mixed[0],
+            self._names,
+            batch=training.batch,
+            seed=training.seed + 7919 * (self.rank + 1),
+            position=self._position[3:],
+            smaller=True,
+        )
+        return MixedBatches(base, other, self._mixed[1], training.seed, self.state.step)
+
+    def go(self, checkpoint: Path | None, say: Callable[[str], None]) -> None:
+        """Train to the end."""
+        training, watch, state = self.recipe.training, self.recipe.validation, self.state
+        batches = self.batches()
         model = nn.parallel.DistributedDataParallel(self.network) if self.size > 1 else self.network
         started = saved = time.monotonic()
         columns = (TextColumn("training"), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
@@ -376,6 +438,8 @@ def train(
     checkpoint: Path | None = None,
     resume: bool = False,
     threads: int = 1,
+    start: Mapping[str, Tensor] | None = None,
+    mixed: tuple[Dataset, float] | None = None,
     say: Callable[[str], None] = lambda words: None,
 ) -> tuple[nn.Module, list[dict[str, float]]] | None:
     """Train the network of ``recipe`` on ``dataset``; ``layers`` is the grid that it is validated on.
@@ -383,11 +447,16 @@ def train(
     Returns the network with the weights of the lowest loss on the validation columns, in evaluation mode on the CPU, and the
     learning curve: for each validation the step, the seconds, the running loss and the errors. Under torchrun rank 0 alone
     gets them, others ``None``. With ``checkpoint`` the state is saved from time to time; ``resume`` goes on from it, and ends
-    with the same weights to the last bit. ``say`` is told the errors of each validation. Raises :class:`TrainingError` and
-    :class:`ftorch_bridge.dataset.DatasetError`.
+    with the same weights to the last bit. ``say`` is told the errors of each validation.
+
+    ``start`` are weights to go on from, in place of those of the recipe's seed. With ``mixed``, a second data set and a share,
+    each step is one on the second set with that probability; the network then gets the last weights and not those of the lowest
+    loss, since ``dataset`` alone is validated on.
+
+    Raises :class:`TrainingError` and :class:`ftorch_bridge.dataset.DatasetError`.
     """
     with _processes(threads) as (rank, size, device):
-        run = _Run(recipe, dataset, layers, rank, size, device)
+        run = _Run(recipe, dataset, layers, rank, size, device, start, mixed)
         if resume and checkpoint is not None and checkpoint.is_file():
             run.restore(checkpoint)
         run.go(checkpoint, say)
