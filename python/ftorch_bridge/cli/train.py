@@ -22,7 +22,7 @@ from ftorch_bridge.column_file import CLOUD_VARIABLES, write
 from ftorch_bridge.columns import DEFAULT_LAYERS, generate_columns, read_ecrad
 from ftorch_bridge.dataset import SPLITS, Dataset, DatasetError, Settings
 from ftorch_bridge.envelope import METADATA_KEY, Envelope, EnvelopeError
-from ftorch_bridge.evaluation import errors_table, model_card
+from ftorch_bridge.evaluation import SPECTRA, errors_table, model_card
 from ftorch_bridge.evaluation import evaluate as evaluate_network
 from ftorch_bridge.files import whole_file, write_json
 from ftorch_bridge.networks import ResCNNConfig
@@ -185,6 +185,147 @@ def recipe_command(
         write_json(output.with_suffix(".curve.json"), curve)
         plots.learning_curve(curve, output.with_suffix(".curve.png"), recipe.network)
         console.print(f"{output}: {len(curve)} validations, beside it {output.with_suffix('.curve.png').name}", soft_wrap=True)
+
+
+@app.command("merge-replay")
+def merge_replay_command(
+    replay_files: Annotated[list[Path], typer.Argument(help="replay files, of several ranks or runs", show_default=False)],
+    output: Annotated[Path, typer.Option("--output", "-o", help="column file to write")],
+) -> None:
+    """Merge replay files of one vertical grid into one column file, each column once."""
+    from ftorch_bridge.replay import merge  # noqa: PLC0415 (not every installation trains)
+
+    with one_line_errors("ftorch-train merge-replay"):
+        merged = merge(replay_files)
+        if len(merged) > 1:
+            grids = ", ".join(str(part.sizes["layer"]) for part in merged)
+            raise DatasetError(f"{output}: expected replay files of one number of layers, got {grids}")
+        write(merged[0], output)
+        sizes = merged[0].sizes
+        console.print(f"{output}: {sizes['column']} columns of {sizes['layer']} layers", soft_wrap=True)
+
+
+@app.command("replay")
+def replay_command(
+    weights: Annotated[Path, typer.Argument(help="weights to go on from (.safetensors)")],
+    folder: Annotated[Path, typer.Argument(help="data set that they were trained on")],
+    replay_files: Annotated[list[Path], typer.Argument(help="replay files, of several ranks or runs", show_default=False)],
+    output: Annotated[Path, typer.Option("--output", "-o", help="weights to write (.safetensors)")],
+    share: Annotated[float, typer.Option(help="share of the steps that are on recorded columns")] = 0.25,
+    steps: Annotated[int | None, typer.Option(help="steps; by default a tenth of the recipe's", min=1)] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="highest of the cosine schedule; by default a fifth of the recipe's", min=1e-12)
+    ] = None,
+    draws: Annotated[
+        int | None, typer.Option(help="McICA draws in a label of recorded columns; by default those of the data set", min=1)
+    ] = None,
+    recipe_file: Annotated[
+        Path | None, typer.Option("--recipe", help="recipe (.toml); by default that in the weights' metadata")
+    ] = None,
+    layers: Annotated[int | None, typer.Option(help="grid of the data set to watch; by default its first")] = None,
+    work: Annotated[
+        Path | None, typer.Option("--folder", help="folder for the recorded columns and their labels; by default OUTPUT.replay")
+    ] = None,
+    threads: Annotated[int, typer.Option(help="threads of RRTMG and of PyTorch", min=1)] = 1,
+    seed: Annotated[int, typer.Option(help="of the order of the columns", min=0)] = 1,
+    resume: Annotated[bool, typer.Option("--resume", help="go on from the checkpoint of a run that was cut off")] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", help="write the table as JSON")] = None,
+) -> None:
+    """Train on, with columns that a host recorded because the network was refused or wrong there: the next network.
+
+    RRTMG labels the recorded columns; a share of the steps is on them. Prints the errors before and after, on columns of the
+    data set and on recorded columns, neither of which were trained on.
+    """
+    from ftorch_bridge import replay  # noqa: PLC0415 (not every installation trains)
+    from ftorch_bridge.recipe import parse_recipe, read_recipe  # noqa: PLC0415
+
+    with one_line_errors("ftorch-train replay"):
+        if (size := rank_and_size()[1]) > 1:
+            raise DatasetError(f"replay: expected one process, got {size}; run it without torchrun or mpirun")
+        if not 0.0 < share < 1.0:
+            raise DatasetError(f"--share: expected more than 0 and less than 1, got {share:g}")
+        network, notes = load_network(weights)
+        if recipe_file is None and "recipe" not in notes:
+            raise TrainingError(f"{weights}: expected the recipe in its metadata, found none; give one with --recipe")
+        text = notes["recipe"] if recipe_file is None else ""
+        written = read_recipe(recipe_file) if recipe_file else parse_recipe(text, f"{weights}: its recipe")
+        text = recipe_file.read_text() if recipe_file else text
+        recipe = replay.replay_recipe(written, steps=steps, learning_rate=learning_rate, seed=seed)
+        base = Dataset(folder)
+        merged = replay.merge(replay_files, network.inputs)
+        number = sum(part.sizes["column"] for part in merged)
+        console.print(f"{len(replay_files)} replay files: {number} different columns", soft_wrap=True)
+        with Progress(*Progress.get_default_columns(), console=console, transient=True) as progress:
+            task = progress.add_task("labels", total=None)
+            recorded = replay.replay_dataset(
+                merged,
+                work or output.with_suffix(".replay"),
+                base.settings,
+                draws=draws,
+                threads=threads,
+                advance=lambda done, total: progress.update(task, completed=done, total=total),
+            )
+        found = replay.train_on(
+            network,
+            recipe,
+            base,
+            recorded,
+            layers=layers or base.settings.layers[0],
+            share=share,
+            checkpoint=output.with_suffix(".checkpoint.pt"),
+            resume=resume,
+            threads=threads,
+            say=lambda words: console.print(words, soft_wrap=True, highlight=False),
+        )
+        passed_on = {"network": recipe.network, "recipe": text, "dataset": json.dumps(asdict(base.settings))}
+        if METADATA_KEY in notes:
+            try:
+                passed_on[METADATA_KEY] = _envelope_of(replay.JoinedDataset(base, recorded)).to_text()
+            except EnvelopeError as error:
+                console.print(f"no training envelope: {error}", soft_wrap=True)
+        command = "ftorch-train " + shlex.join(a for a in sys.argv[1:] if a != "--resume")
+        save_weights(
+            found.network,
+            output,
+            {
+                **passed_on,
+                "command": command,
+                "trained_on": f"{_device(threads)}, {found.curve[-1]['seconds']:.0f} s",
+                "validation": ", ".join(f"{name} {value:.4g}" for name, value in found.curve[-1].items()),
+                "parents": replay.parents(weights, network, notes),
+                "replay": replay.settings_note(recorded, replay_files, recipe, share),
+            },
+        )
+        if json_file is not None:
+            write_json(json_file, {"command": command, "weights": output.name, **found.errors, "curve": found.curve})
+        _print_before_and_after(found.errors)
+        console.print(f"{output}: trained on from {weights}, {recipe.training.steps} steps", soft_wrap=True)
+
+
+def _print_before_and_after(errors: dict[str, dict[str, dict[str, float]]]) -> None:
+    from ftorch_bridge.replay import LARGE_ERROR, ROWS  # noqa: PLC0415 (not every installation trains)
+
+    sets = {"base": "data set", "replay": "recorded"}
+    counts = {where: int(errors[where]["before"]["columns"]) for where in sets}
+    title = f"not trained on: {counts['base']} columns of the data set, {counts['replay']} of those recorded"
+    table = Table(title=title, title_justify="left")
+    table.add_column("error against RRTMG")
+    for words in sets.values():
+        for when in ("before", "after"):
+            table.add_column(f"{words}\n{when}", justify="right")
+
+    def add(words: str, name: str, factor: float, digits: int) -> None:
+        found = [errors[where][when].get(name) for where in sets for when in ("before", "after")]
+        table.add_row(words, *("" if value is None else f"{factor * value:.{digits}f}" for value in found))
+
+    for s, spectrum in SPECTRA.items():
+        if any(name.startswith(f"{s}_") for name in errors["base"]["after"]):
+            table.add_row(spectrum)
+            for words, name, factor, digits in ROWS:
+                add(f"  {words}", f"{s}_{name}", factor, digits)
+            table.add_section()
+    add(f"columns over {LARGE_ERROR:g} K day-1 [%]", "large_error_share", 100.0, 2)
+    console.print(table)
 
 
 @app.command("envelope")
