@@ -13,6 +13,7 @@ module cloud_choices
     integer :: draws = 1                               !! subcolumn draws to average [1] ()
     logical :: absorbing_ice = .false.                 !! the shortwave's switch of this name [1] ()
     integer :: seed = 0                                !! 0: each column draws from its own values [1] ()
+    integer :: salt = 0                                !! more than 0: from its own values and this number [1] ()
   contains
     procedure :: choose
     procedure :: described

@@ -28,6 +28,7 @@ module configuration
     real(real64) :: history_interval = 3600.0_real64    !! between two records of the history [s] ()
     integer :: columns_per_block = automatic_block !! columns that one call of radiation takes [1] ()
     integer :: threads = 0                              !! OpenMP threads; 0 for what OpenMP itself takes [1] ()
+    integer :: mcica_seed = 0                           !! other clouds drawn by RRTMG for each; 0: by values alone [1] ()
     character(len=:), allocatable :: sunlight           !! diurnal or fixed [text] ()
     real(real64) :: start_hour = 12.0_real64            !! local solar time at the start [hour] ()
     real(real64) :: day_of_year = 80.0_real64           !! [day] ()
@@ -64,17 +65,17 @@ contains
     real(real64) :: surface_heat_capacity, transmissivity, transfer_coefficient, wind_speed, surface_albedo
     real(real64) :: sea_heat_capacity, land_wetness, weather_strength, weather_memory, relaxation_days, restart_interval, &
       replay_limit
-    integer :: columns_per_block, threads, seed, replay_columns
+    integer :: columns_per_block, threads, seed, replay_columns, mcica_seed
     namelist /host/ columns, scheme, sky, model, tables, history, time_step, hours, radiation_interval, history_interval, &
       columns_per_block, threads, sunlight, start_hour, day_of_year, surface_heat_capacity, transmissivity, &
       transfer_coefficient, wind_speed, surface_albedo, physics, sea_heat_capacity, land_wetness, weather_strength, &
       weather_memory, relaxation_days, seed, restart, start_from, restart_interval, on_failure, replay, replay_columns, &
-      replay_limit
+      replay_limit, mcica_seed
     character(len=*), parameter :: known_keys = ' columns scheme sky model tables history time_step hours radiation_interval '// &
       'history_interval columns_per_block threads sunlight start_hour day_of_year surface_heat_capacity transmissivity '// &
       'transfer_coefficient wind_speed surface_albedo physics sea_heat_capacity land_wetness weather_strength '// &
       'weather_memory relaxation_days seed restart start_from restart_interval on_failure replay replay_columns '// &
-      'replay_limit '
+      'replay_limit mcica_seed '
 
     character(len=:), allocatable :: group
     integer :: position
@@ -94,6 +95,7 @@ contains
     replay = ''
     replay_columns = self%replay_columns
     replay_limit = self%replay_limit
+    mcica_seed = self%mcica_seed
     sea_heat_capacity = self%surface%sea_heat_capacity
     land_wetness = self%surface%land_wetness
     weather_strength = self%weather%strength
@@ -128,6 +130,7 @@ contains
     call check(columns_per_block >= 1 .or. columns_per_block == automatic_block, 'columns_per_block', '1 or more', &
                integer_text(columns_per_block))
     call check(threads >= 0, 'threads', '0 or more', integer_text(threads))
+    call check(mcica_seed >= 0, 'mcica_seed', '0 or more', integer_text(mcica_seed))
     call check(start_hour >= 0.0_real64 .and. start_hour <= 24.0_real64, 'start_hour', '0 to 24', real_text(start_hour))
     call check(day_of_year >= 1.0_real64 .and. day_of_year <= 366.0_real64, 'day_of_year', '1 to 366', real_text(day_of_year))
     call fraction('transmissivity', transmissivity)
@@ -192,6 +195,7 @@ contains
     self%replay = trim(replay)
     self%replay_columns = replay_columns
     self%replay_limit = replay_limit
+    self%mcica_seed = mcica_seed
     self%start_from = trim(start_from)
     self%restart_interval = restart_interval
     self%surface = surface_parameters(surface_heat_capacity, transmissivity, transfer_coefficient, wind_speed, surface_albedo, &

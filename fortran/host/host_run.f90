@@ -116,6 +116,7 @@ contains
       if (self%ranks%size > 1) columns = columns%pick([(i, i=first, last)])
       if (case%threads == 0) case%threads = default_threads(self%ranks%size)
       self%n_threads = case%threads
+      self%scheme%mcica_seed = case%mcica_seed
       call self%scheme%setup(case%scheme, case%tables, case%model, case%columns_per_block, self%n_threads, stat, errmsg, &
                              case%sky == 'all')
       if (stat /= 0) return

@@ -44,6 +44,7 @@ module radiation
     integer, public :: n_threads = 1                !! OpenMP threads that share the blocks [1] ()
     logical, public :: all_sky = .false.            !! both spectra with clouds, or the clear sky's longwave alone [1] ()
     integer, public :: draws = 1                    !! McICA draws that RRTMG averages [1] ()
+    integer, public :: mcica_seed = 0               !! other draws for each; 0: from a column's own values alone [1] ()
     !> Which rule of the guard refused each column in the last call, `guard_accepted` for none [1] (ncol)
     integer, allocatable, public :: rule(:)
     integer, public :: n_refused(guard_last_rule) = 0  !! columns that each rule refused in all calls [1] (rule)
@@ -334,6 +335,7 @@ contains
     if (self%all_sky) then
       allocate (treatment)
       treatment%draws = self%draws
+      treatment%salt = self%mcica_seed
     end if
     ! Every thread gets a block: RRTMG gives the same bits for any.
     block_size = max(1, min(self%columns_per_block, (n_columns + self%n_threads - 1)/self%n_threads))

@@ -3,6 +3,7 @@ module rrtmg_block
   use, intrinsic :: iso_fortran_env, only: int64, real64
   use radml_rrtmg_longwave, only: rrtmg_longwave, rrtmg_overlap_analytic, rrtmg_overlap_maximum_random
   use radml_rrtmg_shortwave, only: rrtmg_shortwave
+  use radml_rrtmg_subcolumns, only: seed_of_column
   use cloud_choices, only: cloud_treatment
   use column_file, only: column_set, mean_irradiance
   use flux_file, only: spectrum_fluxes
@@ -140,7 +141,23 @@ contains
     call take(columns%ice_radius, first, last, self%ice_radius)
     ! The number of the column in its file, so that blocks do not matter.
     if (treatment%seed > 0) self%seed = [(treatment%seed*2_int64**32 + i, i=first, last)]
+    if (treatment%salt > 0) self%seed = [(salted_number(columns, i, treatment%salt), i=first, last)]
   end subroutine take_clouds
+
+  !> A number from a column's own values, as RRTMG takes them, and from another number. Neither blocks nor ranks matter, nor which
+  !! columns are there beside it.
+  pure function salted_number(columns, column, salt) result(number)
+    type(column_set), intent(in) :: columns  !! [columns] ()
+    integer, intent(in) :: column            !! which of them [1] ()
+    integer, intent(in) :: salt              !! [1] ()
+    integer(int64) :: number                 !! [1] ()
+    integer(int64) :: key(2)
+    integer :: n
+    n = columns%n_layers()
+    key = seed_of_column(columns%pressure_level(column, n + 1), columns%surface_temperature(column), &
+                         [columns%temperature_layer(column, [n, (n + 1)/2]), real(salt, real64)])
+    number = ior(key(1), shiftl(key(2), 32))
+  end function salted_number
 
   !> The rows of a block, not allocated if there are none: a section of an unallocated array would not be an absent argument.
   subroutine take(all, first, last, block)
