@@ -19,6 +19,7 @@ from ftorch_bridge.evaluation import SPECTRA, Evaluation
 from ftorch_bridge.files import whole_file
 from ftorch_bridge.networks_bench import NetworksBenchmark
 from ftorch_bridge.reference_cases import ATMOSPHERES, BUNDLED, CLOUDS, ORIGINAL, ReferenceCases
+from ftorch_bridge.stability import Comparison, Stability
 
 COLOURS = {"rrtmg": "#1f4e79", "network": "#d1495b", "difference": "#3a7d44"}
 LABELS = {"rrtmg": "RRTMG", "network": "network"}
@@ -234,6 +235,56 @@ def networks_figure(result: NetworksBenchmark, path: Path) -> None:
         panel.grid(alpha=0.3, which="both")
     axes[0].legend(fontsize=8)
     figure.suptitle("networks of all sky: accuracy against cost; dashed: RRTMG", x=0.01, ha="left")
+    with whole_file(path) as temporary:
+        figure.savefig(temporary, dpi=110)
+    plt.close(figure)
+
+
+def stability_figure(result: Stability, path: Path) -> None:
+    """Drift and spread of temperature by pressure at the end, and growth of the difference over time, as a figure file.
+
+    Of the globe's runs, against the twins with RRTMG; RRTMG of other draws beside the hybrid; and the drift of extreme cases.
+    """
+    globe = result.globe
+    kinds: list[tuple[Comparison | None, str, str, str]] = [
+        (globe.hybrid, f"{result.settings.scheme} less RRTMG", COLOURS["network"], "-"),
+        (globe.other, "RRTMG of other draws less RRTMG", COLOURS["rrtmg"], "--"),
+        (globe.rare, f"RRTMG every {(result.rare_interval or 0.0) / 60.0:g} minutes less RRTMG", COLOURS["difference"], "-."),
+    ]
+    figure, (drift, spread, growth, cases) = plt.subplots(1, 4, figsize=(18, 4.8), constrained_layout=True)
+    for found, label, colour, style in kinds:
+        if not found:
+            continue
+        pressure, mean, error = (np.array(values) for values in (found.pressure, found.drift, found.drift_error))
+        drift.plot(mean, pressure / 100.0, style, color=colour, label=label)
+        drift.fill_betweenx(pressure / 100.0, mean - 2.0 * error, mean + 2.0 * error, color=colour, alpha=0.15, lw=0)
+        spread.plot(found.spread, pressure / 100.0, style, color=colour, label=label)
+        growth.plot(np.array(found.hours) / 24.0, found.growth_troposphere, style, color=colour, label=label)
+    shown = [group for group in result.groups if group.hybrid]
+    for group, colour in zip(shown, plt.get_cmap("tab10").colors, strict=False):
+        if group.hybrid:
+            cases.plot(group.hybrid.drift, np.array(group.hybrid.pressure) / 100.0, color=colour, label=group.name)
+    for panel, words in (
+        (drift, "mean difference of temperature at the end [K]"),
+        (spread, "RMS difference of temperature at the end [K]"),
+        (cases, f"{result.settings.scheme} less RRTMG by states, mean [K]"),
+    ):
+        if shown:
+            _pressure_axis(panel, np.array(shown[0].hybrid.pressure if shown[0].hybrid else [1.0, 1e5]))
+        panel.set_xlabel(words)
+        panel.axvline(0.0, color="0.6", lw=0.8)
+    growth.set_xlabel("time [day]")
+    growth.set_ylabel("RMS difference of temperature below 100 hPa [K]")
+    growth.grid(alpha=0.3)
+    for panel in (drift, spread, growth, cases):
+        panel.legend(fontsize=8)
+    s = result.settings
+    figure.suptitle(
+        f"{globe.twins} runs of {s.days:g} days of {s.columns_per_run} columns, radiation every "
+        f"{s.radiation_interval / 60.0:g} minutes, {s.model.name}; bands: two standard errors",
+        x=0.01,
+        ha="left",
+    )
     with whole_file(path) as temporary:
         figure.savefig(temporary, dpi=110)
     plt.close(figure)

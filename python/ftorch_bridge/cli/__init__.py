@@ -18,10 +18,20 @@ def _expected() -> tuple[type[Exception], ...]:
     from ftorch_bridge.envelope import EnvelopeError  # noqa: PLC0415
     from ftorch_bridge.exporting import ExportError  # noqa: PLC0415
     from ftorch_bridge.programs import ProgramError  # noqa: PLC0415
+    from ftorch_bridge.stability import StabilityError  # noqa: PLC0415
     from ftorch_bridge.training import TrainingError  # noqa: PLC0415
     from ftorch_bridge.weights import WeightsError  # noqa: PLC0415
 
-    return (ColumnFileError, DatasetError, EnvelopeError, ExportError, ProgramError, TrainingError, WeightsError)
+    return (
+        ColumnFileError,
+        DatasetError,
+        EnvelopeError,
+        ExportError,
+        ProgramError,
+        StabilityError,
+        TrainingError,
+        WeightsError,
+    )
 
 
 @contextmanager

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ftorch_bridge.bench import run_host, run_radiation, table_of
 from ftorch_bridge.cli import console, one_line_errors
@@ -19,11 +22,13 @@ from ftorch_bridge.formats import to_dict as formats_dict
 from ftorch_bridge.networks_bench import run_networks
 from ftorch_bridge.networks_bench import tables_of as networks_tables
 from ftorch_bridge.overhead import run_overhead
-from ftorch_bridge.plots import cases_figure, networks_figure, radiation_figure
+from ftorch_bridge.plots import cases_figure, networks_figure, radiation_figure, stability_figure
 from ftorch_bridge.reference_cases import run_cases
 from ftorch_bridge.reference_cases import table_of as table_of_cases
 from ftorch_bridge.rrtmg_bench import built_with, columns_by_day, run_rrtmg
 from ftorch_bridge.rrtmg_bench import tables_of as tables_of_rrtmg
+from ftorch_bridge.stability import Settings, failures_of, run_stability
+from ftorch_bridge.stability import tables_of as stability_tables
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 
@@ -209,6 +214,71 @@ def rrtmg_cases(
         if json_file:
             write_json(json_file, result.to_dict())
             console.print(f"the same as JSON: {json_file}", soft_wrap=True)
+
+
+@app.command()
+def stability(
+    model: Annotated[Path, typer.Option(help="exported network of all sky (.pt, .pt2)")],
+    folder: Annotated[Path, typer.Option(help="folder to work in; what is there of the same experiment is not run again")],
+    runs: Annotated[int, typer.Option(help="runs from states of all the globe", min=1)] = 50,
+    columns_per_run: Annotated[int, typer.Option(help="columns in a run, which fails when one of them does", min=1)] = 64,
+    days: Annotated[float, typer.Option(help="length of a run")] = 10.0,
+    layers: Annotated[int, typer.Option(help="layers of a column", min=10)] = DEFAULT_LAYERS,
+    radiation_interval: Annotated[float, typer.Option(help="seconds between two calls of radiation")] = 1800.0,
+    scheme: Annotated[str, typer.Option(help="network, or guarded: with RRTMG for columns that the guard refuses")] = "network",
+    twins: Annotated[int | None, typer.Option(help="runs with twins; all, but 20 at most, where absent", min=0)] = None,
+    cases: Annotated[bool, typer.Option(help="also runs from extreme states")] = True,
+    case_runs: Annotated[int, typer.Option(help="runs of each extreme case", min=1)] = 2,
+    rare: Annotated[bool, typer.Option(help="also RRTMG called so rarely that it costs what the network does")] = False,
+    threads: Annotated[int, typer.Option(help="OpenMP threads of the host", min=1)] = 1,
+    seed: Annotated[int, typer.Option(help="of columns and weather", min=0)] = 20_000,
+    runs_per_piece: Annotated[int, typer.Option(help="runs that are stepped together, which bounds memory", min=1)] = 20,
+    json_file: Annotated[Path | None, typer.Option("--json", help="write the result here")] = None,
+    figure: Annotated[Path | None, typer.Option(help="write the figure here (.png, .pdf, .svg)")] = None,
+) -> None:
+    """Run the host for days with a network, beside RRTMG from the same states: failures, drift, cost.
+
+    Killed and started again, it goes on with the piece at which it was.
+    """
+    with one_line_errors("ftorch-bench stability"):
+        settings = Settings(
+            model=model,
+            scheme=scheme,
+            runs=runs,
+            columns_per_run=columns_per_run,
+            days=days,
+            layers=layers,
+            radiation_interval=radiation_interval,
+            twins=min(runs, 20 if twins is None else twins),
+            case_runs=case_runs if cases else 0,
+            rare=rare,
+            threads=threads,
+            seed=seed,
+            runs_per_piece=runs_per_piece,
+        )
+        if figure and not settings.twins:
+            raise typer.BadParameter("--figure shows differences from twins: expected --twins 1 or more")
+        command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+        looks = (BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TextColumn("left:"), TimeRemainingColumn())
+        doing = TextColumn("{task.description}")
+        with Progress(*looks, doing, console=console, transient=True, speed_estimate_period=1800.0) as bar:
+            task = bar.add_task("", total=1.0)
+            result = run_stability(
+                settings,
+                folder,
+                command=command,
+                progress=lambda share, words: bar.update(task, completed=share, description=words),
+            )
+        for table in stability_tables(result):
+            console.print(table)
+        for line in failures_of(result):
+            console.print(line, soft_wrap=True)
+        if json_file:
+            write_json(json_file, result.to_dict())
+            console.print(f"the same as JSON: {json_file}", soft_wrap=True)
+        if figure:
+            stability_figure(result, figure)
+            console.print(f"figure: {figure.resolve()}", soft_wrap=True)
 
 
 if __name__ == "__main__":
