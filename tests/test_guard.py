@@ -110,6 +110,18 @@ def layer(name: str, change: Callable[[Any], Any], where: int | slice = 60) -> C
     return changed
 
 
+def cloud(name: str, change: Callable[[Any], Any]) -> Callable[[Columns], None]:
+    """Of a layer that has a cloud, of both phases: without one its water and radii are not looked at."""
+
+    def changed(c: Columns) -> None:
+        c["cloud_fraction"][:, 60] = np.maximum(c["cloud_fraction"][:, 60], 0.3)
+        for phase in ("liquid", "ice"):
+            c[f"cloud_{phase}_path"][:, 60] = np.maximum(c[f"cloud_{phase}_path"][:, 60], 1e-3)
+        layer(name, change)(c)
+
+    return changed
+
+
 def surface(name: str, value: float) -> Callable[[Columns], None]:
     def changed(c: Columns) -> None:
         c[name][:] = value
@@ -153,10 +165,10 @@ REFUSED: dict[str, tuple[Callable[[Columns], None], Rule]] = {
     "cloud fraction": (layer("cloud_fraction", lambda f: f + 1.5), Rule.CLOUDS),
     "negative cloud": (layer("cloud_fraction", lambda f: f - 1.5), Rule.CLOUDS),
     "stratospheric cloud": (layer("cloud_fraction", lambda f: f + 0.5, 20), Rule.CLOUDS),
-    "liquid": (layer("cloud_liquid_path", lambda w: w + 50.0), Rule.CLOUDS),
-    "ice": (layer("cloud_ice_path", lambda w: w + 50.0), Rule.CLOUDS),
-    "droplets": (layer("liquid_radius", lambda r: 10.0 * r), Rule.CLOUDS),
-    "crystals": (layer("ice_radius", lambda r: 10.0 * r), Rule.CLOUDS),
+    "liquid": (cloud("cloud_liquid_path", lambda w: w + 50.0), Rule.CLOUDS),
+    "ice": (cloud("cloud_ice_path", lambda w: w + 50.0), Rule.CLOUDS),
+    "droplets": (cloud("liquid_radius", lambda r: 10.0 * r), Rule.CLOUDS),
+    "crystals": (cloud("ice_radius", lambda r: 10.0 * r), Rule.CLOUDS),
     "hot ground": (surface("surface_temperature", 400.0), Rule.SURFACE),
     "emissivity": (surface("surface_emissivity", 0.5), Rule.SURFACE),
     "albedo": (surface("surface_albedo", 1.2), Rule.SURFACE),
@@ -189,6 +201,19 @@ def test_each_rule_refuses_what_it_is_there_for(case: str, envelope: Envelope, o
         assert set(layers_before[after == rule]) <= {61, 62}
     if case == "results: energy, longwave":
         assert set(layers) == {61}
+
+
+def test_water_and_radii_without_a_cloud_mean_nothing(envelope: Envelope, ordinary: Columns, tmp_path: Path) -> None:
+    columns = copied(ordinary)
+    for name in ("cloud_fraction", "cloud_liquid_path", "cloud_ice_path"):
+        columns[name][:, 60] = 0.0
+    accepted = envelope.check_state(columns) == Rule.ACCEPTED
+    assert accepted.mean() > 0.9
+    for name in ("liquid_radius", "ice_radius"):
+        columns[name][:, 60] = 1.0
+    columns["cloud_liquid_path"][:, 60] = 50.0
+    np.testing.assert_array_equal(envelope.check_state(columns) == Rule.ACCEPTED, accepted)
+    np.testing.assert_array_equal(fortran(envelope.to_text(), columns, tmp_path)[0] == Rule.ACCEPTED, accepted)
 
 
 @pytest.mark.parametrize(("spectrum", "rate"), [("lw", 300.0), ("lw", -300.0), ("sw", 300.0), ("sw", -300.0)])

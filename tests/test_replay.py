@@ -12,8 +12,8 @@ from ftorch_bridge import recipe as recipe_module
 from ftorch_bridge.cli.train import app
 from ftorch_bridge.column_file import ColumnFileError, read_columns, write
 from ftorch_bridge.columns import generate_columns
-from ftorch_bridge.dataset import Batches, Dataset, DatasetError, MixedBatches, split_of
-from ftorch_bridge.replay import JoinedDataset, errors_of, merge, replay_recipe
+from ftorch_bridge.dataset import Batches, Dataset, DatasetError, JoinedDataset, MixedBatches, split_of
+from ftorch_bridge.replay import errors_of, merge, replay_recipe
 from ftorch_bridge.weights import load_network, read_weights, save_weights
 from typer.testing import CliRunner
 

@@ -38,13 +38,13 @@ module radml_guard
 
   integer, parameter :: version = 1
   integer, parameter :: bins_per_octave = 4, first_exponent = -4, n_bins = 84
-  integer, parameter :: n_layer_variables = 16, n_column_variables = 8, n_bands = 10, n_sums = 8
+  integer, parameter :: n_layer_variables = 16, n_column_variables = 8, n_bands = 10, n_sums = 7
   integer, parameter :: n_description = 3*n_bands + 16
   ! Coordinates of the maps: each the mean of two entries of a description.
   integer, parameter :: n_coordinates = 12, n_cells = 24, n_pairs = n_coordinates*(n_coordinates - 1)/2
   integer, parameter :: coordinate_entries(2, n_coordinates) = reshape( &
     [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 17, 18, 19, 20, 23, 24, 25, 26, 43, 43, 34, 37, 32, 35], [2, n_coordinates])
-  integer, parameter :: group = 512, lanes = 64  ! columns that are walked together, and at a time
+  integer, parameter :: lanes = 64, group = 8*lanes  ! columns at a time, and that are walked together
 
   character(len=*), parameter :: layer_names(n_layer_variables) = [character(len=20) :: &
     'temperature', 'humidity', 'ozone', 'thickness', 'cloud_liquid_content', 'cloud_ice_content', 'cloud_fraction', &
@@ -64,6 +64,7 @@ module radml_guard
   real(real64), parameter :: smallest = 2.0_real64**(-40)  ! a logarithm of less is that of this
   real(real64), parameter :: largest = 2.0_real64**100     ! beyond it no input is a number of an atmosphere
   real(real32), parameter :: smallest_single = 2.0_real32**(-40)
+  real(real32), parameter :: usual_liquid_radius = 1.0e-5_real32, usual_ice_radius = 4.0e-5_real32  ! m, where there is no cloud
   integer(int64), parameter :: one_bits = 1023_int64*2_int64**52
   integer(int64), parameter :: first_bin = (1023_int64 + first_exponent)*bins_per_octave
   ! The bits of a magnitude are in the order of the magnitudes, NaN after infinity: bit 62 of half of them plus this is set
@@ -79,8 +80,8 @@ module radml_guard
     private
     logical :: ready = .false.
     integer :: n_columns = 0                                         ! that the envelope was made from
-    real(real32) :: layer_lower(n_layer_variables, n_bins) = 0.0_real32
-    real(real32) :: layer_upper(n_layer_variables, n_bins) = 0.0_real32
+    real(real32) :: layer_lower(n_bins, n_layer_variables) = 0.0_real32
+    real(real32) :: layer_upper(n_bins, n_layer_variables) = 0.0_real32
     real(real32) :: column_lower(n_column_variables) = 0.0_real32
     real(real32) :: column_upper(n_column_variables) = 0.0_real32
     real(real64) :: heating_lower(2, n_bins) = 0.0_real64, heating_upper(2, n_bins) = 0.0_real64
@@ -133,9 +134,9 @@ contains
       call expect('layer')
       call expect(trim(layer_names(v)))
       call next_reals(of_bins)
-      found%layer_lower(v, :) = real(of_bins, real32)
+      found%layer_lower(:, v) = real(of_bins, real32)
       call next_reals(of_bins)
-      found%layer_upper(v, :) = real(of_bins, real32)
+      found%layer_upper(:, v) = real(of_bins, real32)
     end do
     do v = 1, 2
       call expect('layer')
@@ -388,14 +389,14 @@ contains
     recursive subroutine walk(first, m)
       integer, intent(in) :: first, m
       real(real64), dimension(group) :: upper_pressure, t_above, water_above
-      real(real32) :: over(n_layer_variables, group), sums(n_sums, n_bands, group)
+      real(real32) :: sums(lanes, n_sums, n_bands, group/lanes)
       integer(int64) :: seen(group)
-      integer :: place(n_layer_variables, group)
+      integer :: outside(group), place(n_layer_variables, group)
       integer :: from, k
 
       seen(:m) = 0_int64
-      over(:, :m) = 0.0_real32
-      sums(:, :, :m) = 0.0_real32
+      outside(:m) = 0
+      sums = 0.0_real32
       if (present(layer)) place(:, :m) = 0
       do from = 1, m, lanes
         call take(pressure_level, first + from - 1, 1, min(lanes, m - from + 1), upper_pressure(from:), seen(from:))
@@ -403,21 +404,22 @@ contains
       do k = 1, n_layers
         do from = 1, m, lanes
           call walk_layer(first + from - 1, k, min(lanes, m - from + 1), upper_pressure(from:), t_above(from:), &
-                          water_above(from:), over(:, from:), sums(:, :, from:), seen(from:), place(:, from:))
+                          water_above(from:), outside(from:), sums(:, :, :, 1 + from/lanes), seen(from:), place(:, from:))
         end do
       end do
     end subroutine walk
 
     !> Layer `k` of `m` columns from `first` on; after the lowest one the rules.
-    recursive subroutine walk_layer(first, k, m, upper_pressure, t_above, water_above, over, sums, seen, place)
+    recursive subroutine walk_layer(first, k, m, upper_pressure, t_above, water_above, outside, sums, seen, place)
       integer, intent(in) :: first, k, m
       real(real64), contiguous, intent(inout) :: upper_pressure(:), t_above(:), water_above(:)
-      real(real32), contiguous, intent(inout) :: over(:, :), sums(:, :, :)
+      integer, contiguous, intent(inout) :: outside(:)  ! bits of the variables that were outside of their limits so far
+      real(real32), intent(inout) :: sums(lanes, n_sums, n_bands)
       integer(int64), contiguous, intent(inout) :: seen(:)
       integer, contiguous, intent(inout) :: place(:, :)
       real(real64), dimension(lanes) :: lower_pressure, level, lowest_level, p, t, water, ozone, liquid, ice
-      real(real32) :: row(n_layer_variables, lanes)
-      integer :: bin(lanes)
+      real(real32) :: row(lanes, n_layer_variables)
+      integer :: bin(lanes), before(lanes)
       real(real64) :: thickness, per_thickness, logarithm
       integer :: i, v
 
@@ -429,12 +431,12 @@ contains
       call take(o3, first, k, m, ozone, seen)
       call take(cloud_liquid_path, first, k, m, liquid, seen)
       call take(cloud_ice_path, first, k, m, ice, seen)
-      call take_single(cloud_fraction, first, k, m, 7, row, seen)
-      call take_single(co2, first, k, m, 10, row, seen)
-      call take_single(ch4, first, k, m, 11, row, seen)
-      call take_single(n2o, first, k, m, 12, row, seen)
-      call take_single(liquid_radius, first, k, m, 13, row, seen)
-      call take_single(ice_radius, first, k, m, 14, row, seen)
+      call take_single(cloud_fraction, first, k, m, row(:, 7), seen)
+      call take_single(co2, first, k, m, row(:, 10), seen)
+      call take_single(ch4, first, k, m, row(:, 11), seen)
+      call take_single(n2o, first, k, m, row(:, 12), seen)
+      call take_single(liquid_radius, first, k, m, row(:, 13), seen)
+      call take_single(ice_radius, first, k, m, row(:, 14), seen)
       if (k == 1) then
         t_above(:m) = t(:m)
         do i = 1, m
@@ -446,35 +448,39 @@ contains
         thickness = lower_pressure(i) - upper_pressure(i)
         per_thickness = 1.0_real64/max(thickness, smallest)
         logarithm = binary_logarithm(water(i))
-        row(1, i) = real(t(i), real32)
-        row(2, i) = real(logarithm, real32)
-        row(3, i) = real(binary_logarithm(ozone(i)), real32)
-        row(4, i) = real(thickness/max(p(i), smallest), real32)
-        row(5, i) = real(min(liquid(i)*per_thickness, largest), real32)
-        row(6, i) = real(min(ice(i)*per_thickness, largest), real32)
-        row(8, i) = real(t(i) - t_above(i), real32)
-        row(9, i) = real(level(i) - 0.5_real64*(t_above(i) + t(i)), real32)
-        row(15, i) = real(logarithm - water_above(i), real32)
-        row(16, i) = real(binary_logarithm(water(i)*p(i)) - saturation(t(i)), real32)
+        ! Where there is no cloud its water and radii mean nothing, to the network neither.
+        liquid(i) = merge(liquid(i), 0.0_real64, row(i, 7) > 0.0_real32)
+        ice(i) = merge(ice(i), 0.0_real64, row(i, 7) > 0.0_real32)
+        row(i, 13) = merge(row(i, 13), usual_liquid_radius, liquid(i) > 0.0_real64)
+        row(i, 14) = merge(row(i, 14), usual_ice_radius, ice(i) > 0.0_real64)
+        row(i, 1) = real(t(i), real32)
+        row(i, 2) = real(logarithm, real32)
+        row(i, 3) = real(binary_logarithm(ozone(i)), real32)
+        row(i, 4) = real(thickness/max(p(i), smallest), real32)
+        row(i, 5) = real(min(liquid(i)*per_thickness, largest), real32)
+        row(i, 6) = real(min(ice(i)*per_thickness, largest), real32)
+        row(i, 8) = real(t(i) - t_above(i), real32)
+        row(i, 9) = real(level(i) - 0.5_real64*(t_above(i) + t(i)), real32)
+        row(i, 15) = real(logarithm - water_above(i), real32)
+        row(i, 16) = real(binary_logarithm(water(i)*p(i)) - saturation(t(i)), real32)
         t_above(i) = t(i)
         water_above(i) = logarithm
         upper_pressure(i) = lower_pressure(i)
       end do
-      do i = 1, m
-        call add_layer(row(:, i), self%layer_lower(:, bin(i)), self%layer_upper(:, bin(i)), over(:, i), &
-                       sums(:, band_of_octave((bin(i) - 1)/bins_per_octave), i))
-      end do
+      before(:m) = outside(:m)
+      call clamp(self, bin, m, row, outside)
+      call add_layer(row, bin, m, sums)
       if (present(layer)) then
         do i = 1, m
-          where (over(:, i) > 0.0_real32 .and. place(:, i) == 0) place(:, i) = k
+          if (outside(i) == before(i)) cycle
+          do v = 1, n_layer_variables
+            if (btest(outside(i), v) .and. .not. btest(before(i), v)) place(v, i) = k
+          end do
         end do
       end if
       if (k < n_layers) return
       call take(temperature_level, first, n_layers + 1, m, lowest_level, seen)
-      do i = 1, m
-        row(:, i) = min(max(row(:, i), self%layer_lower(:, bin(i))), self%layer_upper(:, bin(i)))
-      end do
-      call finish_block(first, m, seen, over, row, sums, lower_pressure, t, lowest_level)
+      call finish_block(first, m, seen, outside, row, sums, lower_pressure, t, lowest_level)
       if (present(layer)) then
         do i = 1, m
           layer(first + i - 1) = n_layers + 1
@@ -488,16 +494,16 @@ contains
     end subroutine walk_layer
 
     !> What columns have once, and the rules.
-    recursive subroutine finish_block(first, m, seen, over, last, sums, surface_pressure, t, lowest_level)
+    recursive subroutine finish_block(first, m, seen, outside, last, sums, surface_pressure, t, lowest_level)
       integer, intent(in) :: first, m
       integer(int64), contiguous, intent(inout) :: seen(:)
-      real(real32), contiguous, intent(in) :: over(:, :), last(:, :)
-      real(real32), contiguous, intent(inout) :: sums(:, :, :)
+      integer, contiguous, intent(in) :: outside(:)
+      real(real32), intent(in) :: last(lanes, n_layer_variables), sums(lanes, n_sums, n_bands)
       real(real64), intent(in) :: surface_pressure(lanes), t(lanes), lowest_level(lanes)
       real(real64), dimension(lanes) :: ground, emissivity, albedo, cosine, irradiance
       real(real32) :: here(n_column_variables), within(n_column_variables), description(lanes, n_description), distance(lanes)
-      real(real32) :: of_column(n_description)
-      integer :: outside(lanes)
+      real(real32) :: of_column(n_description), of_bands(n_sums, n_bands)
+      integer :: first_rule(lanes)
       logical :: hole(lanes)
       integer :: i, v
 
@@ -510,22 +516,25 @@ contains
         here = real([surface_pressure(i), ground(i), ground(i) - t(i), lowest_level(i) - t(i), emissivity(i), albedo(i), &
                      cosine(i), irradiance(i)], real32)
         within = min(max(here, self%column_lower), self%column_upper)
-        outside(i) = guard_last_rule
-        do v = 1, n_layer_variables
-          if (over(v, i) > 0.0_real32) outside(i) = min(outside(i), layer_rules(v))
-        end do
+        first_rule(i) = guard_last_rule
+        if (outside(i) /= 0) then
+          do v = 1, n_layer_variables
+            if (btest(outside(i), v)) first_rule(i) = min(first_rule(i), layer_rules(v))
+          end do
+        end if
         do v = 1, n_column_variables
-          if (abs(here(v) - within(v)) > 0.0_real32) outside(i) = min(outside(i), column_rules(v))
+          if (abs(here(v) - within(v)) > 0.0_real32) first_rule(i) = min(first_rule(i), column_rules(v))
         end do
-        if (btest(seen(i), wild_bit)) outside(i) = guard_not_finite
-        call describe(sums(:, :, i), last(:, i), within, of_column)
+        if (btest(seen(i), wild_bit)) first_rule(i) = guard_not_finite
+        of_bands = sums(i, :, :)
+        call describe(of_bands, last(i, :), within, of_column)
         description(i, :) = of_column
         hole(i) = lies_in_hole(self, of_column)
       end do
       call measure(self, description, m, distance)
       do i = 1, m
-        if (outside(i) < guard_last_rule) then
-          rule(first + i - 1) = outside(i)
+        if (first_rule(i) < guard_last_rule) then
+          rule(first + i - 1) = first_rule(i)
         else
           rule(first + i - 1) = merge(guard_hole, guard_accepted, hole(i))
           if (distance(i) > self%threshold) rule(first + i - 1) = guard_distance
@@ -684,13 +693,13 @@ contains
     if (btest(all_seen, wild_bit)) call tame(values, seen)
   end subroutine take
 
-  !> The same into `row`, as variable `v` of the layer.
-  pure recursive subroutine take_single(array, first, k, m, v, row, seen)
+  !> The same in single precision.
+  pure recursive subroutine take_single(array, first, k, m, values, seen)
     real(real64), intent(in) :: array(:, :)
-    integer, intent(in) :: first, k, m, v
-    real(real32), intent(inout) :: row(n_layer_variables, m)
+    integer, intent(in) :: first, k, m
+    real(real32), intent(inout) :: values(m)
     integer(int64), intent(inout) :: seen(m)
-    real(real64) :: values(m)
+    real(real64) :: tamed(lanes)
     integer(int64) :: all_seen
     integer :: i
 
@@ -699,12 +708,12 @@ contains
       all_seen = ior(all_seen, wild(array(first + i - 1, k)))
     end do
     if (btest(all_seen, wild_bit)) then
-      values = array(first:first + m - 1, k)
-      call tame(values, seen)
-      row(v, :) = real(values, real32)
+      tamed(:m) = array(first:first + m - 1, k)
+      call tame(tamed(:m), seen)
+      values = real(tamed(:m), real32)
     else
       do i = 1, m
-        row(v, i) = real(array(first + i - 1, k), real32)
+        values(i) = real(array(first + i - 1, k), real32)
       end do
     end if
   end subroutine take_single
@@ -763,24 +772,66 @@ contains
     bin_of = int(min(max(shiftr(transfer(max(pressure, 0.0_real64), 0_int64), 50) - first_bin, 0_int64), n_bins - 1_int64)) + 1
   end function bin_of
 
-  !> Takes a layer into account: how far it is out of its limits, and what lies within them into the sums of its band.
-  pure recursive subroutine add_layer(row, lower, upper, over, sums)
-    real(real32), intent(in) :: row(n_layer_variables), lower(n_layer_variables), upper(n_layer_variables)
-    real(real32), intent(inout) :: over(n_layer_variables)
-    real(real32), intent(inout) :: sums(n_sums)
-    real(real32) :: factor(n_sums), within(n_layer_variables)
-    integer :: v
+  !> Puts the variables of a layer of `m` columns within the limits of its bin, and notes in bits which of them were not. The
+  !! columns have few bins, one high up: each is a pass without gathering limits.
+  pure recursive subroutine clamp(guard, bin, m, row, outside)
+    class(radiation_guard), intent(in) :: guard
+    integer, intent(in) :: bin(lanes), m
+    real(real32), intent(inout) :: row(lanes, n_layer_variables)
+    integer, intent(inout) :: outside(m)
+    real(real32) :: lower, upper, within
+    integer :: i, v, b, first_here, last_here
 
-    do v = 1, n_layer_variables
-      within(v) = min(max(row(v), lower(v)), upper(v))
-      over(v) = max(over(v), abs(row(v) - within(v)))
+    call extent(bin, m, first_here, last_here)
+    do b = first_here, last_here
+      do v = 1, n_layer_variables
+        lower = guard%layer_lower(b, v)
+        upper = guard%layer_upper(b, v)
+        do i = 1, m
+          within = merge(min(max(row(i, v), lower), upper), row(i, v), bin(i) == b)
+          outside(i) = ior(outside(i), merge(2**v, 0, abs(row(i, v) - within) > 0.0_real32))
+          row(i, v) = within
+        end do
+      end do
     end do
-    factor = within(4)
-    factor(4) = 1.0_real32
-    factor(5) = within(4)*within(7)
-    factor(6) = factor(5)
-    do v = 1, n_sums
-      sums(v) = sums(v) + factor(v)*within(v)
+  end subroutine clamp
+
+  !> Least and largest of `m` numbers (`minval` and `maxval` stop at each).
+  pure recursive subroutine extent(numbers, m, least, largest_here)
+    integer, intent(in) :: numbers(lanes), m
+    integer, intent(out) :: least, largest_here
+    integer :: i
+    least = numbers(1)
+    largest_here = numbers(1)
+    do i = 2, m
+      least = min(least, numbers(i))
+      largest_here = max(largest_here, numbers(i))
+    end do
+  end subroutine extent
+
+  !> Adds a layer of `m` columns to the sums of its band: temperature, humidity, ozone and cloud cover times the thickness, the
+  !! thickness, and clouds' water times cover and thickness.
+  pure recursive subroutine add_layer(row, bin, m, sums)
+    real(real32), intent(in) :: row(lanes, n_layer_variables)
+    integer, intent(in) :: bin(lanes), m
+    real(real32), intent(inout) :: sums(lanes, n_sums, n_bands)
+    integer :: band(lanes), i, b, first_here, last_here
+
+    do i = 1, m
+      band(i) = band_of_octave((bin(i) - 1)/bins_per_octave)
+    end do
+    call extent(band, m, first_here, last_here)
+    do b = first_here, last_here
+      do i = 1, m
+        if (band(i) /= b) cycle
+        sums(i, 1, b) = sums(i, 1, b) + row(i, 4)*row(i, 1)
+        sums(i, 2, b) = sums(i, 2, b) + row(i, 4)*row(i, 2)
+        sums(i, 3, b) = sums(i, 3, b) + row(i, 4)*row(i, 3)
+        sums(i, 4, b) = sums(i, 4, b) + row(i, 4)
+        sums(i, 5, b) = sums(i, 5, b) + row(i, 4)*row(i, 7)*row(i, 5)
+        sums(i, 6, b) = sums(i, 6, b) + row(i, 4)*row(i, 7)*row(i, 6)
+        sums(i, 7, b) = sums(i, 7, b) + row(i, 4)*row(i, 7)
+      end do
     end do
   end subroutine add_layer
 
@@ -855,34 +906,34 @@ contains
     real(real32) :: factor, centre
     integer :: d, j, k, i
 
+    ! All lanes, so that the loops have one length: those without a column have a finite number.
     do j = 1, n_description
+      centred(m + 1:, j) = 0.0_real32
       do i = 1, m
         centred(i, j) = description(i, j) - guard%mean(j)
       end do
     end do
+    distance = huge(distance)
     do d = 1, size(guard%whitening, 2)
-      sum_here(:m) = 0.0_real32
+      sum_here = 0.0_real32
       do j = 1, n_description
         factor = guard%whitening(j, d)
-        do i = 1, m
+        do i = 1, lanes
           sum_here(i) = sum_here(i) + factor*centred(i, j)
         end do
       end do
-      white(:m, d) = sum_here(:m)
+      white(:, d) = sum_here
     end do
-    distance(:m) = huge(distance)
     do k = 1, size(guard%offsets)
-      sum_here(:m) = guard%offsets(k)
+      sum_here = guard%offsets(k)
       do d = 1, size(guard%whitening, 2)
         factor = guard%scales(d, k)
         centre = guard%centres(d, k)
-        do i = 1, m
+        do i = 1, lanes
           sum_here(i) = sum_here(i) + (factor*(white(i, d) - centre))**2
         end do
       end do
-      do i = 1, m
-        distance(i) = min(distance(i), sum_here(i))
-      end do
+      distance = min(distance, sum_here)
     end do
   end subroutine measure
 

@@ -164,6 +164,29 @@ class Dataset:
         raise DatasetError(f"{self.folder}: its sources have no such shard")
 
 
+class JoinedDataset(Dataset):
+    """Data sets read as one, the shards of the first one first."""
+
+    def __init__(self, *parts: Dataset) -> None:
+        """Of at least one part, whose settings and folder it has."""
+        self.folder, self.settings = parts[0].folder, parts[0].settings
+        self._shards = [(part, shard) for part in parts for shard in part.shards()]
+
+    def shards(self) -> list[int]:
+        """Numbers of the shards."""
+        return [*range(len(self._shards))]
+
+    def columns_path(self, shard: int) -> Path:
+        """Column file of a shard."""
+        part, number = self._shards[shard]
+        return part.columns_path(number)
+
+    def fluxes_path(self, shard: int) -> Path:
+        """Flux file of a shard."""
+        part, number = self._shards[shard]
+        return part.fluxes_path(number)
+
+
 def _columns_in(source: str) -> int:
     try:
         with netCDF4.Dataset(source) as file:

@@ -94,6 +94,8 @@ REACH: Final = 2
 PAIRS: Final = tuple((i, j) for i in range(len(COORDINATES)) for j in range(i))
 
 SMALLEST: Final = 2.0**-40  # below it a logarithm is that of this number
+USUAL_LIQUID_RADIUS: Final = 1e-5  # m, where there is no cloud
+USUAL_ICE_RADIUS: Final = 4e-5  # m, the same
 LARGEST: Final = 2.0**100  # beyond it no input is a number of an atmosphere
 
 Array = NDArray[Any]
@@ -184,22 +186,25 @@ def layer_values(columns: Mapping[str, Array]) -> NDArray[np.float32]:
 
     above = np.concatenate([temperature[:, :1], temperature[:, :-1]], axis=1)
     humidity, ozone = binary_logarithm(c["h2o"]), binary_logarithm(c["o3"])
+    # Where there is no cloud its water and radii mean nothing, to the network neither.
+    cloudy = c["cloud_fraction"].astype(np.float32) > 0.0
+    liquid, ice = (np.where(cloudy, c[f"cloud_{phase}_path"], 0.0) for phase in ("liquid", "ice"))
     return np.stack(
         [
             temperature,
             humidity,
             ozone,
             thickness / np.maximum(pressure, SMALLEST),
-            np.minimum(c["cloud_liquid_path"] / np.maximum(thickness, SMALLEST), LARGEST),
-            np.minimum(c["cloud_ice_path"] / np.maximum(thickness, SMALLEST), LARGEST),
+            np.minimum(liquid / np.maximum(thickness, SMALLEST), LARGEST),
+            np.minimum(ice / np.maximum(thickness, SMALLEST), LARGEST),
             c["cloud_fraction"],
             step(temperature),
             level[:, :-1] - 0.5 * (above + temperature),
             c["co2"],
             c["ch4"],
             c["n2o"],
-            c["liquid_radius"],
-            c["ice_radius"],
+            np.where(liquid > 0.0, c["liquid_radius"], USUAL_LIQUID_RADIUS),
+            np.where(ice > 0.0, c["ice_radius"], USUAL_ICE_RADIUS),
             step(humidity),
             binary_logarithm(c["h2o"] * pressure) - saturation(temperature),
         ]

@@ -18,12 +18,13 @@ from rich.table import Table
 from ftorch_bridge import programs
 from ftorch_bridge.bench import machine_facts
 from ftorch_bridge.cli import console, one_line_errors
-from ftorch_bridge.column_file import CLOUD_VARIABLES, write
+from ftorch_bridge.column_file import CLOUD_VARIABLES, ColumnFileError, write
 from ftorch_bridge.columns import DEFAULT_LAYERS, generate_columns, read_ecrad
-from ftorch_bridge.dataset import SPLITS, Dataset, DatasetError, Settings
+from ftorch_bridge.dataset import SPLITS, Dataset, DatasetError, JoinedDataset, Settings
 from ftorch_bridge.envelope import METADATA_KEY, Envelope, EnvelopeError
 from ftorch_bridge.evaluation import SPECTRA, errors_table, model_card
 from ftorch_bridge.evaluation import evaluate as evaluate_network
+from ftorch_bridge.extremes import EXTREMES, extreme_columns
 from ftorch_bridge.files import whole_file, write_json
 from ftorch_bridge.networks import ResCNNConfig
 from ftorch_bridge.ranks import rank_and_size
@@ -49,10 +50,17 @@ def columns(
     top_pressure: Annotated[float, typer.Option(help="pressure of the uppermost level [Pa]")] = 1.0,
     seed: Annotated[int, typer.Option(help="the same seed gives the same columns")] = 0,
     clear_sky: Annotated[bool, typer.Option("--clear-sky", help="leave the clouds out")] = False,
+    case: Annotated[str | None, typer.Option(help=f"columns of an extreme case: {', '.join(EXTREMES)}")] = None,
 ) -> None:
     """Write a column file: generated columns, or those of a file in ecRad's input format."""
     with one_line_errors("ftorch-train columns"):
-        if source:
+        if case is not None:
+            if case not in EXTREMES:
+                raise ColumnFileError(f"--case: expected one of {', '.join(EXTREMES)}, got {case}")
+            if source or clear_sky or top_pressure != 1.0:
+                raise ColumnFileError("--case: expected without --from, --clear-sky and --top-pressure")
+            dataset = extreme_columns(case, number, layers, seed=seed)
+        elif source:
             dataset = read_ecrad(source)
             if clear_sky:
                 dataset = dataset.drop_vars(CLOUD_VARIABLES, errors="ignore")
@@ -280,7 +288,7 @@ def replay_command(
         passed_on = {"network": recipe.network, "recipe": text, "dataset": json.dumps(asdict(base.settings))}
         if METADATA_KEY in notes:
             try:
-                passed_on[METADATA_KEY] = _envelope_of(replay.JoinedDataset(base, recorded)).to_text()
+                passed_on[METADATA_KEY] = _envelope_of(JoinedDataset(base, recorded)).to_text()
             except EnvelopeError as error:
                 console.print(f"no training envelope: {error}", soft_wrap=True)
         command = "ftorch-train " + shlex.join(a for a in sys.argv[1:] if a != "--resume")
@@ -330,7 +338,7 @@ def _print_before_and_after(errors: dict[str, dict[str, dict[str, float]]]) -> N
 
 @app.command("envelope")
 def envelope_command(
-    folder: Annotated[Path, typer.Argument(help="data set that a network was trained on")],
+    folders: Annotated[list[Path], typer.Argument(help="data sets that a network was trained on")],
     output: Annotated[Path, typer.Option("--output", "-o", help="envelope to write (text)")],
     components: Annotated[int, typer.Option(help="Gaussians of the mixture", min=1)] = 32,
     margin: Annotated[
@@ -339,12 +347,13 @@ def envelope_command(
     share: Annotated[float, typer.Option(help="share of ordinary columns that the distance may refuse", min=1e-6)] = 1e-3,
     seed: Annotated[int, typer.Option(help="the same seed gives the same envelope")] = 0,
 ) -> None:
-    """Write the training envelope of a data set: where the guard of a host trusts a network that was trained on it."""
+    """Write the training envelope of data sets: where the guard of a host trusts a network that was trained on them."""
     with one_line_errors("ftorch-train envelope"):
-        found = _envelope_of(Dataset(folder), components=components, margin=margin, share=share, seed=seed)
+        dataset = JoinedDataset(*map(Dataset, folders))
+        found = _envelope_of(dataset, components=components, margin=margin, share=share, seed=seed)
         with whole_file(output) as temporary:
             temporary.write_text(found.to_text())
-        console.print(f"{output}: envelope of {found.columns} columns of {folder}", soft_wrap=True)
+        console.print(f"{output}: envelope of {found.columns} columns of {', '.join(map(str, folders))}", soft_wrap=True)
 
 
 def _envelope_of(dataset: Dataset, **settings: float) -> Envelope:
