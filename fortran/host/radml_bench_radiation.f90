@@ -169,6 +169,7 @@ contains
     call file%define_variable('network_seconds', 'repeat', 's', long_name='time of the network for all columns')
     if (guarded) then
       call file%define_variable('guard_seconds', 'repeat', 's', long_name='time of the guard for all columns, before and after')
+      call file%define_variable('guard_rule', 'column', '1', long_name='rule of the guard that refused the column, 0 for none')
       call file%put_attribute('guard_refused', count(network%rule /= guard_accepted))
     end if
     call file%define_variable('pressure_level', 'column level', 'Pa', 'air_pressure')
@@ -182,7 +183,10 @@ contains
     call file%write('pressure_layer', columns%pressure_layer)
     call write_scheme(file, 'rrtmg', of_rrtmg)
     call write_scheme(file, 'network', of_network)
-    if (guarded) call file%write('guard_seconds', guard_seconds)
+    if (guarded) then
+      call file%write('guard_seconds', guard_seconds)
+      call file%write('guard_rule', real(network%rule, real64))
+    end if
     call file%close()
     call file%report(stat, message)
     call stop_on_failure()

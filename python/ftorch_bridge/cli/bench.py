@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -19,6 +20,8 @@ from ftorch_bridge.files import write_json
 from ftorch_bridge.formats import export_network, run_formats
 from ftorch_bridge.formats import table_of as formats_table
 from ftorch_bridge.formats import to_dict as formats_dict
+from ftorch_bridge.guard_bench import run_guard
+from ftorch_bridge.guard_bench import table_of as guard_table
 from ftorch_bridge.networks_bench import run_networks
 from ftorch_bridge.networks_bench import tables_of as networks_tables
 from ftorch_bridge.overhead import run_overhead
@@ -211,6 +214,45 @@ def rrtmg_cases(
         console.print(table_of_cases(result))
         if figure:
             console.print(f"figure: {figure.resolve()}", soft_wrap=True)
+        if json_file:
+            write_json(json_file, result.to_dict())
+            console.print(f"the same as JSON: {json_file}", soft_wrap=True)
+
+
+@app.command()
+def guard(
+    model: Annotated[Path, typer.Option(help="exported network of all sky (.pt, .pt2) that carries a training envelope")],
+    columns: Annotated[
+        list[Path] | None, typer.Option(help="column file that the guard should accept, of a host for example; several")
+    ] = None,
+    number: Annotated[int, typer.Option(help="how many columns to generate, and most that are taken of a file", min=1)] = 2048,
+    layers: Annotated[int, typer.Option(help="layers of a generated column")] = DEFAULT_LAYERS,
+    draws: Annotated[int, typer.Option(help="McICA draws that RRTMG averages", min=1)] = 64,
+    seed: Annotated[int, typer.Option(help="the same seed gives the same columns and damages")] = 20261126,
+    json_file: Annotated[Path | None, typer.Option("--json", help="write the result here")] = None,
+) -> None:
+    """Say how many columns that a network gets wrong the guard of Fortran hosts catches, and how many it refuses for nothing.
+
+    Among ordinary columns few are wrong, so the generated ones are damaged too, in many ways.
+    """
+    with one_line_errors("ftorch-bench guard"):
+        generated = generate_columns(number, layers, seed=seed)
+        ordinary = {"generated": generated}
+        for path in columns or []:
+            some = read_columns(path)
+            some = some.isel(column=np.unique(np.linspace(0, some.sizes["column"] - 1, number).astype(int)))
+            ordinary[str(path)] = some
+        with Progress(*Progress.get_default_columns(), console=console, transient=True) as bar:
+            task = bar.add_task("")
+            result = run_guard(
+                model,
+                ordinary,
+                generated,
+                draws=draws,
+                seed=seed,
+                progress=lambda done, total, words: bar.update(task, completed=done, total=total, description=words),
+            )
+        console.print(guard_table(result))
         if json_file:
             write_json(json_file, result.to_dict())
             console.print(f"the same as JSON: {json_file}", soft_wrap=True)
