@@ -38,6 +38,7 @@ learning_rate = {learning_rate}
 batch = 32
 steps = {steps}
 warm_up = 10
+average = {average}
 checkpoint_interval = 0.0
 [validation]
 columns = 40
@@ -56,9 +57,17 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def recipe_file(folder: Path, optimizer: str = "soap", learning_rate: float = 3e-3, steps: int = 40, patience: int = 0) -> Path:
+def recipe_file(
+    folder: Path,
+    optimizer: str = "soap",
+    learning_rate: float = 3e-3,
+    steps: int = 40,
+    patience: int = 0,
+    average: float = 0.0,
+) -> Path:
     path = folder / "recipe.toml"
-    path.write_text(RECIPE.format(optimizer=optimizer, learning_rate=learning_rate, steps=steps, patience=patience))
+    given = {"optimizer": optimizer, "learning_rate": learning_rate, "steps": steps, "patience": patience, "average": average}
+    path.write_text(RECIPE.format(**given))
     return path
 
 
@@ -103,12 +112,12 @@ def test_a_network_of_one_spectrum_is_trained_too(dataset: Path, tmp_path: Path)
     assert last["loss"] < 0.5 * first["loss"]
 
 
-@pytest.mark.parametrize("optimizer", ["soap", "adam", "sgd"])
+@pytest.mark.parametrize(("optimizer", "average"), [("soap", 0.0), ("soap", 0.9), ("adam", 0.0), ("sgd", 0.0)])
 def test_training_that_was_cut_off_ends_with_the_weights_of_one_that_was_not(
-    dataset: Path, tmp_path: Path, optimizer: str, monkeypatch: pytest.MonkeyPatch
+    dataset: Path, tmp_path: Path, optimizer: str, average: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rates = {"soap": 3e-3, "adam": 4e-3, "sgd": 1e-5}
-    recipe = read_recipe(recipe_file(tmp_path, optimizer, rates[optimizer]))
+    recipe = read_recipe(recipe_file(tmp_path, optimizer, rates[optimizer], average=average))
     whole = train(recipe, Dataset(dataset), layers=20)
     assert whole is not None
 
@@ -134,6 +143,27 @@ def test_training_that_was_cut_off_ends_with_the_weights_of_one_that_was_not(
     assert same(whole[0], resumed[0])
     assert [entry["loss"] for entry in whole[1]] == [entry["loss"] for entry in resumed[1]]
     assert not checkpoint.exists()
+
+
+def test_the_network_gets_the_mean_of_its_weights(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = module._Run.step
+    passed: list[dict[str, torch.Tensor]] = []
+
+    def step_and_note(self: module._Run, *arguments: object) -> None:
+        original(self, *arguments)
+        passed.append({name: weight.detach().clone() for name, weight in self.network.named_parameters()})
+
+    monkeypatch.setattr(module._Run, "step", step_and_note)
+    result = train(read_recipe(recipe_file(tmp_path, steps=10, average=0.5)), Dataset(dataset), layers=20)
+    assert result is not None
+    keeps = [min(0.5, (1.0 + step) / (10.0 + step)) for step in range(1, 11)]
+    for name, found in result[0].named_parameters():
+        mean = torch.zeros_like(found)
+        for keep, weights in zip(keeps, passed, strict=True):
+            mean = keep * mean + (1.0 - keep) * weights[name]
+        first = found - mean  # what is left of the weights that the training began with
+        assert first.abs().max() <= 1e-3 * max(1.0, float(passed[0][name].abs().max()))
+        assert not torch.equal(found, passed[-1][name]) or torch.equal(passed[0][name], passed[-1][name])
 
 
 def test_a_checkpoint_of_another_recipe_is_refused(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,6 +219,7 @@ def test_the_recipes_that_come_along_can_be_read() -> None:
         ('[network]\nclass = "a:B"\n[training]\nstep = 1', r"\[training\]: expected one of optimizer, .*, got step"),
         ('[network]\nclass = "a:B"\n[training]\nsteps = "x"', r"\[training\] steps: expected int, got 'x'"),
         ('[network]\nclass = "a:B"\n[training]\nsteps = 0', r"\[training\] steps: expected at least 1, got 0"),
+        ('[network]\nclass = "a:B"\n[training]\naverage = 1.0', "average: expected 0 or more and less than 1, got 1.0"),
         ('[network]\nclass = "a:B"\n[training]\noptimizer = "x"', "optimizer: expected one of adam, sgd, soap, got x"),
     ],
 )

@@ -50,6 +50,8 @@ class Training:
     """Steps in which the learning rate rises."""
     clip: float = 20.0
     """Largest norm of a gradient."""
+    average: float = 0.0
+    """What a running mean of the weights keeps in a step, 0.999 for example; the network gets the mean. 0: the weights."""
     seed: int = 1
     checkpoint_interval: float = 60.0
     """Seconds between two checkpoints."""
@@ -133,6 +135,8 @@ def parse_recipe(text: str, path: str) -> Recipe:
     for section, key in (("training", "batch"), ("training", "steps"), ("validation", "columns"), ("validation", "every")):
         if (value := getattr(getattr(recipe, section), key)) < 1:
             raise TrainingError(f"{path}: [{section}] {key}: expected at least 1, got {value}")
+    if not 0.0 <= (value := recipe.training.average) < 1.0:
+        raise TrainingError(f"{path}: [training] average: expected 0 or more and less than 1, got {value}")
     return recipe
 
 
@@ -302,6 +306,7 @@ class _Run:
         self.optimizer = _optimizer(self.network, recipe.training)
         self.state = _State()
         self.best: dict[str, Tensor] | None = None
+        self.means = {name: weight.detach().clone() for name, weight in self.network.named_parameters()}
         settings: tuple[Any, ...] = (recipe, layers, size)
         if start is not None:
             settings += (fingerprint(start),)
@@ -320,6 +325,7 @@ class _Run:
         self.optimizer.load_state_dict(saved["optimizer"])
         self.state = _State(**saved["state"])
         self.best = saved["best"]
+        self.means = saved["means"]
         self._position = tuple(saved["positions"][self.rank])
 
     def save(self, path: Path, position: tuple[int, ...], seconds: float) -> None:
@@ -339,6 +345,7 @@ class _Run:
                     "state": {**vars(self.state), "seconds": seconds},
                     "positions": positions,
                     "best": self.best,
+                    "means": self.means,
                 },
                 temporary,
             )
@@ -360,6 +367,7 @@ class _Run:
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.training.clip)
         self.optimizer.step()
+        self._average()
         value = float(loss.detach())
         if not math.isfinite(value):
             raise TrainingError(f"loss is {value} at step {self.state.step}: lower the learning rate")
@@ -367,11 +375,37 @@ class _Run:
         self.state.running = value if math.isnan(running) else 0.99 * running + 0.01 * value
         self.state.step += 1
 
+    @torch.no_grad()
+    def _average(self) -> None:
+        """Take the weights into their running means, which forget the first ones soon."""
+        keep = min(self.recipe.training.average, (1.0 + self.state.step) / (10.0 + self.state.step))
+        for name, weight in self.network.named_parameters():
+            self.means[name].lerp_(weight, 1.0 - keep)
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """The network has the means of its weights for the time being."""
+        weights = dict(self.network.named_parameters())
+        own = {name: weight.detach().clone() for name, weight in weights.items()}
+        with torch.no_grad():
+            for name, weight in weights.items():
+                weight.copy_(self.means[name])
+        yield
+        with torch.no_grad():
+            for name, weight in weights.items():
+                weight.copy_(own[name])
+
+    def weights(self) -> dict[str, Tensor]:
+        """What the network gets if training ends here."""
+        with self.averaged():
+            return {name: tensor.detach().cpu().clone() for name, tensor in self.network.state_dict().items()}
+
     def validate(self, seconds: float) -> dict[str, float]:
         """Errors on the validation columns, the same in every process; keeps the best weights."""
-        state, errors = self.state, self.objective.errors(self.validation)
+        with self.averaged():
+            state, errors = self.state, self.objective.errors(self.validation)
         if errors["loss"] < state.best_loss and self._mixed is None:
-            self.best = {name: tensor.detach().cpu().clone() for name, tensor in self.network.state_dict().items()}
+            self.best = self.weights()
         better = errors["loss"] < state.best_loss or errors["worst_layer"] < state.best_worst
         state.best_loss = min(state.best_loss, errors["loss"])
         state.best_worst = min(state.best_worst, errors["worst_layer"])
@@ -464,6 +498,5 @@ def train(
             return None
         if checkpoint is not None:
             checkpoint.unlink(missing_ok=True)
-        if run.best is not None:
-            run.network.load_state_dict(run.best)
+        run.network.load_state_dict(run.weights() if run.best is None else run.best)
         return run.network.cpu().eval(), run.state.curve
