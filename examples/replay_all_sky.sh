@@ -1,10 +1,12 @@
 #!/bin/sh
-# A round of replay for a network of all sky: the host meets columns that no generator makes, all round the year, on several grids
-# and in extreme cases, and the network trains on with them. $1: weights, $2: the data set they come from, $3: folder to work in,
-# $4: threads. Goes on where it was cut off; ends with $3/next.safetensors. $SHARE, $STEPS, $RATE and $DRAWS set the training.
+# Replay for a network of all sky: the host meets columns that no generator makes, all round the year, on several grids and in
+# extreme cases, and the network trains on with them. $1: weights, $2: the data set they come from, $3: folder to work in, where
+# other networks find the recorded columns too (they are RRTMG's: the network runs in its shadow), $4: threads. Goes on where it
+# was cut off; ends with weights of the same name in $3. $RECIPE, $SHARE, $STEPS, $RATE and $DRAWS set the training.
 set -eu
 weights=$(realpath "$1")
 base=$(realpath "$2")
+recipe=$(realpath "${RECIPE:-$(dirname "$0")/../recipes/all_sky.toml}")
 mkdir -p "$3"
 cd "$3"
 threads=${4:-2}
@@ -55,5 +57,6 @@ record co2 80 2048 --number 128 --seed 4502 --case '4 x CO2'
 record desert 196 2048 --number 128 --seed 4503 --case 'hot desert'
 record overcast 110 2048 --number 128 --seed 4504 --case 'deep overcast'
 record warmer 230 2048 --number 128 --seed 4505 --case '+4 K'
-ftorch-train replay "$weights" "$base" ./*.replay.nc -o next.safetensors --share "${SHARE:-0.3}" --steps "${STEPS:-12000}" \
-  --learning-rate "${RATE:-1.5e-3}" --draws "${DRAWS:-24}" --threads "$threads" --resume --json next.json
+name=$(basename "$weights")
+[ -f "$name" ] || ftorch-train replay "$weights" "$base" ./*.replay.nc -o "$name" --folder labelled --recipe "$recipe" --share "${SHARE:-0.3}" \
+  --steps "${STEPS:-58000}" --learning-rate "${RATE:-1.5e-3}" --draws "${DRAWS:-24}" --threads "$threads" --resume --json "${name%.safetensors}.json"

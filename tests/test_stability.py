@@ -15,7 +15,8 @@ import pytest
 import torch
 from ftorch_bridge import rrtmg
 from ftorch_bridge.cli.bench import app
-from ftorch_bridge.column_file import write
+from ftorch_bridge.cli.train import app as train_app
+from ftorch_bridge.column_file import read_columns, write
 from ftorch_bridge.columns import generate_columns, saturation_vapour_pressure
 from ftorch_bridge.envelope import METADATA_KEY, Envelope
 from ftorch_bridge.exporting import describe, export
@@ -329,6 +330,22 @@ def test_extreme_states_are_what_they_are_called(name: str) -> None:
         before = plain["h2o"] / (1.0 + plain["h2o"]) * pressure / saturation_vapour_pressure(plain["temperature_layer"])
         np.testing.assert_allclose(temperature, plain["temperature_layer"] + 4.0)
         np.testing.assert_allclose(humidity[pressure > 1e4], before.to_numpy()[pressure > 1e4], rtol=1e-9)
+
+
+def test_columns_of_an_extreme_case_are_written_from_the_command_line(tmp_path: Path) -> None:
+    path = tmp_path / "columns.nc"
+    done = CliRunner().invoke(train_app, ["columns", "--number", "8", "--layers", "30", "--case", "+4 K", "-o", str(path)])
+    assert done.exit_code == 0, done.output
+    expected = extreme_columns("+4 K", 8, 30, seed=0)
+    np.testing.assert_array_equal(read_columns(path)["temperature_layer"], expected["temperature_layer"])
+    for options, words in (
+        (["--case", "hot"], "expected one of polar night, 4 x CO2, hot desert, deep overcast, +4 K, got hot"),
+        (["--case", "+4 K", "--clear-sky"], "--case: expected without --from, --clear-sky and --top-pressure"),
+    ):
+        done = CliRunner().invoke(train_app, ["columns", *options, "-o", str(tmp_path / "other.nc")])
+        assert done.exit_code != 0
+        assert words in done.output.replace("\n", " ")
+        assert not (tmp_path / "other.nc").exists()
 
 
 def test_other_draws_have_the_same_bits_for_any_number_of_threads(tmp_path: Path) -> None:
