@@ -22,7 +22,7 @@ for name in all_sky all_sky_small; do
   [ -f "first/$name.safetensors" ] || ftorch-train recipe "$recipes/$name.toml" train -o "first/$name.safetensors" --threads "$threads" --resume
 done
 STEPS=58000 RATE=1.5e-3 "$examples/replay_all_sky.sh" first/all_sky.safetensors train replay "$threads"
-RECIPE="$recipes/all_sky_small.toml" STEPS=40000 RATE=1.5e-3 "$examples/replay_all_sky.sh" first/all_sky_small.safetensors train replay "$threads"
+RECIPE="$recipes/all_sky_small.toml" STEPS=25000 RATE=1.2e-3 "$examples/replay_all_sky.sh" first/all_sky_small.safetensors train replay "$threads"
 cp replay/all_sky.safetensors replay/all_sky_small.safetensors .
 [ -f all_sky.envelope.txt ] || ftorch-train envelope train replay/labelled/set -o all_sky.envelope.txt
 for name in rescnn_sgd birnn; do
