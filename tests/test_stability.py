@@ -215,14 +215,14 @@ def test_what_is_there_is_not_run_again(model: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="looks for processes in /proc")
-def test_killed_it_takes_the_host_with_it_and_goes_on_later(model: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("under", [[], ["nohup"]])
+def test_killed_it_takes_the_host_with_it_and_goes_on_later(under: list[str], model: Path, tmp_path: Path) -> None:
     options = ["--model", str(model), "--folder", "work", "--no-cases", "--twins", "0", "--layers", str(LAYERS)]
-    command = [sys.executable, "-m", "ftorch_bridge.cli.bench", "stability", *options]
+    command = [*under, sys.executable, "-m", "ftorch_bridge.cli.bench", "stability", *options]
     with subprocess.Popen([*command, "--runs", "10", "--days", "100"], cwd=tmp_path, stdout=subprocess.DEVNULL) as process:
         until = time.monotonic() + 60.0
         while not (hosts := hosts_of(tmp_path / "work")) and time.monotonic() < until:
             time.sleep(0.05)
-        time.sleep(0.5)  # until it has opened its terminal
         process.kill()
     assert len(hosts) == 1
     until = time.monotonic() + 20.0

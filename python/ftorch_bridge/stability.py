@@ -18,6 +18,7 @@ import re
 import select
 import shutil
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -328,16 +329,27 @@ class _Job:
             kept.to_netcdf(temporary, engine="netcdf4", format="NETCDF4", encoding=encoding)
 
 
+# Opens a terminal, which becomes that of the session, as standard error, and becomes the program with signals as they are from
+# the start: Python ignores some, and nohup ignores the one that says that the terminal is gone.
+_WITH_TERMINAL = """
+import os, signal, sys
+for name in (signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ):
+    signal.signal(name, signal.SIG_DFL)
+os.dup2(os.open(sys.argv[1], os.O_RDWR), 2)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
 def _run_host(case: Path, threads: int, tell: Callable[[float], None]) -> None:
     """Run ``radml-host`` and pass on the share of its hours that are done.
 
-    It tells its pace to a terminal alone, so it is given one: that of a session of its own, which it opens for reading too. So
-    it is hung up on when this process is killed, and does not go on alone. Raises :class:`ftorch_bridge.programs.ProgramError`.
+    It tells its pace to a terminal alone, so it is given one: that of a session of its own. So it is hung up on when this
+    process is killed, and does not go on alone, under ``nohup`` neither. Raises :class:`ftorch_bridge.programs.ProgramError`.
     """
     program = programs.program("radml-host")
     ours, its = os.openpty()
     process = subprocess.Popen(
-        ["/bin/sh", "-c", 'exec "$0" "$1" 2<>"$2"', str(program), str(case), os.ttyname(its)],
+        [sys.executable, "-I", "-S", "-c", _WITH_TERMINAL, os.ttyname(its), str(program), str(case)],
         env={**os.environ, "OMP_NUM_THREADS": str(threads)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
