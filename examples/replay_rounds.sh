@@ -55,7 +55,8 @@ while [ "$round" -lt "$rounds" ]; do
   replay_columns = 6000
 /
 EOF
-  [ -f "history$round.nc" ] || radml-host "host$round.nml" > log
+  # A run that was cut off has written columns, which it would offer again.
+  [ -f "history$round.nc" ] || { rm -f "replay$round.nc" && radml-host "host$round.nml" > log; }
   # The same steps with next to no recorded columns, for comparison.
   for kind in round alone; do
     share=0.7

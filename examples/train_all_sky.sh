@@ -17,8 +17,8 @@ for layers in 89 137 60 47; do # columns that nothing is trained on: another see
     --threads "$threads"
 done
 
+mkdir -p first
 for name in all_sky all_sky_small; do
-  mkdir -p first
   [ -f "first/$name.safetensors" ] || ftorch-train recipe "$recipes/$name.toml" train -o "first/$name.safetensors" --threads "$threads" --resume
 done
 STEPS=58000 RATE=1.5e-3 "$examples/replay_all_sky.sh" first/all_sky.safetensors train replay "$threads"

@@ -242,7 +242,8 @@ contains
 
   end subroutine compute_guarded
 
-  !> The guard walks the columns of a thread in one go: it reads arrays as they lie in memory, and has blocks of its own.
+  !> The columns of a thread, of all there are. The guard walks them in one go: it reads arrays as they lie in memory, and has
+  !! blocks of its own.
   pure integer function columns_per_thread(self, columns)
     class(radiation_scheme), intent(in) :: self
     type(column_set), intent(in) :: columns
@@ -338,7 +339,7 @@ contains
       treatment%salt = self%mcica_seed
     end if
     ! Every thread gets a block: RRTMG gives the same bits for any.
-    block_size = max(1, min(self%columns_per_block, (n_columns + self%n_threads - 1)/self%n_threads))
+    block_size = max(1, min(self%columns_per_block, columns_per_thread(self, columns)))
     n_blocks = (n_columns + block_size - 1)/block_size
     !$omp parallel do schedule(dynamic) num_threads(self%n_threads)
     do block = 1, n_blocks

@@ -396,7 +396,7 @@ contains
 
       seen(:m) = 0_int64
       outside(:m) = 0
-      sums = 0.0_real32
+      sums(:, :, :, :1 + (m - 1)/lanes) = 0.0_real32
       if (present(layer)) place(:, :m) = 0
       do from = 1, m, lanes
         call take(pressure_level, first + from - 1, 1, min(lanes, m - from + 1), upper_pressure(from:), seen(from:))
@@ -780,10 +780,9 @@ contains
     real(real32), intent(inout) :: row(lanes, n_layer_variables)
     integer, intent(inout) :: outside(m)
     real(real32) :: lower, upper, within
-    integer :: i, v, b, first_here, last_here
+    integer :: i, v, b
 
-    call extent(bin, m, first_here, last_here)
-    do b = first_here, last_here
+    do b = minval(bin(:m)), maxval(bin(:m))
       do v = 1, n_layer_variables
         lower = guard%layer_lower(b, v)
         upper = guard%layer_upper(b, v)
@@ -796,32 +795,18 @@ contains
     end do
   end subroutine clamp
 
-  !> Least and largest of `m` numbers (`minval` and `maxval` stop at each).
-  pure recursive subroutine extent(numbers, m, least, largest_here)
-    integer, intent(in) :: numbers(lanes), m
-    integer, intent(out) :: least, largest_here
-    integer :: i
-    least = numbers(1)
-    largest_here = numbers(1)
-    do i = 2, m
-      least = min(least, numbers(i))
-      largest_here = max(largest_here, numbers(i))
-    end do
-  end subroutine extent
-
   !> Adds a layer of `m` columns to the sums of its band: temperature, humidity, ozone and cloud cover times the thickness, the
   !! thickness, and clouds' water times cover and thickness.
   pure recursive subroutine add_layer(row, bin, m, sums)
     real(real32), intent(in) :: row(lanes, n_layer_variables)
     integer, intent(in) :: bin(lanes), m
     real(real32), intent(inout) :: sums(lanes, n_sums, n_bands)
-    integer :: band(lanes), i, b, first_here, last_here
+    integer :: band(lanes), i, b
 
     do i = 1, m
       band(i) = band_of_octave((bin(i) - 1)/bins_per_octave)
     end do
-    call extent(band, m, first_here, last_here)
-    do b = first_here, last_here
+    do b = minval(band(:m)), maxval(band(:m))
       do i = 1, m
         if (band(i) /= b) cycle
         sums(i, 1, b) = sums(i, 1, b) + row(i, 4)*row(i, 1)

@@ -23,6 +23,8 @@ Array = NDArray[np.float64]
 
 SPECTRA = {"lw": "longwave", "sw": "shortwave"}
 FIELDS = ("up", "down", "heating_rate")
+LARGE_ERROR = 5.0
+"""A heating error [K day-1] that a column is counted for: what replay mends and the guard is there for."""
 ALL = slice(None)
 LOW_CLOUD, HIGH_CLOUD = 68000.0, 44000.0  # Pa: low clouds lie below the first, high clouds above the second (as ISCCP)
 

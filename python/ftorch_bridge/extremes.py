@@ -49,13 +49,14 @@ def _humidity(columns: xr.Dataset) -> Array:
     return partial / saturation_vapour_pressure(columns["temperature_layer"].to_numpy())
 
 
-def _set(columns: xr.Dataset, name: str, values: Array) -> None:
+def set_values(columns: xr.Dataset, name: str, values: Array) -> None:
+    """Give a variable of ``columns`` other values, in place; they are spread over its dimensions."""
     columns[name] = (columns[name].dims, np.broadcast_to(values, columns[name].shape).copy())
 
 
 def _clear_sky(columns: xr.Dataset) -> None:
     for name in ("cloud_fraction", "cloud_liquid_path", "cloud_ice_path"):
-        _set(columns, name, np.zeros(1))
+        set_values(columns, name, np.zeros(1))
 
 
 def _all(columns: xr.Dataset) -> Mask:
@@ -63,46 +64,46 @@ def _all(columns: xr.Dataset) -> Mask:
 
 
 def _polar_night(columns: xr.Dataset) -> None:
-    _set(columns, "latitude", np.abs(columns["latitude"].to_numpy()))
+    set_values(columns, "latitude", np.abs(columns["latitude"].to_numpy()))
 
 
 def _carbon_dioxide(columns: xr.Dataset) -> None:
-    _set(columns, "co2", np.array(FOUR_TIMES_CO2))
+    set_values(columns, "co2", np.array(FOUR_TIMES_CO2))
 
 
 def _desert(columns: xr.Dataset) -> None:
     """Bare land of 325 K below a deep, dry, well-mixed layer of 313 K at the ground; northern summer."""
-    _set(columns, "latitude", np.abs(columns["latitude"].to_numpy()))
+    set_values(columns, "latitude", np.abs(columns["latitude"].to_numpy()))
     for name, value in (
         ("land_fraction", 1.0),
         ("surface_temperature", 325.0),
         ("surface_albedo", 0.35),
         ("surface_emissivity", 0.92),
     ):
-        _set(columns, name, np.array(value))
+        set_values(columns, name, np.array(value))
     ground = columns["pressure_level"].to_numpy()[:, -1:]
     for where in ("layer", "level"):
         mixed = 313.0 * (columns[f"pressure_{where}"].to_numpy() / ground) ** (DRY_AIR / HEAT_CAPACITY)
-        _set(columns, f"temperature_{where}", np.maximum(columns[f"temperature_{where}"].to_numpy(), mixed))
+        set_values(columns, f"temperature_{where}", np.maximum(columns[f"temperature_{where}"].to_numpy(), mixed))
     dry = np.minimum(columns["h2o"].to_numpy(), _vapour(columns, np.array(0.1)))
-    _set(columns, "h2o", np.where(columns["pressure_layer"].to_numpy() > STRATOSPHERE, dry, columns["h2o"].to_numpy()))
+    set_values(columns, "h2o", np.where(columns["pressure_layer"].to_numpy() > STRATOSPHERE, dry, columns["h2o"].to_numpy()))
     _clear_sky(columns)
 
 
 def _overcast(columns: xr.Dataset) -> None:
     """A relative humidity of 95 % from the ground to 250 hPa: the host makes clouds of it."""
     moist = np.maximum(columns["h2o"].to_numpy(), _vapour(columns, np.array(0.95)))
-    _set(columns, "h2o", np.where(columns["pressure_layer"].to_numpy() > 2.5e4, moist, columns["h2o"].to_numpy()))
+    set_values(columns, "h2o", np.where(columns["pressure_layer"].to_numpy() > 2.5e4, moist, columns["h2o"].to_numpy()))
 
 
 def _warmer(columns: xr.Dataset) -> None:
     """All temperatures, with the relative humidity that there was below 100 hPa."""
     humidity = _humidity(columns)
     for name in ("temperature_layer", "temperature_level"):
-        _set(columns, name, np.minimum(columns[name].to_numpy() + 4.0, HOTTEST_AIR))
-    _set(columns, "surface_temperature", np.minimum(columns["surface_temperature"].to_numpy() + 4.0, HOTTEST_GROUND))
+        set_values(columns, name, np.minimum(columns[name].to_numpy() + 4.0, HOTTEST_AIR))
+    set_values(columns, "surface_temperature", np.minimum(columns["surface_temperature"].to_numpy() + 4.0, HOTTEST_GROUND))
     below = columns["pressure_layer"].to_numpy() > STRATOSPHERE
-    _set(columns, "h2o", np.where(below, _vapour(columns, humidity), columns["h2o"].to_numpy()))
+    set_values(columns, "h2o", np.where(below, _vapour(columns, humidity), columns["h2o"].to_numpy()))
 
 
 def _far_north_or_south(columns: xr.Dataset) -> Mask:

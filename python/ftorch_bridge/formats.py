@@ -14,6 +14,7 @@ from rich.table import Table
 from ftorch_bridge import programs
 from ftorch_bridge.bench import machine_facts
 from ftorch_bridge.exporting import Manifest, describe, example_inputs, export, load_source, read_manifest
+from ftorch_bridge.tables import table_of_numbers
 
 
 class _Inputs(torch.nn.Module):
@@ -63,10 +64,8 @@ def to_dict(results: Sequence[Formats], model: str) -> dict[str, object]:
 
 def table_of(results: Sequence[Formats], model: str) -> Table:
     """For people."""
-    table = Table(title=f"{model}, one thread [µs a column]", title_justify="left")
-    table.add_column("columns in a call")
-    for heading in ("LibTorch alone, .pt", "plan, .pt", "plan, .pt2", ".pt2 to LibTorch alone"):
-        table.add_column(heading, justify="right")
+    headings = ("LibTorch alone, .pt", "plan, .pt", "plan, .pt2", ".pt2 to LibTorch alone")
+    table = table_of_numbers(f"{model}, one thread [µs a column]", "columns in a call", *headings)
     for result in results:
         table.add_row(
             str(result.columns),

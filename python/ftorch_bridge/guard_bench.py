@@ -21,33 +21,30 @@ from rich.table import Table
 from ftorch_bridge import programs
 from ftorch_bridge.column_file import ColumnFileError, write
 from ftorch_bridge.envelope import Rule
+from ftorch_bridge.evaluation import LARGE_ERROR
+from ftorch_bridge.extremes import set_values
+from ftorch_bridge.tables import table_of_numbers
 
 Array = NDArray[np.float64]
 Generator = np.random.Generator
 COLDEST, HOTTEST = 150.0, 345.0  # K: RRTMG's tables reach from 160 to 339
-LARGE_ERROR = 5.0
-"""A heating error [K day-1] that a guard is there for."""
 
 
 def _values(columns: xr.Dataset, name: str) -> Array:
     return columns[name].to_numpy()
 
 
-def _set(columns: xr.Dataset, name: str, values: Array) -> None:
-    columns[name] = (columns[name].dims, np.ascontiguousarray(values))
-
-
 def _scale(columns: xr.Dataset, names: Sequence[str], octaves: Array) -> None:
     """Multiply by powers of two; fractions stay below one half."""
     for name in names:
-        _set(columns, name, np.minimum(_values(columns, name) * 2.0**octaves, 0.5))
+        set_values(columns, name, np.minimum(_values(columns, name) * 2.0**octaves, 0.5))
 
 
 def _add_temperature(columns: xr.Dataset, change: Callable[[Array], Array]) -> None:
     """Add ``change`` of pressure to the temperatures of layers and levels."""
     for where in ("layer", "level"):
         temperature = _values(columns, f"temperature_{where}") + change(_values(columns, f"pressure_{where}"))
-        _set(columns, f"temperature_{where}", np.clip(temperature, COLDEST, HOTTEST))
+        set_values(columns, f"temperature_{where}", np.clip(temperature, COLDEST, HOTTEST))
 
 
 def _strength(draw: Generator, number: int, least: float, most: float) -> Array:
@@ -67,7 +64,7 @@ def _somewhere(columns: xr.Dataset, draw: Generator, largest: int) -> NDArray[np
 def _warmer(columns: xr.Dataset, draw: Generator) -> None:
     shift = _strength(draw, columns.sizes["column"], 2.0, 80.0)
     _add_temperature(columns, lambda pressure: shift)
-    _set(columns, "surface_temperature", np.clip(_values(columns, "surface_temperature") + shift[:, 0], COLDEST, HOTTEST))
+    set_values(columns, "surface_temperature", np.clip(_values(columns, "surface_temperature") + shift[:, 0], COLDEST, HOTTEST))
 
 
 def _waves(columns: xr.Dataset, draw: Generator) -> None:
@@ -79,17 +76,17 @@ def _waves(columns: xr.Dataset, draw: Generator) -> None:
 
 def _spike(columns: xr.Dataset, draw: Generator) -> None:
     strength = _strength(draw, columns.sizes["column"], 3.0, 100.0) * _somewhere(columns, draw, 3)
-    _set(columns, "temperature_layer", np.clip(_values(columns, "temperature_layer") + strength, COLDEST, HOTTEST))
+    set_values(columns, "temperature_layer", np.clip(_values(columns, "temperature_layer") + strength, COLDEST, HOTTEST))
 
 
 def _ground(columns: xr.Dataset, draw: Generator) -> None:
     shift = _strength(draw, columns.sizes["column"], 3.0, 80.0)[:, 0]
-    _set(columns, "surface_temperature", np.clip(_values(columns, "surface_temperature") + shift, COLDEST, HOTTEST))
+    set_values(columns, "surface_temperature", np.clip(_values(columns, "surface_temperature") + shift, COLDEST, HOTTEST))
 
 
 def _upside_down(columns: xr.Dataset, draw: Generator) -> None:
     for name in ("temperature_layer", "temperature_level"):
-        _set(columns, name, _values(columns, name)[:, ::-1])
+        set_values(columns, name, _values(columns, name)[:, ::-1])
 
 
 def _humidity(columns: xr.Dataset, draw: Generator) -> None:
@@ -100,7 +97,7 @@ def _humidity(columns: xr.Dataset, draw: Generator) -> None:
 def _wet_stratosphere(columns: xr.Dataset, draw: Generator) -> None:
     least = 10.0 ** draw.uniform(-5.0, -2.0, (columns.sizes["column"], 1))
     above = _values(columns, "pressure_layer") < 1e4
-    _set(columns, "h2o", np.where(above, np.maximum(_values(columns, "h2o"), least), _values(columns, "h2o")))
+    set_values(columns, "h2o", np.where(above, np.maximum(_values(columns, "h2o"), least), _values(columns, "h2o")))
 
 
 def _ozone(columns: xr.Dataset, draw: Generator) -> None:
@@ -118,35 +115,37 @@ def _joined(columns: xr.Dataset, draw: Generator) -> None:
     other, cut = draw.permutation(number), draw.integers(1, layers, (number, 1))
     for name in ("temperature_layer", "temperature_level", "h2o", "o3"):
         values = _values(columns, name)
-        _set(columns, name, np.where(np.arange(values.shape[1]) < cut, values[other], values))
+        set_values(columns, name, np.where(np.arange(values.shape[1]) < cut, values[other], values))
 
 
 def _thick_clouds(columns: xr.Dataset, draw: Generator) -> None:
     factor = 2.0 ** draw.uniform(0.0, 10.0, (columns.sizes["column"], 1))
     for name in ("cloud_liquid_path", "cloud_ice_path"):
-        _set(columns, name, np.minimum(_values(columns, name) * factor, 50.0))
+        set_values(columns, name, np.minimum(_values(columns, name) * factor, 50.0))
 
 
 def _clouds_anywhere(columns: xr.Dataset, draw: Generator) -> None:
     where = _somewhere(columns, draw, 15)
     number = columns.sizes["column"]
     thickness = np.diff(_values(columns, "pressure_level"), axis=1)
-    _set(columns, "cloud_fraction", np.where(where, draw.uniform(0.0, 1.0, (number, 1)), _values(columns, "cloud_fraction")))
+    set_values(
+        columns, "cloud_fraction", np.where(where, draw.uniform(0.0, 1.0, (number, 1)), _values(columns, "cloud_fraction"))
+    )
     for name in ("cloud_liquid_path", "cloud_ice_path"):
         content = 10.0 ** draw.uniform(-7.0, -3.5, (number, 1))  # kg m-2 Pa-1
         path = np.minimum(content * thickness, 50.0) * (draw.uniform(size=(number, 1)) < 0.7)
-        _set(columns, name, np.where(where, path, _values(columns, name)))
+        set_values(columns, name, np.where(where, path, _values(columns, name)))
 
 
 def _radii(columns: xr.Dataset, draw: Generator) -> None:
     for name, least, most in (("liquid_radius", 2.6e-6, 59e-6), ("ice_radius", 6e-6, 90e-6)):
-        _set(columns, name, draw.uniform(least, most, _values(columns, name).shape))
+        set_values(columns, name, draw.uniform(least, most, _values(columns, name).shape))
 
 
 def _surface(columns: xr.Dataset, draw: Generator) -> None:
     number = columns.sizes["column"]
-    _set(columns, "surface_albedo", draw.uniform(0.0, 1.0, number))
-    _set(columns, "surface_emissivity", draw.uniform(0.2, 1.0, number))
+    set_values(columns, "surface_albedo", draw.uniform(0.0, 1.0, number))
+    set_values(columns, "surface_emissivity", draw.uniform(0.2, 1.0, number))
 
 
 DAMAGES: dict[str, Callable[[xr.Dataset, Generator], None]] = {
@@ -260,12 +259,14 @@ def _look(name: str, model: Path, columns: xr.Dataset, draws: int) -> Detection:
 
 def table_of(result: GuardBenchmark) -> Table:
     """The result as a table."""
-    table = Table(
-        title=f"the guard; wrong: heating more than {LARGE_ERROR:g} K day-1 from RRTMG's (mean of {result.draws} McICA draws)",
-        title_justify="left",
+    table = table_of_numbers(
+        f"the guard; wrong: heating more than {LARGE_ERROR:g} K day-1 from RRTMG's (mean of {result.draws} McICA draws)",
+        "columns",
+        "number",
+        "wrong",
+        "of these caught",
+        "right, but refused",
     )
-    for i, name in enumerate(("columns", "number", "wrong", "of these caught", "right, but refused")):
-        table.add_column(name, justify="right" if i else "left")
 
     def row(name: str, number: int, wrong: int, caught: int, refused_right: int) -> None:
         share = f"{caught / wrong:.2%}" if wrong else ""

@@ -23,6 +23,7 @@ from ftorch_bridge.column_file import write
 from ftorch_bridge.exporting import describe, export
 from ftorch_bridge.rrtmg_bench import ORIGINAL, Child, bundled, kinds_here, original, prepared
 from ftorch_bridge.sky import INPUTS
+from ftorch_bridge.tables import table_of_numbers
 from ftorch_bridge.weights import load_network
 
 WORKS = ("longwave-mcica", "shortwave-mcica")
@@ -170,13 +171,14 @@ def _errors_beside(weights: Path) -> dict[str, dict[str, float]]:
 def tables_of(result: NetworksBenchmark) -> list[Table]:
     """The result for people: costs, and errors if there are model cards."""
     names = {ORIGINAL: "AER's", **{kind: kind for kind in result.rrtmg if kind != ORIGINAL}}
-    costs = Table(
-        title=f"{result.columns} columns by day of {result.layers} layers, longwave and shortwave with McICA, one core of "
+    costs = table_of_numbers(
+        f"{result.columns} columns by day of {result.layers} layers, longwave and shortwave with McICA, one core of "
         f"{result.machine['processor']}, {result.repeats} repeats; sgemm {result.sgemm_gigaflops:.0f} GFLOPS",
-        title_justify="left",
+        "code",
+        "µs a column",
+        *(f"over {names[code]}" for code in result.rrtmg),
+        "share of sgemm",
     )
-    for i, words in enumerate(["code", "µs a column", *(f"over {names[code]}" for code in result.rrtmg), "share of sgemm"]):
-        costs.add_column(words, justify="right" if i else "left")
     for code, microseconds in result.rrtmg.items():
         ratios = [f"{result.rrtmg[other] / microseconds:.2f}" for other in result.rrtmg]
         costs.add_row(f"RRTMG, {names[code]}", f"{microseconds:.1f}", *ratios, "")

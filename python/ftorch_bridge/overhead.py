@@ -12,6 +12,7 @@ from rich.table import Table
 from ftorch_bridge import programs
 from ftorch_bridge.bench import machine_facts
 from ftorch_bridge.exporting import describe, export
+from ftorch_bridge.tables import table_of_numbers
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,8 @@ class Overhead:
 
     def table(self) -> Table:
         """For people."""
-        table = Table(title="one call of Linear(5, 5) on one row, one thread", title_justify="left")
-        for heading in ("", "median [µs]", "beyond LibTorch [µs]", f"heap after {self.calls:,} calls [bytes]"):
-            table.add_column(heading, justify="right" if heading else "left")
+        headings = ("median [µs]", "beyond LibTorch [µs]", f"heap after {self.calls:,} calls [bytes]")
+        table = table_of_numbers("one call of Linear(5, 5) on one row, one thread", "", *headings)
         table.add_row("LibTorch alone, tensors ready", f"{self.raw_us:.2f}", "", "")
         table.add_row("plan%run", f"{self.plan_us:.2f}", f"{self.plan_minus_raw_us:+.2f}", f"{self.plan_heap_growth_bytes:+,}")
         table.add_row(

@@ -390,15 +390,17 @@ class _Run:
         with torch.no_grad():
             for name, weight in weights.items():
                 weight.copy_(self.means[name])
-        yield
-        with torch.no_grad():
-            for name, weight in weights.items():
-                weight.copy_(own[name])
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for name, weight in weights.items():
+                    weight.copy_(own[name])
 
     def weights(self) -> dict[str, Tensor]:
         """What the network gets if training ends here."""
-        with self.averaged():
-            return {name: tensor.detach().cpu().clone() for name, tensor in self.network.state_dict().items()}
+        found = {name: tensor.detach().cpu().clone() for name, tensor in self.network.state_dict().items()}
+        return found | {name: mean.cpu().clone() for name, mean in self.means.items()}
 
     def validate(self, seconds: float) -> dict[str, float]:
         """Errors on the validation columns, the same in every process; keeps the best weights."""

@@ -21,12 +21,10 @@ from torch import nn
 
 from ftorch_bridge.column_file import COLUMN_VARIABLES, read_columns, write
 from ftorch_bridge.dataset import Arrays, Dataset, DatasetError, Settings, load_split, read_shard, split_of
-from ftorch_bridge.evaluation import SPECTRA, compare, run_network
+from ftorch_bridge.evaluation import LARGE_ERROR, SPECTRA, compare, run_network
 from ftorch_bridge.files import write_json
 from ftorch_bridge.recipe import Recipe, fingerprint, train
 
-LARGE_ERROR: Final = 5.0
-"""A heating error [K day-1] that a column is counted for."""
 PLACES: Final = 40
 """Fewest places on the globe by which recorded columns are held back."""
 COLUMNS_PER_SHARD: Final = 1024

@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
@@ -29,6 +30,7 @@ from ftorch_bridge.bench import Timing, machine_facts
 from ftorch_bridge.column_file import CLOUD_VARIABLES, write
 from ftorch_bridge.columns import generate_columns
 from ftorch_bridge.original_rrtmg_shortwave import ALBEDOS
+from ftorch_bridge.tables import table_of_numbers
 
 Array = NDArray[np.float64]
 
@@ -555,12 +557,7 @@ def built_with(result: RrtmgBenchmark) -> str:
     return f"{program}, {compiler}, blocks of {result.columns_per_block} columns, ice of {result.ice_optics.title()}{beside}"
 
 
-def _table(title: str, *headings: str) -> Table:
-    """An empty table whose first column is of words and the others of numbers."""
-    table = Table(title=title, title_justify="left")
-    for heading in headings:
-        table.add_column(heading, justify="right" if table.columns else "left", no_wrap=True)
-    return table
+_table = partial(table_of_numbers, no_wrap=True)
 
 
 def _times(result: RrtmgBenchmark) -> Table:

@@ -36,6 +36,7 @@ from ftorch_bridge.column_file import load_netcdf, write
 from ftorch_bridge.columns import generate_columns
 from ftorch_bridge.extremes import EXTREMES, extreme_columns
 from ftorch_bridge.files import whole_file
+from ftorch_bridge.tables import table_of_numbers
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -760,16 +761,9 @@ def tables_of(result: Stability) -> list[Table]:
     return tables
 
 
-def _table(title: str, *names: str) -> Table:
-    table = Table(title=title, title_justify="left")
-    for i, name in enumerate(names):
-        table.add_column(name, justify="right" if i else "left")
-    return table
-
-
 def _table_of_runs(result: Stability) -> Table:
     s = result.settings
-    table = _table(
+    table = table_of_numbers(
         f"runs of {s.days:g} days of {s.columns_per_run} columns of {s.layers} layers, radiation every "
         f"{s.radiation_interval / 60.0:g} minutes, {s.scheme}: {s.model.name}; drift: hybrid less RRTMG (RRTMG of other draws "
         "less RRTMG)",
@@ -796,7 +790,7 @@ def _table_of_runs(result: Stability) -> Table:
 
 def _table_of_cost(result: Stability) -> Table:
     names = {HYBRID: result.settings.scheme, TWIN: "RRTMG", RARE: "RRTMG, rarely"}
-    table = _table(
+    table = table_of_numbers(
         f"cost, {result.settings.threads} thread{'s' if result.settings.threads > 1 else ''} of {result.machine['processor']}",
         "radiation",
         "every [minutes]",
@@ -825,7 +819,7 @@ def _table_of_cost(result: Stability) -> Table:
 
 def _table_of_rules(result: Stability) -> Table:
     rules = list(dict.fromkeys(rule for group in result.groups for rule in group.refused))
-    table = _table("columns left to RRTMG, of all calls, by rule", "states", *rules, "together")
+    table = table_of_numbers("columns left to RRTMG, of all calls, by rule", "states", *rules, "together")
     for group in result.groups:
         shares = [f"{group.refused.get(rule, 0.0) / group.column_calls:.3%}" for rule in rules]
         table.add_row(group.name, *shares, f"{group.fallback_share:.3%}")
@@ -839,7 +833,7 @@ def _table_of_differences(result: Stability) -> Table:
         shown[f"RRTMG every {result.rare_interval / 60.0:g} minutes"] = globe.rare
     found = {name: comparison for name, comparison in shown.items() if comparison}
     columns = globe.hybrid.columns if globe.hybrid else 0
-    table = _table(
+    table = table_of_numbers(
         f"globe, {globe.twins} run{'s' if globe.twins > 1 else ''}, {columns} columns: difference from the twins with RRTMG",
         "",
         *found,
@@ -860,7 +854,7 @@ def _table_of_differences(result: Stability) -> Table:
 
 
 def _table_of_shadow(result: Stability) -> Table:
-    table = _table("network less RRTMG at RRTMG's states, one draw: bias, RMS [W m-2]", "states", *SHADOWS.values())
+    table = table_of_numbers("network less RRTMG at RRTMG's states, one draw: bias, RMS [W m-2]", "states", *SHADOWS.values())
     for group in result.groups:
         cells = []
         for name in SHADOWS:

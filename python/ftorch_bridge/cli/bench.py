@@ -41,6 +41,13 @@ def main() -> None:
     """Benchmarks: each runs everything that it compares in one process on this machine."""
 
 
+def _keep(json_file: Path | None, result: dict[str, object]) -> None:
+    """Write a result where ``--json`` asks for it."""
+    if json_file:
+        write_json(json_file, result)
+        console.print(f"the same as JSON: {json_file}", soft_wrap=True)
+
+
 @app.command()
 def radiation(
     columns: Annotated[Path, typer.Option(help="column file")],
@@ -69,9 +76,7 @@ def radiation(
             with console.status("stepping the columns for a day with each scheme"):
                 runs = run_host(columns, model, keep, all_sky=result.all_sky)
         console.print(table_of(result, runs, title))
-        if json_file:
-            write_json(json_file, result.to_dict() | ({"host": runs.to_dict()} if runs else {}))
-            console.print(f"the same as JSON: {json_file}", soft_wrap=True)
+        _keep(json_file, result.to_dict() | ({"host": runs.to_dict()} if runs else {}))
         if figure:
             radiation_figure(result, runs.histories if runs else None, figure, title)
             console.print(f"figure: {figure.resolve()}", soft_wrap=True)
@@ -87,9 +92,7 @@ def overhead(
         with console.status("timing calls of a small model"):
             result = run_overhead(calls)
         console.print(result.table())
-        if json_file:
-            write_json(json_file, result.to_dict())
-            console.print(f"the same as JSON: {json_file}", soft_wrap=True)
+        _keep(json_file, result.to_dict())
 
 
 @app.command()
@@ -116,9 +119,7 @@ def formats(
             script, package = export_network(Path(folder), columns, march, status.update)
         results = run_formats(script, package, columns, numbers, repeats, status.update)
         console.print(formats_table(results, model))
-        if json_file:
-            write_json(json_file, formats_dict(results, model))
-            console.print(f"the same as JSON: {json_file}", soft_wrap=True)
+        _keep(json_file, formats_dict(results, model))
 
 
 @app.command()
@@ -162,9 +163,7 @@ def rrtmg(
         console.print(built_with(result), soft_wrap=True)
         for what in result.missing:
             console.print(f"missing: {what}", soft_wrap=True)
-        if json_file:
-            write_json(json_file, result.to_dict())
-            console.print(f"the same as JSON: {json_file}", soft_wrap=True)
+        _keep(json_file, result.to_dict())
 
 
 @app.command()
@@ -190,9 +189,7 @@ def networks(
         status.stop()
         for table in networks_tables(result):
             console.print(table)
-        if json_file:
-            write_json(json_file, result.to_dict())
-            console.print(f"the same as JSON: {json_file}", soft_wrap=True)
+        _keep(json_file, result.to_dict())
         if figure:
             networks_figure(result, figure)
             console.print(f"figure: {figure.resolve()}", soft_wrap=True)
@@ -214,9 +211,7 @@ def rrtmg_cases(
         console.print(table_of_cases(result))
         if figure:
             console.print(f"figure: {figure.resolve()}", soft_wrap=True)
-        if json_file:
-            write_json(json_file, result.to_dict())
-            console.print(f"the same as JSON: {json_file}", soft_wrap=True)
+        _keep(json_file, result.to_dict())
 
 
 @app.command()
@@ -253,9 +248,7 @@ def guard(
                 progress=lambda done, total, words: bar.update(task, completed=done, total=total, description=words),
             )
         console.print(guard_table(result))
-        if json_file:
-            write_json(json_file, result.to_dict())
-            console.print(f"the same as JSON: {json_file}", soft_wrap=True)
+        _keep(json_file, result.to_dict())
 
 
 @app.command()
@@ -315,9 +308,7 @@ def stability(
             console.print(table)
         for line in failures_of(result):
             console.print(line, soft_wrap=True)
-        if json_file:
-            write_json(json_file, result.to_dict())
-            console.print(f"the same as JSON: {json_file}", soft_wrap=True)
+        _keep(json_file, result.to_dict())
         if figure:
             stability_figure(result, figure)
             console.print(f"figure: {figure.resolve()}", soft_wrap=True)

@@ -22,7 +22,7 @@ from ftorch_bridge.column_file import CLOUD_VARIABLES, ColumnFileError, write
 from ftorch_bridge.columns import DEFAULT_LAYERS, generate_columns, read_ecrad
 from ftorch_bridge.dataset import SPLITS, Dataset, DatasetError, JoinedDataset, Settings
 from ftorch_bridge.envelope import METADATA_KEY, Envelope, EnvelopeError
-from ftorch_bridge.evaluation import SPECTRA, errors_table, model_card
+from ftorch_bridge.evaluation import LARGE_ERROR, SPECTRA, errors_table, model_card
 from ftorch_bridge.evaluation import evaluate as evaluate_network
 from ftorch_bridge.extremes import EXTREMES, extreme_columns
 from ftorch_bridge.files import whole_file, write_json
@@ -255,9 +255,8 @@ def replay_command(
         network, notes = load_network(weights)
         if recipe_file is None and "recipe" not in notes:
             raise TrainingError(f"{weights}: expected the recipe in its metadata, found none; give one with --recipe")
-        text = notes["recipe"] if recipe_file is None else ""
-        written = read_recipe(recipe_file) if recipe_file else parse_recipe(text, f"{weights}: its recipe")
-        text = recipe_file.read_text() if recipe_file else text
+        written = read_recipe(recipe_file) if recipe_file else parse_recipe(notes["recipe"], f"{weights}: its recipe")
+        text = recipe_file.read_text() if recipe_file else notes["recipe"]
         recipe = replay.replay_recipe(written, steps=steps, learning_rate=learning_rate, seed=seed)
         base = Dataset(folder)
         merged = replay.merge(replay_files, network.inputs)
@@ -311,7 +310,7 @@ def replay_command(
 
 
 def _print_before_and_after(errors: dict[str, dict[str, dict[str, float]]]) -> None:
-    from ftorch_bridge.replay import LARGE_ERROR, ROWS  # noqa: PLC0415 (not every installation trains)
+    from ftorch_bridge.replay import ROWS  # noqa: PLC0415 (not every installation trains)
 
     sets = {"base": "data set", "replay": "recorded"}
     counts = {where: int(errors[where]["before"]["columns"]) for where in sets}
