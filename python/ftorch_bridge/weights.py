@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import sys
 from pathlib import Path
 
 import safetensors
@@ -18,8 +19,14 @@ class WeightsError(ValueError):
 
 
 def import_class(name: str) -> type[nn.Module]:
-    """The class ``package.module:Class``. Raises ``ImportError``, ``AttributeError`` or ``ValueError``."""
+    """The class ``package.module:Class``, of an installed package or of a file in the current folder.
+
+    Raises ``ImportError``, ``AttributeError`` or ``ValueError``.
+    """
     module_name, _, class_name = name.partition(":")
+    folder = str(Path.cwd())  # an installed command, unlike `python file.py`, does not look there
+    if folder not in sys.path:
+        sys.path.append(folder)
     return getattr(importlib.import_module(module_name), class_name)
 
 

@@ -17,6 +17,7 @@ def _expected() -> tuple[type[Exception], ...]:
     from ftorch_bridge.dataset import DatasetError  # noqa: PLC0415
     from ftorch_bridge.envelope import EnvelopeError  # noqa: PLC0415
     from ftorch_bridge.exporting import ExportError  # noqa: PLC0415
+    from ftorch_bridge.generating import GenerateError  # noqa: PLC0415
     from ftorch_bridge.programs import ProgramError  # noqa: PLC0415
     from ftorch_bridge.stability import StabilityError  # noqa: PLC0415
     from ftorch_bridge.training import TrainingError  # noqa: PLC0415
@@ -27,6 +28,7 @@ def _expected() -> tuple[type[Exception], ...]:
         DatasetError,
         EnvelopeError,
         ExportError,
+        GenerateError,
         ProgramError,
         StabilityError,
         TrainingError,
