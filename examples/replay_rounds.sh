@@ -1,8 +1,8 @@
 #!/bin/sh
 # The loop of replay, from a network that knows nothing but hot deserts. In each round: how many of 20 ten-day runs all over the
-# globe fail with the network alone and with the guard, and what the guard leaves to RRTMG; what it refused is recorded, and the
-# network trains on with it. Beside it the same steps without what was recorded. Works in the folder $1 with $2 threads, $3 rounds;
-# a quarter of an hour on one core.
+# globe fail with the network alone and with the guard, and what the guard leaves to RRTMG; what it refused is recorded, and some of
+# what the network did by itself, and the network trains on with it. Beside it the same steps without what was recorded. Works in the
+# folder $1 with $2 threads, $3 rounds; five minutes a round on one core.
 set -eu
 recipes=$(cd "$(dirname "$0")/../recipes" && pwd)
 mkdir -p "${1:-rounds}"
@@ -37,10 +37,12 @@ while [ "$round" -lt "$rounds" ]; do
   before=$round
   round=$((round + 1))
   [ -f "columns$round.nc" ] || ftorch-train columns --number 256 --seed $((100 + round)) -o "columns$round.nc" > log
-  cat > "host$round.nml" <<EOF
+  # What the guard refuses, and a sample of what the network drives by itself: beside the guard, and alone until a column fails.
+  for scheme in guarded network; do
+    cat > "$scheme$round.nml" <<EOF
 &host
   columns = 'columns$round.nc'
-  history = 'history$round.nc'
+  history = 'history.$scheme$round.nc'
   history_interval = 864000
   sky = 'all'
   physics = 'moist'
@@ -49,19 +51,22 @@ while [ "$round" -lt "$rounds" ]; do
   radiation_interval = 3600
   seed = $round
   threads = $threads
-  scheme = 'guarded'
+  scheme = '$scheme'
+  on_failure = 'restart'
   model = 'round$before.pt'
-  replay = 'replay$round.nc'
-  replay_columns = 6000
+  replay = 'replay.$scheme$round.nc'
+  replay_columns = 4000
+  replay_sample = 0.05
 /
 EOF
-  # A run that was cut off has written columns, which it would offer again.
-  [ -f "history$round.nc" ] || { rm -f "replay$round.nc" && radml-host "host$round.nml" > log; }
+    # A run that was cut off has written columns, which it would offer again.
+    [ -f "history.$scheme$round.nc" ] || { rm -f "replay.$scheme$round.nc" && radml-host "$scheme$round.nml" > log; }
+  done
   # The same steps with next to no recorded columns, for comparison.
   for kind in round alone; do
     share=0.7
     [ $kind = round ] || share=1e-9
-    [ -f "$kind$round.safetensors" ] || ftorch-train replay "$kind$before.safetensors" desert replay*.nc -o "$kind$round.safetensors" \
+    [ -f "$kind$round.safetensors" ] || ftorch-train replay "$kind$before.safetensors" desert replay.*.nc -o "$kind$round.safetensors" \
       --folder "recorded$round" --recipe desert.toml --share $share --steps 2000 --learning-rate 3e-3 --draws 16 --threads "$threads" > log
   done
   fails "round$round" network

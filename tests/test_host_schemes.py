@@ -125,6 +125,21 @@ def test_replay_keeps_a_bounded_fair_sample_in_a_column_file(guarded: Path, tmp_
     assert "replay.nc: 30 columns to train on" in said
 
 
+def test_replay_takes_a_sample_of_what_the_network_drives_by_itself(guarded: Path, tmp_path: Path) -> None:
+    keys = {"replay": "replay.nc", "replay_sample": 0.3, "replay_columns": 500, "hours": 48}
+    history, said = run_scheme(tmp_path, guarded, "network", **keys)
+    kept = read_columns(tmp_path / "replay.nc")
+    offered = history["surface_temperature"].size
+    assert 0.2 * offered < kept.sizes["column"] < 0.4 * offered
+    assert f"replay.nc: {kept.sizes['column']} columns to train on" in said
+    for surface in kept["surface_temperature"].to_numpy():
+        assert np.isclose(history["surface_temperature"], surface, rtol=0, atol=1e-9).any()
+    # The same columns are taken by any number of ranks and in any run, and no more than these.
+    (tmp_path / "replay.nc").unlink()
+    run_scheme(tmp_path, guarded, "network", **keys)
+    np.testing.assert_array_equal(read_columns(tmp_path / "replay.nc")["temperature_layer"], kept["temperature_layer"])
+
+
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
@@ -132,8 +147,9 @@ def test_replay_keeps_a_bounded_fair_sample_in_a_column_file(guarded: Path, tmp_
         ({"scheme": "shadow"}, "key \"model\": expected the path of a model (scheme = 'shadow' needs one), got nothing"),
         (
             {"replay": "r.nc"},
-            "key \"replay\": expected sky = 'all' and scheme = 'guarded' or 'shadow' with it, got scheme = 'rrtmg'",
+            "key \"replay\": expected sky = 'all' and scheme = 'guarded', 'shadow' or 'network' with it, got scheme",
         ),
+        ({"replay_sample": 1.5}, 'key "replay_sample": expected 0 to 1, got 1.5'),
         ({"replay_columns": 0}, 'key "replay_columns": expected 1 to 1000000, got 0'),
         ({"on_failure": "go"}, "key \"on_failure\": expected 'stop' or 'restart', got 'go'"),
     ],

@@ -36,6 +36,7 @@ module configuration
     character(len=:), allocatable :: replay             !! file for refused and wrong columns; empty: none [path] ()
     integer :: replay_columns = 2000                    !! that it has at most [1] ()
     real(real64) :: replay_limit = 5.0_real64           !! heating error of a wrong column, in shadow [K day-1] ()
+    real(real64) :: replay_sample = 0.0_real64          !! share of all other columns that is recorded too [1] ()
     character(len=:), allocatable :: physics            !! dry, or moist with clouds that follow [text] ()
     type(surface_parameters) :: surface                 !! [various] ()
     type(weather_parameters) :: weather                 !! of moist physics [various] ()
@@ -64,18 +65,18 @@ contains
     real(real64) :: time_step, hours, radiation_interval, history_interval, start_hour, day_of_year
     real(real64) :: surface_heat_capacity, transmissivity, transfer_coefficient, wind_speed, surface_albedo
     real(real64) :: sea_heat_capacity, land_wetness, weather_strength, weather_memory, relaxation_days, restart_interval, &
-      replay_limit
+      replay_limit, replay_sample
     integer :: columns_per_block, threads, seed, replay_columns, mcica_seed
     namelist /host/ columns, scheme, sky, model, tables, history, time_step, hours, radiation_interval, history_interval, &
       columns_per_block, threads, sunlight, start_hour, day_of_year, surface_heat_capacity, transmissivity, &
       transfer_coefficient, wind_speed, surface_albedo, physics, sea_heat_capacity, land_wetness, weather_strength, &
       weather_memory, relaxation_days, seed, restart, start_from, restart_interval, on_failure, replay, replay_columns, &
-      replay_limit, mcica_seed
+      replay_limit, replay_sample, mcica_seed
     character(len=*), parameter :: known_keys = ' columns scheme sky model tables history time_step hours radiation_interval '// &
       'history_interval columns_per_block threads sunlight start_hour day_of_year surface_heat_capacity transmissivity '// &
       'transfer_coefficient wind_speed surface_albedo physics sea_heat_capacity land_wetness weather_strength '// &
       'weather_memory relaxation_days seed restart start_from restart_interval on_failure replay replay_columns '// &
-      'replay_limit mcica_seed '
+      'replay_limit replay_sample mcica_seed '
 
     character(len=:), allocatable :: group
     integer :: position
@@ -95,6 +96,7 @@ contains
     replay = ''
     replay_columns = self%replay_columns
     replay_limit = self%replay_limit
+    replay_sample = self%replay_sample
     mcica_seed = self%mcica_seed
     sea_heat_capacity = self%surface%sea_heat_capacity
     land_wetness = self%surface%land_wetness
@@ -150,8 +152,12 @@ contains
                "'rrtmg', 'network', 'guarded' or 'shadow'", "'"//trim(scheme)//"'")
     call check(scheme /= 'guarded' .or. sky == 'all', 'sky', "'all', which scheme = 'guarded' needs", "'"//trim(sky)//"'")
     call check(on_failure == 'stop' .or. on_failure == 'restart', 'on_failure', "'stop' or 'restart'", "'"//trim(on_failure)//"'")
-    call check(replay == '' .or. ((scheme == 'guarded' .or. scheme == 'shadow') .and. sky == 'all'), 'replay', &
-               "sky = 'all' and scheme = 'guarded' or 'shadow' with it", "scheme = '"//trim(scheme)//"', sky = '"//trim(sky)//"'")
+    call check(replay == '' .or. (scheme /= 'rrtmg' .and. sky == 'all'), 'replay', &
+               "sky = 'all' and scheme = 'guarded', 'shadow' or 'network' with it", &
+               "scheme = '"//trim(scheme)//"', sky = '"//trim(sky)//"'")
+    call fraction('replay_sample', replay_sample)
+    call check(replay == '' .or. scheme /= 'network' .or. replay_sample > 0.0_real64, 'replay_sample', &
+               "more than 0 (scheme = 'network' refuses no columns that could be recorded)", real_text(replay_sample))
     call check(replay_columns >= 1 .and. replay_columns <= 1000000, 'replay_columns', '1 to 1000000', integer_text(replay_columns))
     call positive('replay_limit', replay_limit)
     call check(sky == 'clear' .or. sky == 'all', 'sky', "'clear' or 'all'", "'"//trim(sky)//"'")
@@ -195,6 +201,7 @@ contains
     self%replay = trim(replay)
     self%replay_columns = replay_columns
     self%replay_limit = replay_limit
+    self%replay_sample = replay_sample
     self%mcica_seed = mcica_seed
     self%start_from = trim(start_from)
     self%restart_interval = restart_interval

@@ -17,12 +17,15 @@ module host_run
   use progress, only: progress_line, seconds_now
   use radiation, only: automatic_block, fitting_block, radiation_scheme
   use radml_guard, only: guard_last_rule, guard_rule_name
+  use random_numbers, only: uniform_number
   use replay, only: replay_recorder
   use restart_file, only: read_restart, write_restart
   implicit none
   private
 
   public :: run_host
+
+  integer, parameter :: replay_purpose = 1000  ! of random numbers; those of the weather count from 1
 
   !> All that a run has.
   type :: run
@@ -211,22 +214,26 @@ contains
     end associate
   end subroutine go
 
-  !> Offers the columns that were refused, or in shadow those that the network was wrong about, to the replay file.
+  !> Offers to the replay file the columns that were refused, or in shadow those that the network was wrong about, and a sample of
+  !> all others, which does not depend on ranks.
   subroutine record_columns(self)
     class(run), intent(inout) :: self
+    logical, allocatable :: offered(:)
     real(real64), allocatable :: worst(:)
-    integer :: i
+    integer :: i, n
     if (.not. self%recorder%wanted()) return
-    associate (state => self%state, scheme => self%scheme)
-      if (self%case%scheme == 'guarded') then
-        call self%recorder%offer(state%columns, pack([(i, i=1, size(scheme%rule))], scheme%rule /= 0))
-        return
+    associate (case => self%case, state => self%state, scheme => self%scheme)
+      n = state%columns%n_columns()
+      offered = [(uniform_number(case%weather%seed, state%first_column + i - 1, state%step_number, replay_purpose) &
+                  < case%replay_sample, i=1, n)]
+      if (case%scheme == 'guarded') then
+        offered = offered .or. scheme%rule /= 0
+      else if (case%scheme == 'shadow') then
+        worst = max(maxval(abs(scheme%other_longwave%heating_rate - state%longwave%heating_rate), dim=2), &
+                    maxval(abs(scheme%other_shortwave%heating_rate - state%shortwave%heating_rate), dim=2))
+        offered = offered .or. .not. are_below(worst, scheme%other_longwave, scheme%other_shortwave)
       end if
-      allocate (worst(state%columns%n_columns()))
-      worst = max(maxval(abs(scheme%other_longwave%heating_rate - state%longwave%heating_rate), dim=2), &
-                  maxval(abs(scheme%other_shortwave%heating_rate - state%shortwave%heating_rate), dim=2))
-      call self%recorder%offer(state%columns, pack([(i, i=1, size(worst))], &
-                                                   .not. are_below(worst, scheme%other_longwave, scheme%other_shortwave)))
+      call self%recorder%offer(state%columns, pack([(i, i=1, n)], offered))
     end associate
 
   contains
