@@ -33,6 +33,12 @@ if(EXISTS "${LibTorch_INCLUDE_DIR}/torch/headeronly/version.h")
   list(JOIN libtorch_numbers "." LibTorch_VERSION)
 endif()
 
+# PyTorch's wheels up to 2.5 were built with the C++ library's interface from before C++11: whoever uses them must be, too.
+set(libtorch_config "${LibTorch_ROOT}/share/cmake/Torch/TorchConfig.cmake")
+if(EXISTS "${libtorch_config}")
+  file(STRINGS "${libtorch_config}" libtorch_old_abi REGEX "_GLIBCXX_USE_CXX11_ABI=0")
+endif()
+
 find_package_handle_standard_args(LibTorch
   REQUIRED_VARS LibTorch_LIBRARY LibTorch_CPU_LIBRARY LibTorch_C10_LIBRARY LibTorch_INCLUDE_DIR
   VERSION_VAR LibTorch_VERSION
@@ -42,6 +48,9 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::LibTorch)
   add_library(LibTorch::LibTorch INTERFACE IMPORTED)
   target_include_directories(LibTorch::LibTorch INTERFACE
     "${LibTorch_INCLUDE_DIR}" "${LibTorch_INCLUDE_DIR}/torch/csrc/api/include")
+  if(libtorch_old_abi)
+    target_compile_definitions(LibTorch::LibTorch INTERFACE _GLIBCXX_USE_CXX11_ABI=0)
+  endif()
   # libtorch.so defines nothing, it draws in the CUDA libraries where there are some: keep it though no symbol asks for it.
   target_link_libraries(LibTorch::LibTorch INTERFACE "${LibTorch_CPU_LIBRARY}" "${LibTorch_C10_LIBRARY}")
   if(APPLE)

@@ -199,9 +199,24 @@ PackageBackend::PackageBackend(const PackageFile& file, c10::Device device, cons
 
 PackageBackend::~PackageBackend() = default;
 
+namespace {
+
+// PyTorch 2.5 and older take the inputs by a reference that is not const.
+template <typename Loader>
+std::vector<at::Tensor> results_of(Loader& loader, const std::vector<at::Tensor>& inputs) {
+  if constexpr (requires { loader.run(inputs); }) {
+    return loader.run(inputs);
+  } else {
+    std::vector<at::Tensor> own = inputs;
+    return loader.run(own);
+  }
+}
+
+}  // namespace
+
 void PackageBackend::run(const std::vector<at::Tensor>& inputs, std::vector<at::Tensor>& results,
                          std::vector<std::string>* places) const {
-  for (at::Tensor& tensor : runner_->run(inputs)) {
+  for (at::Tensor& tensor : results_of(*runner_, inputs)) {
     results.push_back(std::move(tensor));
     if (places != nullptr) places->emplace_back();
   }
