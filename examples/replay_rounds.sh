@@ -1,5 +1,5 @@
 #!/bin/sh
-# The loop of replay, from a network that knows nothing but hot deserts. In each round: how many of 20 ten-day runs all over the
+# The loop of replay, from a network that was trained on a hundred columns. In each round: how many of 20 ten-day runs all over the
 # globe fail with the network alone and with the guard, and what the guard leaves to RRTMG; what it refused is recorded, and some of
 # what the network did by itself, and the network trains on with it. Beside it the same steps without what was recorded. Works in the
 # folder $1 with $2 threads, $3 rounds; five minutes a round on one core.
@@ -24,11 +24,11 @@ print(f\"{sys.argv[1]}, {sys.argv[2]}: {globe['failed_runs']} of {globe['runs']}
 }
 
 [ -f examples.nc ] || ftorch-train columns --number 256 --seed 5 -o examples.nc
-[ -f desert.nc ] || ftorch-train columns --number 2048 --seed 1 --case 'hot desert' -o desert.nc
-ftorch-train dataset desert --from desert.nc --columns-per-shard 256 --draws 1 --threads "$threads" > log
-sed 's/^steps = .*/steps = 1000/; s/^warm_up = .*/warm_up = 100/; s/^every = .*/every = 1000/; s/^batch = .*/batch = 96/' \
-  "$recipes/all_sky_small.toml" > desert.toml
-[ -f round0.safetensors ] || ftorch-train recipe desert.toml desert -o round0.safetensors --threads "$threads" > log
+[ -f few.nc ] || ftorch-train columns --number 100 --seed 1 -o few.nc
+ftorch-train dataset few --from few.nc --columns-per-shard 25 --draws 1 --threads "$threads" > log
+sed 's/^steps = .*/steps = 400/; s/^warm_up = .*/warm_up = 100/; s/^every = .*/every = 400/; s/^batch = .*/batch = 32/' \
+  "$recipes/all_sky_small.toml" > few.toml
+[ -f round0.safetensors ] || ftorch-train recipe few.toml few -o round0.safetensors --threads "$threads" > log
 fails round0 network
 fails round0 guarded
 cp -n round0.safetensors alone0.safetensors
@@ -66,8 +66,8 @@ EOF
   for kind in round alone; do
     share=0.7
     [ $kind = round ] || share=1e-9
-    [ -f "$kind$round.safetensors" ] || ftorch-train replay "$kind$before.safetensors" desert replay.*.nc -o "$kind$round.safetensors" \
-      --folder "recorded$round" --recipe desert.toml --share $share --steps 2000 --learning-rate 3e-3 --draws 16 --threads "$threads" > log
+    [ -f "$kind$round.safetensors" ] || ftorch-train replay "$kind$before.safetensors" few replay.*.nc -o "$kind$round.safetensors" \
+      --folder "recorded$round" --recipe few.toml --share $share --steps 2000 --learning-rate 3e-3 --draws 16 --threads "$threads" > log
   done
   fails "round$round" network
   fails "round$round" guarded
