@@ -76,6 +76,7 @@ module radml_guard
     [1, 1, 1, 1, 1, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 8, 9, 10]
   real(real64), parameter :: heating_factor = 9.8066_real64*86400.0_real64/1004.64_real64  ! K day-1 for W m-2 in a Pa
 
+  !> An envelope, and the questions that it answers: `load` it, then ask `check_state` and `check_results`.
   type :: radiation_guard
     private
     logical :: ready = .false.
