@@ -601,7 +601,7 @@ BROKEN = [
     (fenced("sh", "mpirun -n 2 ftorch-train columns --numbers 3 -o c.nc", "not run: a reason"), "--numbers"),
     (fenced("sh", "ftorch-train column --number 3 -o c.nc", "not run: a reason"), "no command"),
     (fenced("sh", "ftorch-trains columns", "not run: a reason"), "ftorch-trains"),
-    (fenced("sh", "a | ftorch-train columns --number many -o c.nc", "not run: a reason"), "many"),
+    (fenced("sh", "a | ftorch-train columns --number many -o c.nc", "not run: a reason"), "valid integer"),
     (fenced("sh", "torchrun -m ftorch_bridge.cli.train recipe a.toml", "not run: a reason"), "recipe"),
     (fenced("sh", "ftorch-export ftorch_bridge.networks:ResNet -o a.pt", "not run: a reason"), "no such class"),
     (fenced("sh", "ftorch-export a:B --weights $(ftorch-bridge data-file a.nc) -o a.pt", "not run: a reason"), "no such data file"),  # noqa: E501
