@@ -36,6 +36,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -49,7 +50,7 @@ from typing import IO, Any
 import pytest
 import typer
 from ftorch_bridge import programs
-from ftorch_bridge.exporting import Manifest
+from ftorch_bridge.exporting import Argument, Manifest
 from ftorch_bridge.recipe import parse_recipe
 from host_projects import BUILD, COMPILERS, ROOT, command
 from test_examples import same_line
@@ -207,6 +208,11 @@ def check_words(words: list[str]) -> None:
         raise BlockError(f"make {missing[0]}: no such target")
     if words[:2] == ["ftorch-bridge", "data-file"] and not (ROOT / "data" / words[2]).is_file():
         raise BlockError(f"{words[2]}: no such data file")
+
+
+def missing_tools(code: str) -> list[str]:
+    """What a machine may lack, as the other tests say too, of what these commands need."""
+    return [tool for tool in ("mpirun", "pkg-config") if tool in code.split() and not shutil.which(tool)]
 
 
 def check_commands(code: str) -> None:
@@ -489,7 +495,9 @@ class Page:
             compile(block.code, block.where, "exec")
         elif block.language == "json":
             if "inputs" in (described := json.loads(block.code)):
-                Manifest.from_json(described)
+                manifest = Manifest.from_json(described)
+                for argument in (*manifest.inputs, *manifest.outputs):
+                    Argument.parse(f"{argument.name}:{argument.kind}[{','.join(map(str, argument.shape))}]")
         elif block.language == "toml":
             parse_recipe(block.code, block.where)
         elif block.is_namelist:
@@ -504,7 +512,8 @@ class Page:
         if not run:
             return
         if block.language == "sh":
-            self.printed = [self.bash(block.code)]
+            if not missing_tools(block.code):
+                self.printed = [self.bash(block.code)]
         elif block.language == "python":
             self.python = self.python or Python(self.folder, self.environment)
             self.printed = [self.python.run(block)]
@@ -524,7 +533,7 @@ class Page:
                     self.step(block)
                 except (BlockError, ValueError, SyntaxError) as error:
                     problems.append(f"{block.where}: {error}")
-                    if block.language in ("sh", "python"):
+                    if block.language in ("sh", "python") and not {"file", "not run"} & set(block.comments):
                         break
         finally:
             if self.python:
@@ -565,14 +574,60 @@ def page_environment(folder: Path) -> dict[str, str]:
     }
 
 
+def fenced(language: str, code: str, *comments: str) -> str:
+    return "\n".join([*(f"<!-- {comment} -->" for comment in comments), f"```{language}", code, "```", ""])
+
+
+# Blocks with a fault each, and a part of what must be said of them.
+BROKEN = [
+    (fenced("text", "3.5 K", "expected output"), "nothing was run"),
+    (fenced("fortran", "program right\n  print '(a)', '3.5 K'\nend program right"), ""),
+    (fenced("text", "3.5 K", "expected output"), ""),
+    (fenced("text", "3.7 K", "expected output"), "the page shows"),
+    (fenced("perl", "print 1"), "does not know what to do"),
+    (fenced("fortran", "call net%forwards([torch_in(t)], [torch_out(t)])", "declarations:\ntype(torch_model) :: net\nreal :: t(3)"), "forwards"),  # noqa: E501
+    (fenced("fortran", "integer :: i\ni = n"), "n"),
+    (fenced("fortran", "program wrong\n  error stop 'wrong'\nend program wrong"), "exit code"),
+    (fenced("fortran", "use mo_physics\ncall run()"), "mo_physics"),
+    (fenced("fortran", "&host\n  columns = 'c.nc'\n  history = 'h.nc'\n  schema = 'rrtmg'\n/"), 'unknown key "schema"'),
+    (fenced("fortran", "&host\n  columns = 'c.nc'\n  history = 'h.nc'\n  scheme = 'rrtm'\n/"), '"scheme"'),
+    (fenced("cmake", "find_package(radml REQUIRED)\ntarget_link_libraries(my_model PRIVATE radml::torch)"), "radml::torch"),
+    (fenced("make", "a:"), "needs a comment"),
+    (fenced("json", '{"radml": 1,}'), "double quotes"),
+    (fenced("json", '{"radml": 1, "name": "a", "inputs": [{"name": "x", "kind": "real8", "shape": []}], "outputs": []}'), "real8"),  # noqa: E501
+    (fenced("toml", "[training]\nstep = 3"), "broken.md"),
+    (fenced("sh", "make everything", "not run: a reason"), "everything"),
+    (fenced("sh", "true", "not run:"), "expected a reason"),
+    (fenced("sh", "mpirun -n 2 ftorch-train columns --numbers 3 -o c.nc", "not run: a reason"), "--numbers"),
+    (fenced("sh", "ftorch-train column --number 3 -o c.nc", "not run: a reason"), "no command"),
+    (fenced("sh", "ftorch-trains columns", "not run: a reason"), "ftorch-trains"),
+    (fenced("sh", "a | ftorch-train columns --number many -o c.nc", "not run: a reason"), "valid integer"),
+    (fenced("sh", "torchrun -m ftorch_bridge.cli.train recipe a.toml", "not run: a reason"), "recipe"),
+    (fenced("sh", "ftorch-export ftorch_bridge.networks:ResNet -o a.pt", "not run: a reason"), "no such class"),
+    (fenced("sh", "ftorch-export a:B --weights $(ftorch-bridge data-file a.nc) -o a.pt", "not run: a reason"), "no such data file"),  # noqa: E501
+    (fenced("sh", "examples/train.py x", "not run: a reason"), "examples/train.py"),
+    (fenced("sh", "radml-bench-radiation c.nc a.pt r.nc --repeat 3", "not run: a reason"), "--repeat"),
+    (fenced("sh", "./radml-hosts case.nml", "not run: a reason"), "no such program"),
+    (fenced("console", "$ ftorch-bridge doctors\nok"), "doctors"),
+    (fenced("python", "n = 3\nassert n == 3"), ""),
+    (fenced("sh", "export N=3; mkdir folder; cd folder"), ""),
+    (fenced("sh", "test $N = 3; pwd | grep -q /folder$"), ""),
+    (fenced("python", "m = n +", "file: a.py"), "invalid syntax"),
+    (fenced("python", "assert n == 4"), "assert n == 4"),
+]  # fmt: skip
+
+
 @pytest.fixture(scope="session")
 def problems(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[Path, Future[list[str]]]]:
     """What is wrong with each page that is asked for. All are compiled together, and as many run at once as there are cores."""
     folder = tmp_path_factory.mktemp("documentation")
-    asked = {item.callspec.params["page"] for item in request.session.items if "problems" in getattr(item, "fixturenames", ())}
-    pages = sorted(asked)
+    broken = folder / "broken.md"
+    broken.write_text("\n".join(text for text, _ in BROKEN))
+    items = [item for item in request.session.items if hasattr(item, "callspec")]
+    asked = {item.callspec.params["page"] for item in items if "problems" in item.fixturenames and "page" in item.fixturenames}
+    pages = [broken, *sorted(asked)]
     environment = page_environment(folder)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         compilations = {name: pool.submit(compile_pages, pages, name, folder / name) for name in COMPILERS}
@@ -586,3 +641,12 @@ def problems(
 def test_every_block_of_a_page_does_what_the_page_says(page: Path, problems: dict[Path, Future[list[str]]]) -> None:
     found = problems[page].result()
     assert not found, "\n\n".join(found)
+
+
+def test_a_fault_in_a_block_is_found_and_told_with_page_and_line(problems: dict[Path, Future[list[str]]]) -> None:
+    page = next(page for page in problems if page.name == "broken.md")
+    found = {text.partition(": ")[0]: text for text in problems[page].result()}
+    faulty = {block.where: part for block, (_, part) in zip(blocks_of(page), BROKEN, strict=True) if part}
+    assert list(found) == list(faulty)
+    for where, part in faulty.items():
+        assert part in found[where], found[where]
