@@ -13,7 +13,7 @@ order. What becomes of a block follows from its language:
 ``cmake``       configured, as the project it is or with one around it
 ``make``        needs ``file:`` or ``not run:``
 ``json``        read; a manifest by the reader of manifests
-``toml``        read as a recipe by the reader of recipes
+``toml``        read as a recipe by the reader of recipes; a ``file:`` as any TOML
 ``text``, none  output, or a drawing: nothing is done
 ==============  ================================================================================================================
 
@@ -31,6 +31,7 @@ Comments directly before a block, which the built pages do not show, tell what i
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import os
@@ -398,6 +399,17 @@ class Python:
         self.process.communicate()
 
 
+@functools.cache
+def repository_files() -> list[str]:
+    """What a clone has, with new files; without git everything but what is built."""
+    listing = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    if names := subprocess.run(listing, cwd=ROOT, check=False, capture_output=True, text=True).stdout.splitlines():
+        return [name for name in names if (ROOT / name).is_file()]
+    built = {".venv", "build", "demo", "dist"}
+    files = (path.relative_to(ROOT) for path in ROOT.rglob("*") if path.is_file())
+    return [str(path) for path in files if path.parts[0] not in built]
+
+
 class Page:
     """Runs the blocks of one page, in its folder."""
 
@@ -407,13 +419,10 @@ class Page:
         """What the last block printed, by each compiler's program."""
         self.python: Python | None = None
         self.folder.mkdir(parents=True)
-        tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, check=False, capture_output=True, text=True).stdout.split()
-        for name in {path.partition("/")[0] for path in tracked} or {path.name for path in ROOT.iterdir()}:
-            if name != "data":
-                (self.folder / name).symlink_to(ROOT / name)
-        (self.folder / "data").mkdir()  # of its own: commands write there
-        for path in (ROOT / "data").iterdir():
-            (self.folder / "data" / path.name).symlink_to(path)
+        # Copies, as blocks may write to any of them.
+        for path in repository_files():
+            (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / path, self.folder / path)
 
     def bash(self, code: str) -> str:
         state, folder, script = (self.root / name for name in ("environment", "folder", "script"))
@@ -498,6 +507,8 @@ class Page:
                 manifest = Manifest.from_json(described)
                 for argument in (*manifest.inputs, *manifest.outputs):
                     Argument.parse(f"{argument.name}:{argument.kind}[{','.join(map(str, argument.shape))}]")
+        elif block.language == "toml" and "file" in block.comments:
+            tomllib.loads(block.code)
         elif block.language == "toml":
             parse_recipe(block.code, block.where)
         elif block.is_namelist:
