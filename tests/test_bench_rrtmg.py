@@ -171,6 +171,7 @@ def test_the_command_prints_times_and_differences_and_writes_them(folder, tmp_pa
     assert found["differences"]["real64"][rrtmg_bench.ABSORBING_ICE]["flux_largest"] > 1
     assert set(found["columns_per_second_by_threads"]["real64"]["longwave-mcica"]) == {"1", "2"}
     assert [row["columns"] for row in found["sizes"]["real64"]] == [8, 24]
+    assert all(row["microseconds"]["longwave-mcica"]["median"] > 0 for row in found["sizes"]["real64"])
     assert all(row["memory_before_mib"] > 1 for row in found["sizes"]["real64"])
     assert found["machine"]["original"].startswith("climt")
     assert "-O3" in found["machine"]["compiler_options"]

@@ -93,7 +93,7 @@ def test_the_command_writes_table_figure_and_json(tmp_path) -> None:
     picture = matplotlib.image.imread(tmp_path / "cases.png")
     assert picture.shape[1] > 900
     assert picture.std() > 0.05
-    found = json.loads((tmp_path / "cases.json").read_text())
+    found = json.loads((tmp_path / "cases.json").read_text())["cases"]
     assert len(found) == 24
     ours = found["US standard, deep cloud"]["bundled"]["outgoing longwave"]
     assert f"{ours:.2f}" in done.output

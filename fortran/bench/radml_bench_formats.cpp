@@ -5,7 +5,6 @@
 // The three take turns. Printed are the columns, and by way the median, least and most microseconds a column, then the median
 // over the turns of how many times as fast as LibTorch's own each plan is, and the largest difference of an output of the
 // package from that of the TorchScript file, relative to the output's largest value: one `name value` a line.
-#include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/serialization/import.h>
@@ -13,7 +12,6 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <cmath>
 #include <cstdint>
 #include <exception>
 #include <functional>
@@ -22,84 +20,11 @@
 #include <string>
 #include <vector>
 
-#include "radml.h"
+#include "bench_arrays.hpp"
 
 namespace {
 
-using Tensors = std::vector<at::Tensor>;
-
-radml_array array_of(const at::Tensor& tensor, int32_t flags) {
-  radml_array array{};
-  array.address = tensor.data_ptr();
-  if (tensor.scalar_type() != at::kFloat && tensor.scalar_type() != at::kDouble)
-    throw std::runtime_error("expected float32 and float64 inputs and outputs");
-  array.kind = tensor.scalar_type() == at::kFloat ? RADML_FLOAT32 : RADML_FLOAT64;
-  array.rank = static_cast<int32_t>(tensor.dim());
-  array.element_size = static_cast<int32_t>(tensor.element_size());
-  array.flags = flags;
-  for (int32_t i = 0; i < array.rank; ++i) {
-    array.shape[i] = tensor.size(i);
-    array.strides[i] = tensor.stride(i) * array.element_size;
-  }
-  return array;
-}
-
-std::vector<radml_array> arrays_of(const Tensors& tensors, int32_t flags) {
-  std::vector<radml_array> arrays;
-  for (const at::Tensor& tensor : tensors) arrays.push_back(array_of(tensor, flags));
-  return arrays;
-}
-
-Tensors tensors_of(const c10::IValue& value) {
-  if (value.isTensor()) return {value.toTensor()};
-  Tensors tensors;
-  for (const c10::IValue& element : value.toTupleRef().elements()) tensors.push_back(element.toTensor());
-  return tensors;
-}
-
-// Dimensions in Fortran's order, as hosts have them.
-at::Tensor in_fortran_order(const at::Tensor& tensor) {
-  std::vector<int64_t> reversed(static_cast<size_t>(tensor.dim()));
-  for (size_t i = 0; i < reversed.size(); ++i) reversed[i] = static_cast<int64_t>(reversed.size() - 1 - i);
-  return tensor.permute(reversed).contiguous().permute(reversed);
-}
-
-// A plan of the coupling and the arrays it writes.
-class PlanOf {
- public:
-  PlanOf(const char* path, const Tensors& inputs, const Tensors& like) {
-    check(radml_load(path, "cpu", &model_, message_.data(), message_.size()));
-    for (const at::Tensor& tensor : like) outputs.push_back(in_fortran_order(at::zeros_like(tensor)));
-    const auto in = arrays_of(inputs, RADML_READ_ONLY);
-    const auto out = arrays_of(outputs, 0);
-    check(radml_plan_create(model_, in.data(), static_cast<int64_t>(in.size()), out.data(), static_cast<int64_t>(out.size()),
-                            nullptr, &plan_, message_.data(), message_.size()));
-  }
-  ~PlanOf() {
-    radml_plan_free(plan_, nullptr, 0);
-    radml_free(model_, nullptr, 0);
-  }
-  PlanOf(const PlanOf&) = delete;
-  PlanOf& operator=(const PlanOf&) = delete;
-  void run() { check(radml_plan_run(plan_, message_.data(), message_.size())); }
-
-  Tensors outputs;
-
- private:
-  void check(int32_t status) {
-    if (status != RADML_SUCCESS) throw std::runtime_error(message_.data());
-  }
-
-  radml_model model_ = 0;
-  radml_plan plan_ = 0;
-  std::array<char, 1000> message_{};
-};
-
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
+using namespace radml_bench;
 
 double largest_difference(const Tensors& a, const Tensors& b) {
   double largest = 0.0;
@@ -169,7 +94,7 @@ int main(int argc, char** argv) {
     compare(argv[1], argv[2], argv[3], repeats);
     return 0;
   } catch (const std::exception& error) {
-    std::cerr << "radml-bench-formats: " << std::string(error.what()).substr(0, std::string(error.what()).find('\n')) << '\n';
+    std::cerr << "radml-bench-formats: " << first_line(error.what()) << '\n';
     return 1;
   }
 }

@@ -1,11 +1,13 @@
-!> `radml-bench-overhead model.pt [calls]`: what a call through the coupling costs beyond LibTorch, on one thread.
+!> `radml-bench-overhead model.pt [calls|ask]`: what a call through the coupling costs beyond LibTorch, on one thread.
 !!
 !! The model has one input and one output of (1, 5) real32. Three ways to run it take turns, a thousand calls each: `forward`
-!! with views made in the call, a plan's `run`, and LibTorch alone on ready tensors. Printed are medians over the turns, one
-!! `name value` a line. Then `calls` calls (a million) of forward and of run, and by how much the heap has grown.
+!! with views made in the call, a plan's `run`, and LibTorch alone on ready tensors. Printed are median, least and most over the
+!! turns, one `name value` a line. Then `calls` calls (a million) of forward and of run, and by how much the heap has grown.
+!! With `ask` each line of standard input, `run forward`, `run plan` or `run raw`, asks for a thousand calls, so that another
+!! program may take turns with this one; the answer is a line of JSON with the seconds.
 program radml_bench_overhead
   use, intrinsic :: iso_c_binding, only: c_char, c_float, c_int32_t, c_int64_t, c_null_char
-  use, intrinsic :: iso_fortran_env, only: error_unit, int64, output_unit, real64
+  use, intrinsic :: iso_fortran_env, only: error_unit, input_unit, int64, output_unit, real64
   use radml_torch, only: torch_in, torch_model, torch_out, torch_plan, torch_set_num_threads
   implicit none
 
@@ -45,8 +47,8 @@ program radml_bench_overhead
   path = argument(1)
   calls_text = argument(2)
   calls = 1000000_int64
-  if (path == '') call stop_with('usage: radml-bench-overhead model.pt [calls]')
-  if (calls_text /= '') then
+  if (path == '') call stop_with('usage: radml-bench-overhead model.pt [calls|ask]')
+  if (calls_text /= '' .and. calls_text /= 'ask') then
     if (verify(calls_text, '0123456789') /= 0 .or. len(calls_text) > 12) then
       call stop_with('calls: expected a number, got "'//calls_text//'"')
     end if
@@ -62,12 +64,18 @@ program radml_bench_overhead
   do turn = 1, 3 ! LibTorch compiles in its first calls
     call measure(forward_time(1), plan_time(1), raw_time(1))
   end do
+  if (calls_text == 'ask') then
+    call answer_lines()
+    stop
+  end if
   do turn = 1, n_turns
     call measure(forward_time(turn), plan_time(turn), raw_time(turn))
   end do
   if (any(y /= y_plan)) call stop_with('forward and run differ')
-  write (output_unit, '(a, f0.4)') 'raw_us ', median(raw_time), 'forward_us ', median(forward_time), &
-    'plan_us ', median(plan_time), 'forward_minus_raw_us ', median(forward_time - raw_time), &
+  call write_spread('raw', raw_time)
+  call write_spread('forward', forward_time)
+  call write_spread('plan', plan_time)
+  write (output_unit, '(a, f0.4)') 'forward_minus_raw_us ', median(forward_time - raw_time), &
     'plan_minus_raw_us ', median(plan_time - raw_time)
 
   before = heap_bytes()
@@ -83,19 +91,53 @@ contains
   !> One turn of each [us a call].
   subroutine measure(forward, run, raw)
     real(real64), intent(out) :: forward, run, raw
-    integer(int64) :: ticks(4)
-
-    call system_clock(ticks(1))
-    call forward_calls(int(calls_of_turn, int64))
-    call system_clock(ticks(2))
-    call plan_calls(int(calls_of_turn, int64))
-    call system_clock(ticks(3))
-    call stop_on_failure(raw_forward(int(calls_of_turn, c_int64_t), x, int(width, c_int64_t)))
-    call system_clock(ticks(4))
-    forward = per_call(ticks(2) - ticks(1))
-    run = per_call(ticks(3) - ticks(2))
-    raw = per_call(ticks(4) - ticks(3))
+    forward = microseconds_of('forward')
+    run = microseconds_of('plan')
+    raw = microseconds_of('raw')
   end subroutine measure
+
+  !> A thousand calls [us a call].
+  function microseconds_of(way) result(microseconds)
+    character(len=*), intent(in) :: way
+    real(real64) :: microseconds
+    integer(int64) :: ticks(2), rate
+
+    call system_clock(ticks(1), rate)
+    select case (way)
+    case ('forward')
+      call forward_calls(int(calls_of_turn, int64))
+    case ('plan')
+      call plan_calls(int(calls_of_turn, int64))
+    case ('raw')
+      call stop_on_failure(raw_forward(int(calls_of_turn, c_int64_t), x, int(width, c_int64_t)))
+    case default
+      call stop_with('run '//way//': expected forward, plan or raw')
+    end select
+    call system_clock(ticks(2))
+    microseconds = 1.0e6_real64*real(ticks(2) - ticks(1), real64)/(real(rate, real64)*calls_of_turn)
+  end function microseconds_of
+
+  !> Answers each line of standard input.
+  subroutine answer_lines()
+    character(len=80) :: line
+    integer :: status
+    write (output_unit, '(a, i0, a)') '{"program": "radml-bench-overhead", "calls": ', calls_of_turn, '}'
+    flush (output_unit)
+    do
+      read (input_unit, '(a)', iostat=status) line
+      if (status /= 0) exit
+      if (line(:4) /= 'run ') call stop_with('expected a line "run WAY", got "'//trim(line)//'"')
+      write (output_unit, '(a, es16.9, a)') '{"seconds": ', 1.0e-6_real64*calls_of_turn*microseconds_of(trim(line(5:))), '}'
+      flush (output_unit)
+    end do
+  end subroutine answer_lines
+
+  subroutine write_spread(name, times)
+    character(len=*), intent(in) :: name
+    real(real64), intent(in) :: times(:)
+    write (output_unit, '(2a, f0.4)') name, '_us ', median(times), name, '_least_us ', minval(times), &
+      name, '_most_us ', maxval(times)
+  end subroutine write_spread
 
   subroutine forward_calls(n)
     integer(int64), intent(in) :: n
@@ -112,14 +154,6 @@ contains
       call plan%run()
     end do
   end subroutine plan_calls
-
-  function per_call(ticks) result(microseconds)
-    integer(int64), intent(in) :: ticks
-    real(real64) :: microseconds
-    integer(int64) :: rate
-    call system_clock(count_rate=rate)
-    microseconds = 1.0e6_real64*real(ticks, real64)/(real(rate, real64)*calls_of_turn)
-  end function per_call
 
   !> The middle one of an odd number of values.
   pure function median(values) result(middle)

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import tempfile
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
-import numpy as np
-import torch
 import xarray as xr
+from rich.markup import escape
 from rich.table import Table
 
 from ftorch_bridge import programs
 from ftorch_bridge.evaluation import ALL, FIELDS, SPECTRA, compare
+from ftorch_bridge.measuring import Timing, machine_facts
+from ftorch_bridge.report import Bar, Bars, Figure
 
 SCHEMES = ("rrtmg", "network")
-
-
-@dataclass(frozen=True)
-class Timing:
-    """Time of one scheme for one column [µs], over repeats."""
-
-    median: float
-    fastest: float
-    slowest: float
+LABELS = {"rrtmg": "RRTMG", "network": "network", "guarded": "guarded network"}
 
 
 @dataclass(frozen=True)
@@ -74,24 +66,6 @@ class RadiationBenchmark:
         }
 
 
-def machine_facts() -> dict[str, str]:
-    """What a timing depends on: processor, cores, system and versions."""
-    processor = platform.processor() or platform.machine()
-    description = Path("/proc/cpuinfo")
-    if description.is_file():
-        for line in description.read_text().splitlines():
-            if line.startswith("model name"):
-                processor = line.partition(":")[2].strip()
-                break
-    return {
-        "processor": processor,
-        "cores": str(os.cpu_count()),
-        "vector_instructions": torch.backends.cpu.get_cpu_capability(),
-        "system": platform.platform(),
-        "torch": torch.__version__,
-    }
-
-
 def run_radiation(
     column_file: Path, model: Path, *, repeats: int, columns_per_block: int | None, draws: int = 1
 ) -> RadiationBenchmark:
@@ -120,10 +94,7 @@ def run_radiation(
     seconds = {scheme: results[f"{scheme}_seconds"].to_numpy() for scheme in SCHEMES}
     if guarded := "guard_seconds" in results:
         seconds["guard"] = results["guard_seconds"].to_numpy()
-    timings = {}
-    for scheme, times in seconds.items():
-        per_column = 1e6 * times / columns
-        timings[scheme] = Timing(float(np.median(per_column)), float(per_column.min()), float(per_column.max()))
+    timings = {scheme: Timing.of(1e6 * times / columns) for scheme, times in seconds.items()}
     facts = {**machine_facts(), **{str(key): str(value) for key, value in results.attrs.items()}}
     return RadiationBenchmark(
         columns=columns,
@@ -179,27 +150,40 @@ class HostRuns:
         }
 
 
+def namelist(keys: Mapping[str, str | float]) -> str:
+    """A case of the host."""
+    quoted = {key: "'" + value.replace("'", "''") + "'" if isinstance(value, str) else value for key, value in keys.items()}
+    return "\n".join(["&host", *(f"  {key} = {value}" for key, value in quoted.items()), "/", ""])
+
+
+def step_host(
+    column_file: Path,
+    scheme: str,
+    model: Path,
+    stem: Path,
+    keys: Mapping[str, str | float],
+    command: Callable[[Path], object] = lambda case: programs.run("radml-host", case, threads=1),
+) -> Path:
+    """Run the host with ``scheme`` and these keys; returns its history, ``stem`` and ``.nc``, beside the case."""
+    case, history = stem.with_suffix(".nml"), stem.with_suffix(".nc")
+    own: dict[str, str | float] = {
+        "columns": str(column_file.resolve()),
+        "scheme": scheme,
+        "history": str(history.resolve()),
+        "threads": 1,
+    }
+    if scheme != "rrtmg":
+        own["model"] = str(model.resolve())
+    case.write_text(namelist(own | dict(keys)))
+    command(case)
+    return history
+
+
 def run_host(column_file: Path, model: Path, folder: Path, *, all_sky: bool, hours: float = 24.0) -> HostRuns:
     """Step the columns for ``hours`` with each scheme in ``radml-host``; cases and histories stay in ``folder``."""
-    histories = {}
-    for scheme in SCHEMES:
-        history = folder / f"host_{scheme}.nc"
-        case = folder / f"host_{scheme}.nml"
-        lines = [
-            "&host",
-            f"  columns = '{column_file.resolve()}'",
-            f"  scheme = '{scheme}'",
-            f"  sky = '{'all' if all_sky else 'clear'}'",
-            f"  model = '{model.resolve()}'" if scheme == "network" else "",
-            f"  history = '{history.resolve()}'",
-            f"  hours = {hours}",
-            "  threads = 1",
-            "/",
-        ]
-        case.write_text("\n".join(line for line in lines if line) + "\n")
-        programs.run("radml-host", case, threads=1)
-        histories[scheme] = xr.load_dataset(history, engine="netcdf4", decode_timedelta=False)
-    return HostRuns(hours, histories)
+    keys: dict[str, str | float] = {"sky": "all" if all_sky else "clear", "hours": hours}
+    files = {scheme: step_host(column_file, scheme, model, folder / f"host_{scheme}", keys) for scheme in SCHEMES}
+    return HostRuns(hours, {s: xr.load_dataset(file, engine="netcdf4", decode_timedelta=False) for s, file in files.items()})
 
 
 def table_of(result: RadiationBenchmark, host: HostRuns | None, title: str) -> Table:
@@ -223,7 +207,7 @@ def table_of(result: RadiationBenchmark, host: HostRuns | None, title: str) -> T
     if host:
         times = [host.seconds(scheme) for scheme in SCHEMES]
         name = f"host, {host.hours:g} hours: radiation, whole run [s]"
-        table.add_row(name, *(f"{radiation:.2f}, {run:.2f}" for run, radiation in times))
+        table.add_row(escape(name), *(f"{radiation:.2f}, {run:.2f}" for run, radiation in times))
     for spectrum in spectra:
         e = result.errors[spectrum]
         table.add_section()
@@ -243,3 +227,11 @@ def table_of(result: RadiationBenchmark, host: HostRuns | None, title: str) -> T
         for name, value in rows:
             table.add_row(prefix + name, "", value)
     return table
+
+
+def figures_of(result: RadiationBenchmark) -> list[Figure]:
+    """The times as bars."""
+    bars = [Bar.of(LABELS[name], getattr(result, name), series=i) for i, name in enumerate(SCHEMES)]
+    if result.guard:
+        bars.append(Bar.of("of it the guard", result.guard, series=2))
+    return [Bars("time of radiation for a column", "µs a column", bars)]

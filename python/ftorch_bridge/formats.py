@@ -7,26 +7,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import torch
 import xarray as xr
 from rich.table import Table
 
 from ftorch_bridge import programs
-from ftorch_bridge.bench import machine_facts
 from ftorch_bridge.exporting import Manifest, describe, example_inputs, export, load_source, read_manifest
+from ftorch_bridge.inference import Inputs
+from ftorch_bridge.measuring import machine_facts
+from ftorch_bridge.report import Bar, Bars, Figure
 from ftorch_bridge.tables import table_of_numbers
-
-
-class _Inputs(torch.nn.Module):
-    """Tensors in a file."""
-
-    def __init__(self, tensors: Sequence[torch.Tensor]) -> None:
-        super().__init__()
-        for i, tensor in enumerate(tensors):
-            self.register_buffer(f"tensor_{i}", tensor)
-
-    def forward(self) -> tuple[torch.Tensor, ...]:
-        return tuple(self.buffers())
 
 
 @dataclass(frozen=True)
@@ -82,6 +71,22 @@ def table_of(results: Sequence[Formats], model: str) -> Table:
     return table
 
 
+def figures_of(results: Sequence[Formats]) -> list[Figure]:
+    """The times as bars."""
+    names = {"raw": "LibTorch alone, .pt", "script_plan": "plan, .pt", "package_plan": "plan, .pt2"}
+    bars = [
+        Bar(
+            label,
+            *(getattr(result, f"{way}{which}_us") for which in ("", "_least", "_most")),
+            group=f"{result.columns} columns in a call",
+            series=series,
+        )
+        for result in results
+        for series, (way, label) in enumerate(names.items())
+    ]
+    return [Bars("time for a column", "µs a column", bars)]
+
+
 def export_network(folder: Path, columns: xr.Dataset, march: str, tell: Callable[[str], None]) -> tuple[Path, Path]:
     """The shipped network in both formats, for the layers of ``columns``; ``tell`` gets what is being done."""
     module, notes = load_source("ftorch_bridge.networks:ResCNN", programs.data_file("rescnn_longwave.safetensors"))
@@ -110,7 +115,7 @@ def run_formats(
         inputs = Path(folder) / "inputs.pt"
         for block in blocks:
             tell(f"timing calls of {block} columns")
-            torch.jit.trace(_Inputs(example_inputs(manifest, columns, block)), ()).save(str(inputs))
+            Inputs(example_inputs(manifest, columns, block)).save(inputs)
             printed = programs.run("radml-bench-formats", script, package, inputs, str(repeats), threads=1)
             results.append(Formats.parse(printed))
     return results

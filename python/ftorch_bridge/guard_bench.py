@@ -23,6 +23,7 @@ from ftorch_bridge.column_file import ColumnFileError, write
 from ftorch_bridge.envelope import Rule
 from ftorch_bridge.evaluation import LARGE_ERROR
 from ftorch_bridge.extremes import set_values
+from ftorch_bridge.report import Bar, Bars, Figure
 from ftorch_bridge.tables import table_of_numbers
 
 Array = NDArray[np.float64]
@@ -279,3 +280,11 @@ def table_of(result: GuardBenchmark) -> Table:
     together = [sum(getattr(d, n) for d in result.damaged) for n in ("columns", "wrong", "caught", "refused_right")]
     row("damaged, together", *together)
     return table
+
+
+def figures_of(result: GuardBenchmark) -> list[Figure]:
+    """Shares of the wrong columns that are caught, and of the right ones that are refused, as bars."""
+    kinds = [*result.ordinary, *result.damaged]
+    caught = [Bar(d.name, 100.0 * d.caught / d.wrong, series=2) for d in kinds if d.wrong]
+    refused = [Bar(d.name, 100.0 * d.refused_right / (d.columns - d.wrong), series=3) for d in kinds if d.columns > d.wrong]
+    return [Bars("wrong columns that the guard catches", "%", caught), Bars("right columns that it refuses", "%", refused)]

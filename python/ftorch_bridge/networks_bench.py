@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,20 +15,20 @@ import torch
 import xarray as xr
 from rich.table import Table
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from ftorch_bridge import original_rrtmg
-from ftorch_bridge.bench import machine_facts
 from ftorch_bridge.column_file import write
-from ftorch_bridge.exporting import describe, export
-from ftorch_bridge.rrtmg_bench import ORIGINAL, Child, bundled, kinds_here, original, prepared
+from ftorch_bridge.exporting import Manifest, describe, example_inputs, export, read_manifest
+from ftorch_bridge.inference import counted_operations, passes
+from ftorch_bridge.measuring import Child, Timing, machine_facts, take_turns
+from ftorch_bridge.report import Bar, Bars, Figure
+from ftorch_bridge.rrtmg_bench import ORIGINAL, bundled, kinds_here, original, prepared
 from ftorch_bridge.sky import INPUTS
 from ftorch_bridge.tables import table_of_numbers
 from ftorch_bridge.weights import load_network
 
 WORKS = ("longwave-mcica", "shortwave-mcica")
 SGEMM = "sgemm"
-SGEMM_SIZE = 1024  # of the product of matrices that is the yardstick
 ERRORS = ("heating_rmse", "heating_worst_layer_rmse", "top_net_rmse", "surface_net_rmse")
 
 
@@ -37,8 +37,10 @@ class NetworkResult:
     """A network's cost in this run, and its errors as its model card has them (empty where there is no card)."""
 
     name: str
-    microseconds: float
-    """For a column, median over repeats."""
+    microseconds: Timing
+    """For a column."""
+    operations: float
+    """Of its matrix products, for a column: what ``ftorch-bench inference --flops`` takes."""
     speed_up: dict[str, float]
     """Over each code of RRTMG, median over repeats of the ratio within a repeat."""
     gigaflops: float
@@ -54,9 +56,9 @@ class NetworksBenchmark:
     columns: int
     layers: int
     repeats: int
-    rrtmg: dict[str, float]
-    """Microseconds for a column of each code, longwave and shortwave with McICA, median over repeats."""
-    sgemm_gigaflops: float
+    rrtmg: dict[str, Timing]
+    """Microseconds for a column of each code, longwave and shortwave with McICA."""
+    sgemm_gigaflops: Timing
     networks: list[NetworkResult]
     machine: dict[str, str]
 
@@ -65,23 +67,15 @@ class NetworksBenchmark:
         return asdict(self)
 
 
-def _operations_of_addmm(_base: Sequence[int], a: Sequence[int], b: Sequence[int], **_others: object) -> int:
-    return 2 * a[0] * a[1] * b[1]
-
-
 def operations_for_a_column(network: nn.Module, columns: xr.Dataset) -> float:
     """Floating-point operations of the network's matrix products for a column."""
     inputs = [torch.from_numpy(columns[name].to_numpy()) for name in INPUTS]
     used = network.use_operators
     network.use_operators = False
     try:
-        # PyTorch counts a product that is added to a new tensor, but not one added in place.
-        in_place = {torch.ops.aten.addmm_: _operations_of_addmm}
-        with torch.no_grad(), FlopCounterMode(display=False, custom_mapping=in_place) as counter:
-            network(*inputs)
+        return counted_operations(lambda: network(*inputs)) / columns.sizes["column"]
     finally:
         network.use_operators = used
-    return counter.get_total_flops() / columns.sizes["column"]
 
 
 def run_networks(
@@ -115,25 +109,15 @@ def run_networks(
             sample = columns.isel(column=slice(0, 64))
             export(network, describe(network, path.stem, "float64", [], [], notes), model, columns=sample, tolerance=1e-3)
             operations[path.stem] = operations_for_a_column(network, sample)
-            command = [
-                sys.executable,
-                "-m",
-                "ftorch_bridge.network_passes",
-                folder / "columns.nc",
-                model,
-                str(columns_per_block),
-            ]
-            children[path.stem] = stack.enter_context(Child(path.stem, command))
-        times: dict[str, list[float]] = {code: [] for code in (*children, SGEMM)}
-        for repeat in range(repeats + 1):
-            step(f"repeat {repeat} of {repeats}")
-            found = {code: _pass(child, code in operations) for code, child in reversed(children.items())}
-            found[SGEMM] = min(children[next(iter(operations))].seconds(SGEMM) for _ in range(3))
-            if repeat:  # the first warms up
-                for code, seconds in found.items():
-                    times[code].append(seconds)
-    seconds = {code: np.array(values) for code, values in times.items()}
-    sgemm = float(2 * SGEMM_SIZE**3 / np.median(seconds[SGEMM]) / 1e9)
+            manifest = Manifest.from_json(read_manifest(model))
+            inputs = example_inputs(manifest, columns, count)
+            children[path.stem] = stack.enter_context(passes(model, manifest, inputs, columns_per_block))
+        ways: dict[str, Callable[[], float]] = {
+            code: partial(_pass, child, code in operations) for code, child in reversed(children.items())
+        }
+        yardstick = children[next(iter(operations))]
+        seconds = take_turns(ways | {SGEMM: partial(yardstick.seconds, SGEMM)}, repeats, step)
+        sgemm = Timing.of_rates(1e-9 * yardstick.facts["sgemm_operations"] / seconds[SGEMM])
     results = []
     for path in weights:
         mine = seconds[path.stem]
@@ -141,10 +125,11 @@ def run_networks(
         results.append(
             NetworkResult(
                 name=path.stem,
-                microseconds=float(1e6 * np.median(mine) / count),
+                microseconds=Timing.of(1e6 * mine / count),
+                operations=operations[path.stem],
                 speed_up={c: float(np.median(seconds[c] / mine)) for c in children if c not in operations},
                 gigaflops=gigaflops,
-                share_of_sgemm=gigaflops / sgemm,
+                share_of_sgemm=gigaflops / sgemm.median,
                 errors=_errors_beside(path),
             )
         )
@@ -152,7 +137,7 @@ def run_networks(
         columns=count,
         layers=columns.sizes["layer"],
         repeats=repeats,
-        rrtmg={c: float(1e6 * np.median(seconds[c]) / count) for c in children if c not in operations},
+        rrtmg={c: Timing.of(1e6 * seconds[c] / count) for c in children if c not in operations},
         sgemm_gigaflops=sgemm,
         networks=results,
         machine=machine_facts(),
@@ -160,7 +145,7 @@ def run_networks(
 
 
 def _pass(child: Child, is_network: bool) -> float:
-    return child.seconds("network") if is_network else sum(child.seconds(work) for work in WORKS)
+    return child.seconds("plan") if is_network else sum(child.seconds(work) for work in WORKS)
 
 
 def _errors_beside(weights: Path) -> dict[str, dict[str, float]]:
@@ -173,19 +158,19 @@ def tables_of(result: NetworksBenchmark) -> list[Table]:
     names = {ORIGINAL: "AER's", **{kind: kind for kind in result.rrtmg if kind != ORIGINAL}}
     costs = table_of_numbers(
         f"{result.columns} columns by day of {result.layers} layers, longwave and shortwave with McICA, one core of "
-        f"{result.machine['processor']}, {result.repeats} repeats; sgemm {result.sgemm_gigaflops:.0f} GFLOPS",
+        f"{result.machine['processor']}, {result.repeats} repeats; sgemm {result.sgemm_gigaflops.median:.0f} GFLOPS",
         "code",
         "µs a column",
         *(f"over {names[code]}" for code in result.rrtmg),
         "share of sgemm",
     )
-    for code, microseconds in result.rrtmg.items():
-        ratios = [f"{result.rrtmg[other] / microseconds:.2f}" for other in result.rrtmg]
-        costs.add_row(f"RRTMG, {names[code]}", f"{microseconds:.1f}", *ratios, "")
+    for code, timing in result.rrtmg.items():
+        ratios = [f"{other.median / timing.median:.2f}" for other in result.rrtmg.values()]
+        costs.add_row(f"RRTMG, {names[code]}", f"{timing.median:.1f}", *ratios, "")
     costs.add_section()
     for network in result.networks:
         ratios = [f"{network.speed_up[code]:.1f}" for code in result.rrtmg]
-        costs.add_row(network.name, f"{network.microseconds:.1f}", *ratios, f"{network.share_of_sgemm:.2f}")
+        costs.add_row(network.name, f"{network.microseconds.median:.1f}", *ratios, f"{network.share_of_sgemm:.2f}")
     errors = Table(title="RMSE against RRTMG, from the model cards [K day-1, W m-2]", title_justify="left")
     for i, words in enumerate(["network", "", "heating", "worst layer", "net flux, top", "net flux, surface"]):
         errors.add_column(words, justify="right" if i > 1 else "left")
@@ -193,3 +178,12 @@ def tables_of(result: NetworksBenchmark) -> list[Table]:
         for spectrum, found in network.errors.items():
             errors.add_row(network.name, spectrum, *(f"{found[name]:.3f}" for name in ERRORS))
     return [costs, errors] if errors.rows else [costs]
+
+
+def figures_of(result: NetworksBenchmark) -> list[Figure]:
+    """The times as bars."""
+    names = {ORIGINAL: "RRTMG, AER's", **{kind: f"RRTMG, {kind}" for kind in result.rrtmg if kind != ORIGINAL}}
+    bars = [Bar.of(names[code], timing) for code, timing in result.rrtmg.items()]
+    bars += [Bar.of(network.name, network.microseconds, series=1) for network in result.networks]
+    shares = [Bar(network.name, 100.0 * network.share_of_sgemm, series=2) for network in result.networks]
+    return [Bars("time for a column", "µs a column", bars), Bars("operations a second, of what sgemm does", "%", shares)]

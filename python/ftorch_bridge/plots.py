@@ -221,11 +221,12 @@ def networks_figure(result: NetworksBenchmark, path: Path) -> None:
         for spectrum, colour, marker in (("lw", "#1f4e79", "o"), ("sw", "#d1495b", "s")):
             shown = [network for network in result.networks if spectrum in network.errors]
             values = [network.errors[spectrum][name] for network in shown]
-            panel.scatter([n.microseconds for n in shown], values, color=colour, marker=marker, label=SPECTRA[spectrum])
+            panel.scatter([n.microseconds.median for n in shown], values, color=colour, marker=marker, label=SPECTRA[spectrum])
             for network, value in zip(shown, values, strict=True):
                 place = {"xytext": (4, 4), "textcoords": "offset points", "fontsize": 7}
-                panel.annotate(network.name, (network.microseconds, value), **place)
-        for code, microseconds in result.rrtmg.items():
+                panel.annotate(network.name, (network.microseconds.median, value), **place)
+        for code, timing in result.rrtmg.items():
+            microseconds = timing.median
             panel.axvline(microseconds, color="0.6", ls="--", lw=0.9)
             panel.text(microseconds, 0.98, f" {code}", rotation=90, va="top", fontsize=7, transform=panel.get_xaxis_transform())
         panel.set_xscale("log")

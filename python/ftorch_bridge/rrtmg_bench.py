@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
-import json
-import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from types import TracebackType
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -26,10 +23,11 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from ftorch_bridge import original_rrtmg, programs
-from ftorch_bridge.bench import Timing, machine_facts
 from ftorch_bridge.column_file import CLOUD_VARIABLES, write
 from ftorch_bridge.columns import generate_columns
+from ftorch_bridge.measuring import Child, Timing, cell, machine_facts, take_turns
 from ftorch_bridge.original_rrtmg_shortwave import ALBEDOS
+from ftorch_bridge.report import Bar, Bars, Figure
 from ftorch_bridge.tables import table_of_numbers
 
 Array = NDArray[np.float64]
@@ -60,52 +58,6 @@ COLUMNS_AT_ONCE = 500  # of a comparison: what the original's arrays of subcolum
 NOISE_DRAWS = 64
 ENOUGH_COLUMNS = 2000  # for the noise of a draw, and for the scaling over threads
 LOWEST_PRESSURE = 1e-3  # Pa
-
-
-class Child:
-    """A process that answers each line with a line of JSON. Raises :class:`programs.ProgramError` when it ends instead."""
-
-    def __init__(self, name: str, command: Sequence[str | Path], threads: int = 1) -> None:
-        self._name = name
-        self._words = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed with the process)
-        self._process = subprocess.Popen(
-            [str(part) for part in command],
-            env={**os.environ, "OMP_NUM_THREADS": str(threads)},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._words,
-            text=True,
-        )
-        self.facts = self._answer()
-
-    def _answer(self) -> dict:
-        line = self._process.stdout.readline()
-        if not line.startswith("{"):
-            code = self._process.wait()
-            self._words.seek(0)
-            words = self._words.read().strip() or line.strip() or "no message"
-            raise programs.ProgramError(f"{self._name} ended with exit code {code}: {words}")
-        return json.loads(line)
-
-    def ask(self, line: str) -> dict:
-        """The answer to ``line``."""
-        with contextlib.suppress(BrokenPipeError):  # its last words are better
-            self._process.stdin.write(line + "\n")
-            self._process.stdin.flush()
-        return self._answer()
-
-    def seconds(self, work: str) -> float:
-        """Time of a pass."""
-        return self.ask(f"run {work}")["seconds"]
-
-    def __enter__(self) -> Child:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._process.stdin.close()
-        self._process.wait()
-        self._process.stdout.close()
-        self._words.close()
 
 
 def bundled(
@@ -227,9 +179,9 @@ class RrtmgBenchmark:
     """Further costs of the bundled code [µs for a column], and the noise of a draw [W m-2]."""
     differences: dict[str, dict[str, dict[str, float]]]
     """By kind and tables (``real64``, ``real64, original's tables``), and by work."""
-    threads: dict[str, dict[str, dict[int, float]]]
+    threads: dict[str, dict[str, dict[int, Timing]]]
     """Columns per second, by kind, work and number of threads."""
-    sizes: dict[str, list[dict[str, float]]]
+    sizes: dict[str, list[dict[str, Any]]]
     """By kind: number of columns, µs for a column by work, and memory [MiB]."""
     machine: dict[str, str]
     missing: list[str]
@@ -246,7 +198,7 @@ class RrtmgBenchmark:
         if any(part not in self.seconds[code] for part in parts):
             return None
         times = sum(self.seconds[code][part] for part in parts) * 1e6 / self.timed
-        return Timing(float(np.median(times)), float(times.min()), float(times.max()))
+        return Timing.of(times)
 
     def ratio(self, code: str, work: str) -> float | None:
         """Median over the repeats of the original's time over that of ``code``."""
@@ -274,10 +226,17 @@ class RrtmgBenchmark:
             "ice_optics": self.ice_optics,
             "microseconds_per_column": times,
             "ratio": ratios,
-            "further": self.extra,
+            "further_microseconds": {name: value for name, value in self.extra.items() if not name.startswith("noise")},
+            "noise": {name: value for name, value in self.extra.items() if name.startswith("noise")},
             "differences": self.differences,
-            "columns_per_second_by_threads": self.threads,
-            "sizes": self.sizes,
+            "columns_per_second_by_threads": {
+                kind: {work: {n: asdict(rate) for n, rate in by_n.items()} for work, by_n in by_work.items()}
+                for kind, by_work in self.threads.items()
+            },
+            "sizes": {
+                kind: [row | {"microseconds": {work: asdict(t) for work, t in row["microseconds"].items()}} for row in rows]
+                for kind, rows in self.sizes.items()
+            },
             "machine": self.machine,
             "missing": self.missing,
         }
@@ -412,7 +371,7 @@ def scale_over_threads(
     path: Path, kinds: Sequence[str], works: Sequence[str], count: int, most: int, repeats: int, ice_optics: str
 ) -> dict:
     """Columns per second of one thread and of more, in turns, for ``count`` columns."""
-    found: dict[str, dict[str, dict[int, float]]] = {}
+    found: dict[str, dict[str, dict[int, Timing]]] = {}
     for kind in kinds:
         with contextlib.ExitStack() as stack:
             children = {
@@ -420,14 +379,9 @@ def scale_over_threads(
                 for n in range(1, most + 1)
             }
             for work in works:
-                times: dict[int, list[float]] = {n: [] for n in children}
-                for repeat in range(repeats + 1):
-                    for n, child in children.items():
-                        seconds = child.seconds(work)
-                        if repeat:
-                            times[n].append(seconds)
+                times = take_turns({n: partial(child.seconds, work) for n, child in children.items()}, repeats)
                 found.setdefault(kind, {})[work] = {
-                    n: child.facts["columns"] / np.median(times[n]) for n, child in children.items()
+                    n: Timing.of_rates(child.facts["columns"] / times[n]) for n, child in children.items()
                 }
     return found
 
@@ -440,9 +394,9 @@ def cost_by_size(
     folder: Path,
     ice_optics: str,
     step: Callable[[str], None],
-) -> dict[str, list[dict[str, float]]]:
+) -> dict[str, list[dict[str, Any]]]:
     """Time for a column and memory of the process for other numbers of columns, which come again where there are fewer."""
-    found: dict[str, list[dict[str, float]]] = {}
+    found: dict[str, list[dict[str, Any]]] = {}
     for kind in kinds:
         for number in numbers:
             step(f"{number} columns, {kind}")
@@ -450,11 +404,10 @@ def cost_by_size(
             path = folder / "some.nc"
             write(columns.isel(column=slice(min(number, ENOUGH_COLUMNS))), path)
             with bundled(path, kind, count=number, ice_optics=ice_optics) as child:
-                row: dict[str, float] = {"columns": number}
-                for work in works:
-                    times = [child.seconds(work) for _ in range(repeats + 1)][1:]
-                    row[work] = float(np.median(times)) * 1e6 / number
+                times = take_turns({work: partial(child.seconds, work) for work in works}, repeats)
                 memory = child.ask("memory")
+            row: dict[str, Any] = {"columns": number}
+            row["microseconds"] = {work: Timing.of(seconds * 1e6 / number) for work, seconds in times.items()}
             # Before the first pass the process has its columns, its tables and room for the results.
             row["memory_before_mib"] = memory["ready_kib"] / 1024.0
             row["memory_of_passes_mib"] = (memory["peak_kib"] - memory["ready_kib"]) / 1024.0
@@ -550,6 +503,18 @@ def tables_of(result: RrtmgBenchmark) -> Iterator[Table]:
         yield _sizes(result)
 
 
+def figures_of(result: RrtmgBenchmark) -> list[Figure]:
+    """The times as bars."""
+    names = {ORIGINAL: "AER's, climt"}
+    bars = [
+        Bar.of(names.get(code, f"bundled, {code}"), timing, group=WORKS.get(work, work), series=series)
+        for work in (*SUMS, *(work for work in WORKS if work not in SUBCOLUMNS_OF))
+        for series, code in enumerate(result.codes)
+        if (timing := result.timing(code, work))
+    ]
+    return [Bars("time for a column", "µs a column", bars)]
+
+
 def built_with(result: RrtmgBenchmark) -> str:
     """One line that says what was run; the JSON has the compiler's options, too."""
     beside = f", beside {result.machine['original']}" if "original" in result.machine else ""
@@ -578,7 +543,7 @@ def _times(result: RrtmgBenchmark) -> Table:
         cells = []
         for code in result.codes:
             timing = result.timing(code, work)
-            cells.append(f"{timing.median:.1f} ({timing.fastest:.1f} to {timing.slowest:.1f})" if timing else "")
+            cells.append(cell(timing) if timing else "")
             if code != ORIGINAL and ORIGINAL in result.codes:
                 ratio = result.ratio(code, work)
                 cells.append("" if ratio is None else f"{ratio:.2f}")
@@ -635,19 +600,20 @@ def _threads(result: RrtmgBenchmark) -> Table:
     )
     for kind, by_work in result.threads.items():
         for work, by_n in by_work.items():
-            table.add_row(f"{WORKS[work]}; {kind}", *(f"{by_n[n]:.0f}" for n in numbers), f"{by_n[numbers[-1]] / by_n[1]:.2f}")
+            cells = [f"{by_n[n].median:.0f}" for n in numbers]
+            table.add_row(f"{WORKS[work]}; {kind}", *cells, f"{by_n[numbers[-1]].median / by_n[1].median:.2f}")
     return table
 
 
 def _sizes(result: RrtmgBenchmark) -> Table:
     table = _table("time for a column [µs] and memory [MiB] by number of columns, one thread", "")
-    works = [work for work in WORKS if work in result.sizes[BUNDLED][0]]
+    works = list(result.sizes[BUNDLED][0]["microseconds"])
     for kind, rows in result.sizes.items():
         for row in rows:
             table.add_column(f"{row['columns']:g}; {kind}", justify="right", no_wrap=True)
     rows = [row for of_kind in result.sizes.values() for row in of_kind]
     for work in works:
-        table.add_row(WORKS[work], *(f"{row[work]:.1f}" for row in rows))
+        table.add_row(WORKS[work], *(f"{row['microseconds'][work].median:.1f}" for row in rows))
     table.add_section()
     table.add_row("columns, tables and results [MiB]", *(f"{row['memory_before_mib']:.0f}" for row in rows))
     table.add_row("more for the passes [MiB]", *(f"{row['memory_of_passes_mib']:.1f}" for row in rows))

@@ -31,11 +31,13 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from ftorch_bridge import programs
-from ftorch_bridge.bench import machine_facts
+from ftorch_bridge.bench import namelist
 from ftorch_bridge.column_file import load_netcdf, write
 from ftorch_bridge.columns import generate_columns
 from ftorch_bridge.extremes import EXTREMES, extreme_columns
 from ftorch_bridge.files import whole_file
+from ftorch_bridge.measuring import machine_facts
+from ftorch_bridge.report import Bar, Bars, Figure
 from ftorch_bridge.tables import table_of_numbers
 
 Array = NDArray[np.float64]
@@ -303,8 +305,7 @@ class _Job:
         }
         if self.scheme != "rrtmg":
             keys["model"] = str(self.settings.model.resolve())
-        quoted = {key: "'" + value.replace("'", "''") + "'" if isinstance(value, str) else value for key, value in keys.items()}
-        return "\n".join(["&host", *(f"  {key} = {value}" for key, value in quoted.items()), "/", ""])
+        return namelist(keys)
 
     def _keep(self, history: Path, model: str) -> None:
         """Write the result: temperatures, fluxes at surface and top, failures, costs; all records, or the last one."""
@@ -863,6 +864,14 @@ def _table_of_shadow(result: Stability) -> Table:
             cells.append(f"{error.bias:+.2f}, {error.rms:.1f}{missing}" if error else "")
         table.add_row(group.name, *cells)
     return table
+
+
+def figures_of(result: Stability) -> list[Figure]:
+    """What radiation costs, as bars."""
+    names = {HYBRID: result.settings.scheme, TWIN: "RRTMG"}
+    costs = {kind: cost for kind, cost in result.globe.costs.items() if kind in names}
+    bars = [Bar(names[kind], cost.microseconds, series=i) for i, (kind, cost) in enumerate(costs.items())]
+    return [Bars("time of radiation for a column and call", "µs a column", bars)]
 
 
 def failures_of(result: Stability, most: int = 10) -> list[str]:

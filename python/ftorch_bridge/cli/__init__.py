@@ -18,12 +18,14 @@ def _expected() -> tuple[type[Exception], ...]:
     from ftorch_bridge.envelope import EnvelopeError  # noqa: PLC0415
     from ftorch_bridge.exporting import ExportError  # noqa: PLC0415
     from ftorch_bridge.generating import GenerateError  # noqa: PLC0415
+    from ftorch_bridge.measuring import BenchError  # noqa: PLC0415
     from ftorch_bridge.programs import ProgramError  # noqa: PLC0415
     from ftorch_bridge.stability import StabilityError  # noqa: PLC0415
     from ftorch_bridge.training import TrainingError  # noqa: PLC0415
     from ftorch_bridge.weights import WeightsError  # noqa: PLC0415
 
     return (
+        BenchError,
         ColumnFileError,
         DatasetError,
         EnvelopeError,

@@ -1,36 +1,59 @@
-"""``ftorch-bench``: RRTMG beside a network and beside its original, and what a call of a model costs."""
+"""``ftorch-bench``: RRTMG beside a network and beside its original, what models cost, alone and in a host."""
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
 
+from ftorch_bridge.bench import figures_of as radiation_figures
 from ftorch_bridge.bench import run_host, run_radiation, table_of
 from ftorch_bridge.cli import console, one_line_errors
 from ftorch_bridge.column_file import read_columns
 from ftorch_bridge.columns import DEFAULT_LAYERS, generate_columns
+from ftorch_bridge.comparing import compare_results, read_result
 from ftorch_bridge.files import write_json
 from ftorch_bridge.formats import export_network, run_formats
+from ftorch_bridge.formats import figures_of as formats_figures
 from ftorch_bridge.formats import table_of as formats_table
 from ftorch_bridge.formats import to_dict as formats_dict
+from ftorch_bridge.guard_bench import figures_of as guard_figures
 from ftorch_bridge.guard_bench import run_guard
 from ftorch_bridge.guard_bench import table_of as guard_table
+from ftorch_bridge.host_bench import figures_of as host_figures
+from ftorch_bridge.host_bench import run_host_bench
+from ftorch_bridge.host_bench import tables_of as host_tables
+from ftorch_bridge.inference import figures_of as inference_figures
+from ftorch_bridge.inference import run_inference
+from ftorch_bridge.inference import tables_of as inference_tables
+from ftorch_bridge.measuring import BenchError, machine_facts, numbers_of
+from ftorch_bridge.networks_bench import figures_of as networks_figures
 from ftorch_bridge.networks_bench import run_networks
 from ftorch_bridge.networks_bench import tables_of as networks_tables
 from ftorch_bridge.overhead import run_overhead
 from ftorch_bridge.plots import cases_figure, networks_figure, radiation_figure, stability_figure
 from ftorch_bridge.reference_cases import run_cases
 from ftorch_bridge.reference_cases import table_of as table_of_cases
+from ftorch_bridge.report import Drawing, Figure, write_report
 from ftorch_bridge.rrtmg_bench import built_with, columns_by_day, run_rrtmg
+from ftorch_bridge.rrtmg_bench import figures_of as rrtmg_figures
 from ftorch_bridge.rrtmg_bench import tables_of as tables_of_rrtmg
+from ftorch_bridge.scaling import default_numbers, run_scaling
+from ftorch_bridge.scaling import figures_of as scaling_figures
+from ftorch_bridge.scaling import tables_of as scaling_tables
 from ftorch_bridge.stability import Settings, failures_of, run_stability
+from ftorch_bridge.stability import figures_of as stability_figures
 from ftorch_bridge.stability import tables_of as stability_tables
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
@@ -41,11 +64,98 @@ def main() -> None:
     """Benchmarks: each runs everything that it compares in one process on this machine."""
 
 
-def _keep(json_file: Path | None, result: dict[str, object]) -> None:
-    """Write a result where ``--json`` asks for it."""
-    if json_file:
-        write_json(json_file, result)
-        console.print(f"the same as JSON: {json_file}", soft_wrap=True)
+JsonFile = Annotated[Path | None, typer.Option("--json", help="write the result here")]
+HtmlFile = Annotated[Path | None, typer.Option("--html", help="write a report of one file here, with a figure")]
+OldFile = Annotated[
+    Path | None, typer.Option("--compare", help="an earlier result (--json) of this command to compare times with")
+]
+FailAbove = Annotated[
+    float | None,
+    typer.Option(help="with --compare: exit code 1 if something takes more than so many times as long", min=0.0),
+]
+FTorchPrefix = Annotated[Path | None, typer.Option("--ftorch", help="prefix of an installed FTorch to time beside")]
+
+
+class _Output:
+    """What becomes of a result: tables, JSON, a report, a comparison with an earlier result."""
+
+    def __init__(
+        self,
+        benchmark: str,
+        json_file: Path | None,
+        html_file: Path | None,
+        old_file: Path | None = None,
+        fail_above: float | None = None,
+    ) -> None:
+        self._benchmark, self._json, self._html, self._old_file = benchmark, json_file, html_file, old_file
+        self._limit = fail_above
+        if fail_above is not None and old_file is None:
+            raise BenchError("--fail-above: expected --compare FILE too")
+        # A file of another benchmark is told here, before anything runs.
+        self._old = read_result(old_file, benchmark) if old_file else None
+
+    def tell(
+        self, result: Mapping[str, Any], tables: Iterable[Table], figures: Sequence[Figure] = (), lines: Sequence[str] = ()
+    ) -> None:
+        """Print and write everything. Exits with code 1 where a time is beyond ``--fail-above``."""
+        command = _command_line()
+        about = {"benchmark": self._benchmark, "command": command, "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"}
+        kept = json.loads(json.dumps({**about, "machine": machine_facts(), **result}))  # as the earlier one was read
+        shown, words = list(tables), list(lines)
+        comparison = None
+        if self._old is not None:
+            comparison = compare_results(self._old, kept)
+            shown.append(comparison.table(f"beside {self._old_file} of {self._old.get('date', 'an unknown day')}"))
+            words += comparison.notes
+        for table in shown:
+            console.print(table)
+        for line in words:
+            console.print(line, soft_wrap=True, markup=False)
+        if self._json:
+            write_json(self._json, kept)
+            console.print(f"the same as JSON: {self._json}", soft_wrap=True)
+        if self._html:
+            write_report(
+                self._html,
+                name=f"ftorch-bench {self._benchmark}",
+                summary=_summary(self._benchmark),
+                command=command,
+                figures=figures,
+                tables=shown,
+                machine=kept["machine"] | {"date": about["date"]},
+                lines=words,
+            )
+            console.print(f"report: {self._html.resolve()}", soft_wrap=True)
+        if comparison and self._limit is not None and (slow := comparison.slower_than(self._limit)):
+            worst = max(slow, key=lambda change: change.ratio)
+            raise BenchError(
+                f"{len(slow)} of {len(comparison.changes)} timings are slower by more than {self._limit:g} times; the worst: "
+                f"{worst.name}, {worst.ratio:.2f} times"
+            )
+
+
+def _command_line() -> str:
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+
+
+def _summary(benchmark: str) -> str:
+    """The first sentence of a command's help."""
+    function = next(c.callback for c in app.registered_commands if (c.name or c.callback.__name__) == benchmark)
+    return (function.__doc__ or "").strip().splitlines()[0]
+
+
+def _flops_of(texts: Sequence[str]) -> dict[str, float]:
+    """NAME=NUMBER of each. Raises :class:`BenchError`."""
+    found = {}
+    for text in texts:
+        name, _, number = text.rpartition("=")
+        try:
+            found[name] = float(number)
+        except ValueError:
+            found[name] = 0.0
+        if not name or not found[name] > 0.0:
+            raise BenchError(f"--flops {text}: expected MODEL=NUMBER, as in all_sky.pt=1.2e6")
+    return found
 
 
 @app.command()
@@ -56,12 +166,16 @@ def radiation(
     columns_per_block: Annotated[int | None, typer.Option(help="columns in one call of a scheme")] = None,
     draws: Annotated[int, typer.Option(help="McICA draws of RRTMG that errors are told against; one is timed", min=1)] = 64,
     host: Annotated[bool, typer.Option(help="also step the columns for a day in the host with each scheme")] = True,
-    json_file: Annotated[Path | None, typer.Option("--json", help="write the result here")] = None,
+    json_file: JsonFile = None,
+    html_file: HtmlFile = None,
+    old_file: OldFile = None,
+    fail_above: FailAbove = None,
     figure: Annotated[Path | None, typer.Option(help="write the figure here (.png, .pdf, .svg)")] = None,
     folder: Annotated[Path | None, typer.Option(help="keep the host's cases and histories here")] = None,
 ) -> None:
     """Time RRTMG and the network on the same columns, on one core, and say how far apart they are."""
     with one_line_errors("ftorch-bench radiation"):
+        output = _Output("radiation", json_file, html_file, old_file, fail_above)
         read_columns(columns)  # a bad file is told here, before anything runs
         with console.status("timing RRTMG and the network on one core"):
             result = run_radiation(columns, model, repeats=repeats, columns_per_block=columns_per_block, draws=draws)
@@ -75,24 +189,32 @@ def radiation(
             keep.mkdir(parents=True, exist_ok=True)
             with console.status("stepping the columns for a day with each scheme"):
                 runs = run_host(columns, model, keep, all_sky=result.all_sky)
-        console.print(table_of(result, runs, title))
-        _keep(json_file, result.to_dict() | ({"host": runs.to_dict()} if runs else {}))
+        draw = partial(radiation_figure, result, runs.histories if runs else None, title=title)
         if figure:
-            radiation_figure(result, runs.histories if runs else None, figure, title)
+            draw(figure)
             console.print(f"figure: {figure.resolve()}", soft_wrap=True)
+        output.tell(
+            result.to_dict() | ({"host": runs.to_dict()} if runs else {}),
+            [table_of(result, runs, title)],
+            [*radiation_figures(result), Drawing("profiles, errors and the host's runs", draw)],
+        )
 
 
 @app.command()
 def overhead(
     calls: Annotated[int, typer.Option(help="calls of each kind over which the heap is watched", min=1)] = 1_000_000,
-    json_file: Annotated[Path | None, typer.Option("--json", help="write the result here")] = None,
+    ftorch: FTorchPrefix = None,
+    json_file: JsonFile = None,
+    html_file: HtmlFile = None,
+    old_file: OldFile = None,
+    fail_above: FailAbove = None,
 ) -> None:
-    """Time what a small call costs beyond LibTorch: a forward, and the run of a plan."""
+    """Time what a small call costs beyond LibTorch: a forward, the run of a plan, and with --ftorch a call of FTorch."""
     with one_line_errors("ftorch-bench overhead"):
+        output = _Output("overhead", json_file, html_file, old_file, fail_above)
         with console.status("timing calls of a small model"):
-            result = run_overhead(calls)
-        console.print(result.table())
-        _keep(json_file, result.to_dict())
+            result = run_overhead(calls, ftorch_prefix=ftorch)
+        output.tell(result.to_dict(), result.tables(), result.figures())
 
 
 @app.command()
@@ -102,15 +224,17 @@ def formats(
     blocks: Annotated[str, typer.Option(help="numbers of columns in a call")] = "16,64,192",
     repeats: Annotated[int, typer.Option(help="turns over which medians are taken", min=1)] = 31,
     march: Annotated[str, typer.Option(help="instructions of the shipped network's package: portable or native")] = "portable",
-    json_file: Annotated[Path | None, typer.Option("--json", help="write the result here")] = None,
+    json_file: JsonFile = None,
+    html_file: HtmlFile = None,
+    old_file: OldFile = None,
+    fail_above: FailAbove = None,
 ) -> None:
     """Time a model as TorchScript and as a package, through plans, against LibTorch alone."""
     with one_line_errors("ftorch-bench formats"), tempfile.TemporaryDirectory() as folder, console.status("") as status:
-        numbers = [int(text) if text.strip().isdigit() else 0 for text in blocks.split(",")]
-        if min(numbers) < 1:
-            raise typer.BadParameter(f"--blocks {blocks}: expected numbers of columns, as in 16,64,192")
+        output = _Output("formats", json_file, html_file, old_file, fail_above)
+        numbers = numbers_of(blocks, "--blocks", "numbers of columns", "16,64,192")
         if (script is None) != (package is None):
-            raise typer.BadParameter("--script and --package: expected both or neither")
+            raise BenchError("--script and --package: expected both or neither")
         if script is not None and package is not None:
             model, columns = package.stem, None
         else:
@@ -118,8 +242,8 @@ def formats(
             model = f"ResCNN of 89 layers, package for {march} instructions"
             script, package = export_network(Path(folder), columns, march, status.update)
         results = run_formats(script, package, columns, numbers, repeats, status.update)
-        console.print(formats_table(results, model))
-        _keep(json_file, formats_dict(results, model))
+        status.stop()
+        output.tell(formats_dict(results, model), [formats_table(results, model)], formats_figures(results))
 
 
 @app.command()
@@ -135,16 +259,18 @@ def rrtmg(
     accuracy: Annotated[bool, typer.Option(help="compare fluxes and heating rates with the original's")] = True,
     threads: Annotated[int, typer.Option(help="also columns per second of one to so many threads", min=1)] = 1,
     sizes: Annotated[str, typer.Option(help="also the cost for these numbers of columns, as in 16,1000,100000")] = "",
-    json_file: Annotated[Path | None, typer.Option("--json", help="write the result here")] = None,
+    json_file: JsonFile = None,
+    html_file: HtmlFile = None,
+    old_file: OldFile = None,
+    fail_above: FailAbove = None,
 ) -> None:
     """Time the bundled RRTMG and AER's own (the package climt) in turns on one core, and say how far apart they are.
 
     Columns by night are left out.
     """
     with one_line_errors("ftorch-bench rrtmg"), console.status("") as status:
-        numbers = [int(text) if text.strip().isdigit() else 0 for text in sizes.split(",")] if sizes else []
-        if numbers and min(numbers) < 1:
-            raise typer.BadParameter(f"--sizes {sizes}: expected numbers of columns, as in 16,1000,100000")
+        output = _Output("rrtmg", json_file, html_file, old_file, fail_above)
+        numbers = numbers_of(sizes, "--sizes", "numbers of columns", "16,1000,100000") if sizes else []
         dataset = read_columns(columns) if columns else columns_by_day(number, layers, seed)
         result = run_rrtmg(
             dataset,
@@ -158,12 +284,8 @@ def rrtmg(
             step=status.update,
         )
         status.stop()
-        for table in tables_of_rrtmg(result):
-            console.print(table)
-        console.print(built_with(result), soft_wrap=True)
-        for what in result.missing:
-            console.print(f"missing: {what}", soft_wrap=True)
-        _keep(json_file, result.to_dict())
+        lines = [built_with(result), *(f"missing: {what}" for what in result.missing)]
+        output.tell(result.to_dict(), tables_of_rrtmg(result), rrtmg_figures(result), lines)
 
 
 @app.command()
@@ -175,43 +297,49 @@ def networks(
     seed: Annotated[int, typer.Option(help="the same seed generates the same columns")] = 3,
     repeats: Annotated[int, typer.Option(help="turns over which medians are taken, after one to warm up", min=1)] = 9,
     figure: Annotated[Path | None, typer.Option(help="figure of accuracy against cost to write (.png, .pdf, .svg)")] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="write the result here")] = None,
+    json_file: JsonFile = None,
+    html_file: HtmlFile = None,
+    old_file: OldFile = None,
+    fail_above: FailAbove = None,
 ) -> None:
     """Time networks of all sky, the bundled RRTMG in both kinds and AER's own in turns on one core; errors from model cards.
 
     Columns by night are left out.
     """
     with one_line_errors("ftorch-bench networks"), console.status("") as status:
-        if figure and not any(path.with_suffix(".json").is_file() for path in weights):
-            raise typer.BadParameter("--figure: no evaluation lies beside the weights (ftorch-train evaluate ... -o NAME.md)")
+        output = _Output("networks", json_file, html_file, old_file, fail_above)
+        has_card = any(path.with_suffix(".json").is_file() for path in weights)
+        if figure and not has_card:
+            raise BenchError("--figure: no evaluation lies beside the weights (ftorch-train evaluate ... -o NAME.md)")
         dataset = read_columns(columns) if columns else columns_by_day(number, layers, seed)
         result = run_networks(weights, dataset, repeats=repeats, step=status.update)
         status.stop()
-        for table in networks_tables(result):
-            console.print(table)
-        _keep(json_file, result.to_dict())
         if figure:
             networks_figure(result, figure)
             console.print(f"figure: {figure.resolve()}", soft_wrap=True)
+        drawings = [Drawing("accuracy against cost", partial(networks_figure, result))] if has_card else []
+        output.tell(result.to_dict(), networks_tables(result), [*networks_figures(result), *drawings])
 
 
 @app.command("rrtmg-cases")
 def rrtmg_cases(
     layers: Annotated[int, typer.Option(help="layers of a column", min=10)] = DEFAULT_LAYERS,
     figure: Annotated[Path | None, typer.Option(help="figure of heating rates to write, .svg or .png")] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="write the result here")] = None,
+    json_file: JsonFile = None,
+    html_file: HtmlFile = None,
 ) -> None:
     """Fluxes of the bundled RRTMG and of AER's for standard atmospheres, clear and under a low, a high and a deep cloud."""
     with one_line_errors("ftorch-bench rrtmg-cases"), console.status("") as status:
+        output = _Output("rrtmg-cases", json_file, html_file)
         result = run_cases(layers, status.update)
         if figure:
             status.update(f"drawing {figure}")
             cases_figure(result, figure)
         status.stop()
-        console.print(table_of_cases(result))
         if figure:
             console.print(f"figure: {figure.resolve()}", soft_wrap=True)
-        _keep(json_file, result.to_dict())
+        drawing = Drawing("heating rates", partial(cases_figure, result))
+        output.tell({"cases": result.to_dict()}, [table_of_cases(result)], [drawing])
 
 
 @app.command()
@@ -224,13 +352,15 @@ def guard(
     layers: Annotated[int, typer.Option(help="layers of a generated column")] = DEFAULT_LAYERS,
     draws: Annotated[int, typer.Option(help="McICA draws that RRTMG averages", min=1)] = 64,
     seed: Annotated[int, typer.Option(help="the same seed gives the same columns and damages")] = 20261126,
-    json_file: Annotated[Path | None, typer.Option("--json", help="write the result here")] = None,
+    json_file: JsonFile = None,
+    html_file: HtmlFile = None,
 ) -> None:
     """Say how many columns that a network gets wrong the guard of Fortran hosts catches, and how many it refuses for nothing.
 
     Among ordinary columns few are wrong, so the generated ones are damaged too, in many ways.
     """
     with one_line_errors("ftorch-bench guard"):
+        output = _Output("guard", json_file, html_file)
         generated = generate_columns(number, layers, seed=seed)
         ordinary = {"generated": generated}
         for path in columns or []:
@@ -247,8 +377,7 @@ def guard(
                 seed=seed,
                 progress=lambda done, total, words: bar.update(task, completed=done, total=total, description=words),
             )
-        console.print(guard_table(result))
-        _keep(json_file, result.to_dict())
+        output.tell(result.to_dict(), [guard_table(result)], guard_figures(result))
 
 
 @app.command()
@@ -268,7 +397,10 @@ def stability(
     threads: Annotated[int, typer.Option(help="OpenMP threads of the host", min=1)] = 1,
     seed: Annotated[int, typer.Option(help="of columns and weather", min=0)] = 20_000,
     runs_per_piece: Annotated[int, typer.Option(help="runs that are stepped together, which bounds memory", min=1)] = 20,
-    json_file: Annotated[Path | None, typer.Option("--json", help="write the result here")] = None,
+    json_file: JsonFile = None,
+    html_file: HtmlFile = None,
+    old_file: OldFile = None,
+    fail_above: FailAbove = None,
     figure: Annotated[Path | None, typer.Option(help="write the figure here (.png, .pdf, .svg)")] = None,
 ) -> None:
     """Run the host for days with a network, beside RRTMG from the same states: failures, drift, cost.
@@ -276,6 +408,7 @@ def stability(
     Killed and started again, it goes on with the piece at which it was.
     """
     with one_line_errors("ftorch-bench stability"):
+        output = _Output("stability", json_file, html_file, old_file, fail_above)
         settings = Settings(
             model=model,
             scheme=scheme,
@@ -292,8 +425,7 @@ def stability(
             runs_per_piece=runs_per_piece,
         )
         if figure and not settings.twins:
-            raise typer.BadParameter("--figure shows differences from twins: expected --twins 1 or more")
-        command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+            raise BenchError("--figure shows differences from twins: expected --twins 1 or more")
         looks = (BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TextColumn("left:"), TimeRemainingColumn())
         doing = TextColumn("{task.description}")
         with Progress(*looks, doing, console=console, transient=True, speed_estimate_period=1800.0) as bar:
@@ -301,17 +433,109 @@ def stability(
             result = run_stability(
                 settings,
                 folder,
-                command=command,
+                command=_command_line(),
                 progress=lambda share, words: bar.update(task, completed=share, description=words),
             )
-        for table in stability_tables(result):
-            console.print(table)
-        for line in failures_of(result):
-            console.print(line, soft_wrap=True)
-        _keep(json_file, result.to_dict())
         if figure:
             stability_figure(result, figure)
             console.print(f"figure: {figure.resolve()}", soft_wrap=True)
+        drawings = [Drawing("drift and growth", partial(stability_figure, result))] if settings.twins else []
+        output.tell(result.to_dict(), stability_tables(result), [*stability_figures(result), *drawings], failures_of(result))
+
+
+@app.command()
+def inference(
+    models: Annotated[list[Path], typer.Argument(help="exported models (.pt, .pt2)")],
+    columns: Annotated[str, typer.Option(help="numbers of columns in a pass")] = "128,2048",
+    columns_per_block: Annotated[int, typer.Option(help="columns in one call of the model", min=1)] = 128,
+    threads: Annotated[int, typer.Option(help="threads, which sgemm gets too", min=1)] = 1,
+    repeats: Annotated[int, typer.Option(help="turns over which medians are taken, after one to warm up", min=1)] = 9,
+    flops: Annotated[
+        list[str] | None, typer.Option(help="MODEL=NUMBER: operations for a column, where they cannot be counted; several")
+    ] = None,
+    ftorch: FTorchPrefix = None,
+    json_file: JsonFile = None,
+    html_file: HtmlFile = None,
+    old_file: OldFile = None,
+    fail_above: FailAbove = None,
+) -> None:
+    """Time exported models through plans of the coupling and through LibTorch alone, in turns with sgemm, the yardstick.
+
+    A column's operations are those of matrix products and convolutions, counted on the module where PyTorch can.
+    """
+    with one_line_errors("ftorch-bench inference"), console.status("") as status:
+        output = _Output("inference", json_file, html_file, old_file, fail_above)
+        result = run_inference(
+            models,
+            numbers_of(columns, "--columns", "numbers of columns", "128,2048"),
+            columns_per_block=columns_per_block,
+            threads=threads,
+            repeats=repeats,
+            operations=_flops_of(flops or []),
+            ftorch_prefix=ftorch,
+            step=status.update,
+        )
+        status.stop()
+        lines = [f"missing: {what}" for what in result.missing]
+        output.tell(result.to_dict(), inference_tables(result), inference_figures(result), lines)
+
+
+@app.command()
+def host(
+    model: Annotated[Path, typer.Argument(help="exported network of radiation (.pt, .pt2)")],
+    columns: Annotated[int, typer.Option(help="how many columns to generate", min=1)] = 256,
+    layers: Annotated[int, typer.Option(help="layers of a column", min=10)] = DEFAULT_LAYERS,
+    hours: Annotated[float, typer.Option(help="simulated hours of a run", min=0.1)] = 24.0,
+    schemes: Annotated[str, typer.Option(help="some of rrtmg,network,guarded; all that the model can be where absent")] = "",
+    threads: Annotated[int, typer.Option(help="OpenMP threads of the host", min=1)] = 1,
+    repeats: Annotated[int, typer.Option(help="runs with each scheme, in turns, after one to warm up", min=1)] = 5,
+    json_file: JsonFile = None,
+    html_file: HtmlFile = None,
+    old_file: OldFile = None,
+    fail_above: FailAbove = None,
+) -> None:
+    """Time the whole host with RRTMG, the network and the guarded network, in turns, and radiation's share of it."""
+    with one_line_errors("ftorch-bench host"), console.status("") as status:
+        output = _Output("host", json_file, html_file, old_file, fail_above)
+        result = run_host_bench(
+            model,
+            columns=columns,
+            layers=layers,
+            hours=hours,
+            schemes=[name.strip() for name in schemes.split(",") if name.strip()],
+            threads=threads,
+            repeats=repeats,
+            step=status.update,
+        )
+        status.stop()
+        output.tell(result.to_dict(), host_tables(result), host_figures(result))
+
+
+@app.command()
+def scaling(
+    model: Annotated[Path, typer.Argument(help="exported model (.pt, .pt2)")],
+    columns: Annotated[int, typer.Option(help="columns that threads and ranks share", min=1)] = 2000,
+    layers: Annotated[int, typer.Option(help="layers of a column", min=10)] = DEFAULT_LAYERS,
+    threads: Annotated[str, typer.Option(help="numbers of threads, or 0 for none; 1,2,4 and on up to the cores")] = "",
+    ranks: Annotated[str, typer.Option(help="numbers of MPI ranks, or 0 for none; 1,2,4 and on up to the cores")] = "",
+    sizes: Annotated[str, typer.Option(help="numbers of columns, or 0 for none")] = "16,128,1000,4000",
+    repeats: Annotated[int, typer.Option(help="turns over which medians are taken, after one to warm up", min=1)] = 5,
+    json_file: JsonFile = None,
+    html_file: HtmlFile = None,
+    old_file: OldFile = None,
+    fail_above: FailAbove = None,
+) -> None:
+    """Columns a second of the network and of RRTMG over threads, over MPI ranks and over the number of columns."""
+    with one_line_errors("ftorch-bench scaling"), console.status("") as status:
+        output = _Output("scaling", json_file, html_file, old_file, fail_above)
+        numbers = {"threads": default_numbers(), "ranks": default_numbers(), "sizes": []}
+        for option, text in (("threads", threads), ("ranks", ranks), ("sizes", sizes)):
+            if text:
+                numbers[option] = [] if text.strip() == "0" else numbers_of(text, f"--{option}", example="1,2")
+        result = run_scaling(model, columns=columns, layers=layers, repeats=repeats, step=status.update, **numbers)
+        status.stop()
+        lines = [f"missing: {what}" for what in result.missing]
+        output.tell(result.to_dict(), scaling_tables(result), scaling_figures(result), lines)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ from rich.progress import Progress
 from rich.table import Table
 
 from ftorch_bridge import programs
-from ftorch_bridge.bench import machine_facts
 from ftorch_bridge.cli import console, one_line_errors
 from ftorch_bridge.column_file import CLOUD_VARIABLES, ColumnFileError, write
 from ftorch_bridge.columns import DEFAULT_LAYERS, generate_columns, read_ecrad
@@ -26,6 +25,7 @@ from ftorch_bridge.evaluation import LARGE_ERROR, SPECTRA, errors_table, model_c
 from ftorch_bridge.evaluation import evaluate as evaluate_network
 from ftorch_bridge.extremes import EXTREMES, extreme_columns
 from ftorch_bridge.files import whole_file, write_json
+from ftorch_bridge.measuring import machine_facts
 from ftorch_bridge.networks import ResCNNConfig
 from ftorch_bridge.ranks import rank_and_size
 from ftorch_bridge.sky import INPUTS
