@@ -157,7 +157,8 @@ void answer_lines(char** arguments) {
     if (!words.eof()) words >> number;
     if (run != "run" || words.fail() || number < 1)
       throw std::runtime_error("expected a line \"run WAY [PASSES]\", got \"" + line + '"');
-    std::cout << "{\"seconds\": " << passes.seconds(way, number) << '}' << std::endl;
+    const double seconds = passes.seconds(way, number);  // before anything of the answer is written: it may fail
+    std::cout << "{\"seconds\": " << seconds << '}' << std::endl;
   }
 }
 

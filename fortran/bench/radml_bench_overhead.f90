@@ -121,13 +121,15 @@ contains
   subroutine answer_lines()
     character(len=80) :: line
     integer :: status
+    real(real64) :: seconds
     write (output_unit, '(a, i0, a)') '{"program": "radml-bench-overhead", "calls": ', calls_of_turn, '}'
     flush (output_unit)
     do
       read (input_unit, '(a)', iostat=status) line
       if (status /= 0) exit
       if (line(:4) /= 'run ') call stop_with('expected a line "run WAY", got "'//trim(line)//'"')
-      write (output_unit, '(a, es16.9, a)') '{"seconds": ', 1.0e-6_real64*calls_of_turn*microseconds_of(trim(line(5:))), '}'
+      seconds = 1.0e-6_real64*calls_of_turn*microseconds_of(trim(line(5:)))
+      write (output_unit, '(a, es16.9, a)') '{"seconds": ', seconds, '}'
       flush (output_unit)
     end do
   end subroutine answer_lines

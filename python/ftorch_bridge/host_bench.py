@@ -14,7 +14,7 @@ from rich.table import Table
 
 from ftorch_bridge import programs
 from ftorch_bridge.bench import LABELS, step_host
-from ftorch_bridge.column_file import write
+from ftorch_bridge.column_file import COLUMN_VARIABLES, write
 from ftorch_bridge.columns import generate_columns
 from ftorch_bridge.exporting import Manifest, read_manifest
 from ftorch_bridge.measuring import BenchError, Timing, cell, machine_facts, take_turns
@@ -61,6 +61,12 @@ class HostBenchmark:
         return asdict(self)
 
 
+def is_radiation(manifest: Manifest) -> bool:
+    """Whether all inputs are variables of column files, which the host has."""
+    variables = {variable.name for variable in COLUMN_VARIABLES}
+    return all(argument.name in variables for argument in manifest.inputs)
+
+
 def takes_clouds(manifest: Manifest) -> bool:
     """Whether a model of radiation is one of all sky."""
     return any(argument.name == "cloud_fraction" for argument in manifest.inputs)
@@ -85,6 +91,8 @@ def run_host_bench(
     """Step generated columns with each scheme in turns. Raises :class:`BenchError` and :class:`programs.ProgramError`."""
     manifest = Manifest.from_json(read_manifest(model))
     chosen = list(dict.fromkeys(schemes)) or default_schemes(manifest)
+    if not is_radiation(manifest):
+        raise BenchError(f"{model}: no model of radiation, which takes variables of column files")
     if unknown := [scheme for scheme in chosen if scheme not in LABELS]:
         raise BenchError(f"--schemes {','.join(chosen)}: {unknown[0]!r}: expected some of {', '.join(LABELS)}")
     all_sky = takes_clouds(manifest)

@@ -18,9 +18,9 @@ from rich.table import Table
 
 from ftorch_bridge import programs
 from ftorch_bridge.bench import step_host
-from ftorch_bridge.column_file import COLUMN_VARIABLES, write
+from ftorch_bridge.column_file import write
 from ftorch_bridge.exporting import Manifest, example_inputs, read_manifest
-from ftorch_bridge.host_bench import CASES, takes_clouds
+from ftorch_bridge.host_bench import CASES, is_radiation, takes_clouds
 from ftorch_bridge.inference import column_dimensions, inputs_for, passes, repeated
 from ftorch_bridge.measuring import Array, Child, Timing, cell, machine_facts, take_turns
 from ftorch_bridge.report import Bar, Bars, Figure
@@ -92,8 +92,7 @@ def run_scaling(
     """
     manifest = Manifest.from_json(read_manifest(model))
     column_dimensions(manifest)
-    variables = {variable.name for variable in COLUMN_VARIABLES}
-    radiation = all(argument.name in variables for argument in manifest.inputs)
+    radiation = is_radiation(manifest)
     missing = [] if radiation else [f"RRTMG and ranks: {model.name} is no model of radiation"]
     with tempfile.TemporaryDirectory() as name:
         bench = _Bench(model, manifest, layers, repeats, Path(name), radiation)
