@@ -7,298 +7,56 @@ library checks every call against it.
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
-import re
 import warnings
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 import xarray as xr
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
-from ftorch_bridge.column_file import COLUMN_VARIABLES, FLUX_VARIABLES
-from ftorch_bridge.files import whole_file
-from ftorch_bridge.packages import (
-    MANIFEST_FILE,
-    Compiled,
-    PackageError,
-    Range,
-    add_manifest,
-    compile_package,
-    flatten,
-    load_package,
+from ftorch_bridge.adapting import COMPUTE, TOLERANCES, Scaling, adapt, converted, own_kind
+from ftorch_bridge.checks import (
+    Check,
+    check_evaluation,
+    check_finite,
+    check_repeatable,
+    check_variant,
+    frozen_words,
+    mixed_columns,
+    relative_difference,
+    run,
+    variants,
 )
-from ftorch_bridge.weights import import_class, read_weights
+from ftorch_bridge.files import whole_file
+from ftorch_bridge.manifest import MANIFEST_FILE, Argument, ExportError, Manifest, read_manifest
+from ftorch_bridge.packages import Compiled, PackageError, Range, add_manifest, compile_package, load_package
+from ftorch_bridge.sampling import Samples, example_inputs
+from ftorch_bridge.sources import check_program, decides_by_values, describe, load_source, program_of, scriptable
+
+__all__ = [
+    "BATCHES",
+    "Argument",
+    "Check",
+    "ExportError",
+    "Manifest",
+    "describe",
+    "example_inputs",
+    "export",
+    "load_source",
+    "read_manifest",
+]
+
+BATCHES = (64, 1, 17)
+"""Batch sizes of the checks."""
 
 # PyTorch advises against TorchScript at each use; whoever exports to it on purpose cannot act on that.
 warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
 
-_KINDS = {
-    "float32": torch.float32,
-    "float64": torch.float64,
-    "int8": torch.int8,
-    "int16": torch.int16,
-    "int32": torch.int32,
-    "int64": torch.int64,
-    "bool": torch.bool,
-    "complex64": torch.complex64,
-    "complex128": torch.complex128,
-}
-_SPECIFICATION = re.compile(r"^(?P<name>\w+):(?P<kind>\w+)\[(?P<shape>[\w,+ ]*)\](?::(?P<units>.+))?$")
-_EXTENT = re.compile(r"^(?:\d+|[A-Za-z_]\w*(?:\+\d+)?)$")
 
-
-class ExportError(ValueError):
-    """A model that cannot be exported as asked: the message names it, what was expected and what came."""
-
-
-@dataclass(frozen=True)
-class Argument:
-    """One input or output: an extent of ``shape`` is a number, or a free dimension by name with an optional ``+N``."""
-
-    name: str
-    kind: str
-    shape: tuple[int | str, ...]
-    units: str = ""
-
-    @classmethod
-    def parse(cls, text: str) -> Argument:
-        """From ``name:kind[extent,extent]`` with an optional ``:units``, as in ``t:float64[column,layer]:K``."""
-        match = _SPECIFICATION.match(text.strip())
-        if match is None:
-            raise ExportError(f"argument {text!r}: expected name:kind[extent,...] or name:kind[extent,...]:units")
-        extents = [part.strip() for part in match["shape"].split(",") if part.strip()]
-        for extent in extents:
-            if not _EXTENT.match(extent):
-                raise ExportError(f"argument {text!r}: extent {extent!r}: expected a number, a name or name+number")
-        if match["kind"] not in _KINDS:
-            raise ExportError(f"argument {text!r}: kind {match['kind']!r}: expected one of {', '.join(_KINDS)}")
-        shape = tuple(int(extent) if extent.isdigit() else extent for extent in extents)
-        return cls(match["name"], match["kind"], shape, match["units"] or "")
-
-    @classmethod
-    def of_column_file(cls, name: str, kind: str) -> Argument:
-        """The variable ``name`` of the column or flux file as an argument of ``kind``."""
-        for variable in (*COLUMN_VARIABLES, *FLUX_VARIABLES):
-            if variable.name == name:
-                shape = tuple("layer+1" if d == "level" else d for d in variable.dimensions)
-                return cls(name, kind, shape, variable.units)
-        raise ExportError(f"argument {name!r}: not a variable of the column file; give it as name:kind[extent,...]")
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What a host must know of a model."""
-
-    name: str
-    inputs: tuple[Argument, ...]
-    outputs: tuple[Argument, ...]
-    metadata: dict[str, str] = field(default_factory=dict)
-
-    def to_json(self, compiled: Compiled | None = None) -> str:
-        """The text of ``radml.json``; of a package, with what it was ``compiled`` for."""
-        root: dict[str, object] = {
-            "radml": 1,
-            "name": self.name,
-            "torch": torch.__version__,
-            "inputs": [asdict(a) for a in self.inputs],
-            "outputs": [asdict(a) for a in self.outputs],
-            "metadata": self.metadata,
-        }
-        if compiled is not None:
-            root["inputs"] = [asdict(a) | more for a, more in zip(self.inputs, compiled.inputs, strict=True)]
-            root["package"] = compiled.needs
-            if compiled.ranges:
-                root["ranges"] = compiled.ranges
-        return json.dumps(root, indent=1)
-
-    @classmethod
-    def from_json(cls, described: Mapping[str, Any]) -> Manifest:
-        """From what :func:`read_manifest` gives."""
-
-        def arguments(given: Sequence[Mapping[str, Any]]) -> tuple[Argument, ...]:
-            return tuple(Argument(a["name"], a["kind"], tuple(a["shape"]), a.get("units", "")) for a in given)
-
-        inputs, outputs = arguments(described["inputs"]), arguments(described["outputs"])
-        return cls(described.get("name", ""), inputs, outputs, described.get("metadata", {}))
-
-    def fixed(self, extents: Mapping[str, int]) -> Manifest:
-        """The same with these free dimensions fixed: those named ``layer`` and ``layer+1`` for ``{"layer": 89}``."""
-        names = {str(e).partition("+")[0] for a in (*self.inputs, *self.outputs) for e in a.shape if isinstance(e, str)}
-        for name in extents:
-            if name not in names:
-                raise ExportError(f"{self.name}: no free dimension {name!r}; there are {', '.join(sorted(names)) or 'none'}")
-
-        def extent(given: int | str) -> int | str:
-            base, _, more = str(given).partition("+")
-            return given if isinstance(given, int) or base not in extents else extents[base] + int(more or 0)
-
-        def arguments(given: tuple[Argument, ...]) -> tuple[Argument, ...]:
-            return tuple(replace(a, shape=tuple(extent(e) for e in a.shape)) for a in given)
-
-        return replace(self, inputs=arguments(self.inputs), outputs=arguments(self.outputs))
-
-
-def load_source(source: str, weights: Path | None) -> tuple[nn.Module, dict[str, str]]:
-    """The module that ``source`` names, in evaluation mode, and notes to keep beside it.
-
-    ``source`` is ``package.module:Class`` (with ``weights``: a safetensors file, or a state dictionary saved by
-    ``torch.save``) or a file: a module saved whole by ``torch.save``, or TorchScript.
-    """
-    notes: dict[str, str] = {"source": source}
-    if ":" in source and not Path(source).exists():
-        try:
-            found = import_class(source)
-        except (ImportError, AttributeError) as error:
-            raise ExportError(f"{source}: cannot be imported: {error}") from error
-        if weights is None:
-            return found().eval(), notes
-        if not weights.is_file():
-            raise ExportError(f"{weights}: no such file")
-        notes["weights_sha256"] = hashlib.sha256(weights.read_bytes()).hexdigest()
-        if weights.suffix == ".safetensors":
-            state, config, stored = read_weights(weights)
-            notes.update(stored)
-            module = found.from_config(config) if config and hasattr(found, "from_config") else found()
-        else:
-            state = torch.load(weights, weights_only=True)
-            module = found()
-        try:
-            module.load_state_dict(state)
-        except RuntimeError as error:
-            raise ExportError(f"{weights}: not the weights of {source}: {' '.join(str(error).split())}") from error
-        return module.eval(), notes
-
-    path = Path(source)
-    if not path.is_file():
-        raise ExportError(f"{source}: no such file, and not of the form package.module:Class")
-    if weights is not None:
-        raise ExportError(f"{source}: weights go with package.module:Class, not with a file")
-    notes["source_sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
-    try:
-        return torch.jit.load(path).eval(), notes
-    except RuntimeError:
-        pass  # not TorchScript: perhaps a pickled module
-    try:
-        module = torch.load(path, weights_only=False)
-    except Exception as error:  # unpickling runs what the file holds and may raise anything
-        raise ExportError(f"{source}: neither TorchScript nor a module saved by torch.save: {error}") from error
-    if not isinstance(module, nn.Module):
-        raise ExportError(f"{source}: expected a module, got {type(module).__name__}; give package.module:Class with --weights")
-    return module.eval(), notes
-
-
-def describe(
-    module: nn.Module,
-    name: str,
-    kind: str,
-    inputs: Sequence[str],
-    outputs: Sequence[str],
-    metadata: Mapping[str, str],
-) -> Manifest:
-    """Manifest of ``module``: from ``inputs`` and ``outputs`` (``name:kind[extents]``) or from the module's own attributes.
-
-    A module says what it takes and gives in two attributes ``inputs`` and ``outputs``: names of the column file.
-    """
-
-    def arguments(given: Sequence[str], attribute: str) -> tuple[Argument, ...]:
-        if given:
-            return tuple(Argument.parse(text) for text in given)
-        own = getattr(module, attribute, None)
-        if not own:
-            raise ExportError(f"{name}: unknown {attribute}: give each as --{attribute[:-1]} name:kind[extent,...]:units")
-        return tuple(Argument.of_column_file(argument, kind) for argument in own)
-
-    return Manifest(name, arguments(inputs, "inputs"), arguments(outputs, "outputs"), dict(metadata))
-
-
-def example_inputs(manifest: Manifest, columns: xr.Dataset | None, number: int) -> list[Tensor]:
-    """Inputs to check with, in Fortran's order: from ``columns`` where they have them, else normal noise of the right shape."""
-    free: dict[str, int] = {}
-    generator = torch.Generator().manual_seed(0)
-
-    def extent(given: int | str) -> int:
-        if isinstance(given, int):
-            return given
-        base, _, more = given.partition("+")
-        if columns is not None and base in columns.sizes:
-            size = min(number, columns.sizes[base]) if base == "column" else columns.sizes[base]
-        else:
-            size = free.setdefault(base, number if not free else 7 + 4 * len(free))
-        return size + int(more or 0)
-
-    tensors = []
-    for argument in manifest.inputs:
-        kind = _KINDS[argument.kind]
-        if columns is not None and argument.name in columns:
-            values = torch.from_numpy(columns[argument.name].to_numpy()[:number])
-            for e, size in zip(argument.shape, values.shape, strict=True):
-                if isinstance(e, int) and e != size:
-                    raise ExportError(f"{manifest.name}: {argument.name}: expected an extent of {e}, the columns have {size}")
-        else:
-            values = torch.randn([extent(e) for e in argument.shape], generator=generator, dtype=torch.float64)
-        reverse = list(range(values.dim()))[::-1]
-        tensors.append(values.to(kind).permute(reverse).contiguous().permute(reverse))
-    return tensors
-
-
-def _outputs_of(module: Callable[..., object], inputs: list[Tensor], manifest: Manifest) -> list[Tensor]:
-    try:
-        with torch.inference_mode():
-            result = module(*(t.clone() for t in inputs))  # it may work in place
-    except Exception as error:  # whatever the module raises
-        shapes = ", ".join(f"{a.name} {tuple(t.shape)}" for a, t in zip(manifest.inputs, inputs, strict=True))
-        words = " ".join(str(error).split())
-        raise ExportError(f"{manifest.name}: fails on inputs {shapes}: {type(error).__name__}: {words}") from error
-    tensors = []
-    for place, leaf in flatten(result):
-        if not isinstance(leaf, Tensor):
-            where = f" at {place}" if place else ""
-            raise ExportError(f"{manifest.name}: the module gives {type(leaf).__name__}{where}, expected tensors only")
-        tensors.append(leaf)
-    if len(tensors) != len(manifest.outputs):
-        raise ExportError(f"{manifest.name}: expected {len(manifest.outputs)} outputs, the module gives {len(tensors)}")
-    for tensor, argument in zip(tensors, manifest.outputs, strict=True):
-        if tensor.dtype != _KINDS[argument.kind] or tensor.dim() != len(argument.shape):
-            shape = ",".join(str(e) for e in argument.shape)
-            raise ExportError(
-                f"{manifest.name}: output {argument.name!r}: expected ({shape}) {argument.kind}, the module gives "
-                f"{tuple(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}"
-            )
-    return tensors
-
-
-@dataclass(frozen=True)
-class Check:
-    """Result of comparing an exported file with its source on one batch."""
-
-    batch: int
-    largest_difference: dict[str, float]
-    """By output: the largest difference in units of the output's largest magnitude."""
-
-
-def _check_finite(manifest: Manifest, outputs: Sequence[Tensor]) -> None:
-    for argument, tensor in zip(manifest.outputs, outputs, strict=True):
-        if not tensor.isfinite().all():
-            raise ExportError(f"{manifest.name}: output {argument.name!r} is not finite on the inputs of the check")
-
-
-def _difference(model: str, output: str, source: Tensor, exported: Tensor, tolerance: float) -> float:
-    """Largest difference of one output in units of its largest magnitude; raises where it is above ``tolerance``."""
-    if source.numel() == 0:
-        return 0.0
-    difference = float((source - exported).abs().max()) / max(float(source.abs().max()), 1e-30)
-    if difference > tolerance:
-        raise ExportError(
-            f"{model}: output {output!r}: the exported file differs from its source by {difference:.2g} of the largest value, "
-            f"expected at most {tolerance:.2g}"
-        )
-    return difference
+def _quiet(_: str) -> None:
+    pass
 
 
 def export(
@@ -307,72 +65,202 @@ def export(
     path: Path,
     *,
     columns: xr.Dataset | None,
-    tolerance: float = 1e-5,
+    tolerance: float | None = None,
     limits: Mapping[str, Range] | None = None,
     march: str = "portable",
     layout: str = "fortran",
     trainable: bool = False,
+    ranges: Mapping[str, tuple[float, float]] | None = None,
+    batches: Sequence[int] | None = None,
+    compute: str | None = None,
+    scaling: Scaling | None = None,
+    tell: Callable[[str], None] = _quiet,
 ) -> list[Check]:
     """Write ``module`` with ``manifest`` inside, after the file has given the module's own results.
 
     To a ``path`` that ends in ``.pt2`` goes a package of machine code for the instructions of ``march`` and inputs in the order
     ``layout``, to any other TorchScript, which keeps its parameters if it is to be ``trainable``; ``limits`` are the extents of
-    free dimensions that a package is to take. The file is loaded back and compared with the module on ``columns`` (or noise) at
-    several batch sizes; outputs may differ by ``tolerance`` of their largest magnitude. Only then is it renamed to ``path``.
-    Raises :class:`ExportError`.
+    free dimensions that the file is to take. ``scaling`` is folded in, and the parameters are converted to the kind
+    ``compute`` where one is given.
+
+    The file is loaded back and compared with the module on ``columns`` (any dataset with variables named like inputs; else
+    uniform numbers in ``ranges``, else noise) at several batch sizes, and at other extents of the other free dimensions;
+    outputs may differ by ``tolerance`` of their largest magnitude (:data:`TOLERANCES` by default). Only then is it renamed to
+    ``path``. ``tell`` gets warnings. Raises :class:`ExportError`.
     """
-    for name in limits or {}:
+    limits, scaling = dict(limits or {}), scaling or Scaling()
+    for name in limits:
         manifest.fixed({name: 1})  # refuses what is no free dimension
+    _check_format(module, manifest, path, layout, trainable)
+    check_evaluation(module, manifest)
+    scaling.check(manifest)
+    changed = module if compute is None else converted(module, compute)
+    if tolerance is None:
+        tolerance = TOLERANCES[compute or ""]
+    program = program_of(module)
+    if program is not None:
+        limits = _within(limits, check_program(program, manifest), manifest)
+    if scaling:
+        manifest = replace(manifest, metadata=manifest.metadata | {"scaling": scaling.text()})
+    if compute is not None:
+        manifest = replace(manifest, metadata=manifest.metadata | {"compute": compute})
+    samples = Samples(manifest, columns, ranges or {}, limits, layout)
+
+    # First what the module itself gives: where that is not right nothing need be compiled.
+    sizes = _sizes(samples, batches)
+    inputs = [samples.inputs(s) for s in sizes]
+    own = None if compute is None else own_kind(module) or COMPUTE[compute]
+    reference = adapt(module, manifest, inputs[0], scaling=scaling, compute=own)
+    expected = _expected(reference, module, samples, sizes, inputs)
+    others = []
+    for name, other in variants(samples, sizes[0]):
+        others.append((other, check_variant(reference, samples, name, other, sizes[0][name])))
+    if warning := mixed_columns(reference, samples, inputs[0], expected[0], sizes[0]):
+        tell(warning)
+
+    def finished(inner: nn.Module) -> nn.Module:
+        return adapt(inner, manifest, inputs[0], scaling=scaling, compute=None if compute is None else COMPUTE[compute])
+
+    with whole_file(path) as temporary:
+        if path.suffix == ".pt2":
+            compiled = _package(finished(_without_operators(changed)), samples, temporary, march)
+            limits = dict(compiled.ranges)
+            loaded = load_package(temporary)
+        else:
+            inner = _script_of_program(changed, manifest, inputs[0]) if program is not None else changed
+            script = _script(finished(inner), manifest, trainable)
+            script.save(str(temporary), _extra_files={MANIFEST_FILE: manifest.to_json(ranges=limits)})
+            loaded = torch.jit.load(temporary)
+        return _check_file(
+            loaded, replace(samples, limits=limits), list(zip(sizes, inputs, expected, strict=True)), others, tolerance
+        )
+
+
+def _check_format(module: nn.Module, manifest: Manifest, path: Path, layout: str, trainable: bool) -> None:
+    """Raises :class:`ExportError` where no file of this format can be made, before anything is run."""
+    if path.suffix not in (".pt", ".pt2"):
+        raise ExportError(f"{path}: expected a name that ends in .pt (TorchScript) or .pt2 (a package)")
     if trainable and path.suffix == ".pt2":
         raise ExportError(f"{path}: a package cannot be trained; export TorchScript (.pt)")
     if layout not in ("fortran", "c"):
         raise ExportError(f"--layout {layout}: expected fortran or c")
-    if getattr(module, "training", False):  # a frozen module has lost the attribute
-        raise ExportError(f"{manifest.name}: in training mode; call eval() before exporting")
+    if path.suffix == ".pt2" and isinstance(module, torch.jit.ScriptModule):
+        raise ExportError(
+            f"{manifest.name}: a package is compiled from a PyTorch module, not from TorchScript; give its class and weights"
+        )
 
-    def inputs_of(data: xr.Dataset | None, batch: int) -> list[Tensor]:
-        inputs = example_inputs(manifest, data, batch)
-        return [t.contiguous() for t in inputs] if layout == "c" else inputs
 
-    # First what the module itself gives: where that is not right nothing need be compiled.
-    batches = {batch: inputs_of(columns, batch) for batch in (64, 1, 17)}
-    expected = {batch: _outputs_of(module, inputs, manifest) for batch, inputs in batches.items()}
-    for outputs in expected.values():
-        _check_finite(manifest, outputs)
-    checks = []
-    with whole_file(path) as temporary:
-        if path.suffix == ".pt2":
-            try:
-                shapes = [a.shape for a in manifest.inputs]
-                compiled = compile_package(
-                    _without_operators(module),
-                    inputs_of(None, 64),
-                    shapes,
-                    temporary,
-                    limits=limits,
-                    march=march,
-                    layout=layout,
-                )
-            except PackageError as error:
-                raise ExportError(f"{manifest.name}: {error}") from error
-            add_manifest(temporary, manifest.to_json(compiled))
-            loaded = load_package(temporary)
-        else:
-            _script(module, manifest, trainable).save(str(temporary), _extra_files={MANIFEST_FILE: manifest.to_json()})
-            loaded = torch.jit.load(temporary)
-        for batch, inputs in batches.items():
-            found = _outputs_of(loaded, inputs, manifest)
-            _check_finite(manifest, found)
-            checks.append(
-                Check(
-                    batch,
-                    {
-                        argument.name: _difference(manifest.name, argument.name, a, b, tolerance)
-                        for argument, a, b in zip(manifest.outputs, expected[batch], found, strict=True)
-                    },
-                )
-            )
+def _within(limits: Mapping[str, Range], program: Mapping[str, Range], manifest: Manifest) -> dict[str, Range]:
+    """Both the user's limits and those of the program."""
+    both = dict(program)
+    for name, (least, most) in limits.items():
+        lower, upper = program.get(name, (0, None))
+        if least < lower or (upper is not None and (most is None or most > upper)):
+            taken = f"{lower}:{'' if upper is None else upper}"
+            raise ExportError(f"{manifest.name}: --range {name}: beyond what the program takes, {name}={taken}")
+        both[name] = (least, most)
+    return both
+
+
+def _sizes(samples: Samples, batches: Sequence[int] | None) -> list[dict[str, int]]:
+    """The sizes of the checks: different ones, and within the limits."""
+    name = samples.manifest.batch_dimension()
+    if name is None:
+        return [{}]
+    for batch in batches or ():
+        if not samples.allows(name, batch):
+            raise ExportError(f"{samples.manifest.name}: --batch-sizes {batch}: beyond the range of {name!r}")
+    least, most = samples.limits.get(name, (0, None))
+    wanted = batches or [max(least, batch if most is None else min(batch, most)) for batch in BATCHES]
+    sizes: list[dict[str, int]] = []
+    for batch in wanted:
+        if (s := samples.sizes(batch)) not in sizes:
+            sizes.append(s)
+    return sizes
+
+
+def _expected(
+    reference: nn.Module, source: nn.Module, samples: Samples, sizes: Sequence[dict[str, int]], inputs: Sequence[list[Tensor]]
+) -> list[list[Tensor]]:
+    """What the source gives for each of the ``sizes``, the same every time and finite."""
+    manifest, name = samples.manifest, samples.manifest.batch_dimension()
+    expected = []
+    for s, given in zip(sizes, inputs, strict=True):
+        try:
+            expected.append(run(reference, given, manifest, s))
+        except ExportError as error:
+            words = str(error)
+            if name is not None and expected:
+                words += f"; though it runs with {name}={sizes[0][name]}: it does not hold for every {name}"
+            more = "" if name is None else frozen_words(source, name, samples if reference is source else None)
+            others = [f"--fix {n}=number" for n in manifest.free_dimensions() if n != name]
+            if not more and not expected and others and "--compute" not in words:
+                more = f"; where a free dimension has one extent only, fix it ({', '.join(others)})"
+            raise ExportError(words + more) from error
+        check_finite(manifest, expected[-1], samples)
+    check_repeatable(reference, manifest, inputs[0], expected[0], sizes[0])
+    return expected
+
+
+def _check_file(
+    loaded: Callable[..., object],
+    samples: Samples,
+    batches: Sequence[tuple[dict[str, int], list[Tensor], list[Tensor]]],
+    others: Sequence[tuple[dict[str, int], list[Tensor]]],
+    tolerance: float,
+) -> list[Check]:
+    """Compare the exported file with what its source gave: ``batches`` are sizes, inputs, outputs, ``others`` lack inputs."""
+
+    def taken(sizes: Mapping[str, int]) -> bool:
+        return all(samples.allows(name, size) for name, size in sizes.items())
+
+    checks = [_compared(loaded, samples, s, i, o, tolerance, finite=True) for s, i, o in batches if taken(s)]
+    for sizes, outputs in others:
+        if taken(sizes):
+            _compared(loaded, samples, sizes, samples.inputs(sizes), outputs, tolerance, finite=False)
+    if not checks:
+        raise ExportError(f"{samples.manifest.name}: the file takes no size of the checks; give others with --batch-sizes")
     return checks
+
+
+def _compared(
+    loaded: Callable[..., object],
+    samples: Samples,
+    sizes: Mapping[str, int],
+    inputs: Sequence[Tensor],
+    expected: Sequence[Tensor],
+    tolerance: float,
+    *,
+    finite: bool,
+) -> Check:
+    """The exported file against what its source gave; raises where they differ by more than ``tolerance``."""
+    manifest = samples.manifest
+    found = run(loaded, inputs, manifest, sizes)
+    if finite:
+        check_finite(manifest, found, samples)
+    differences = {}
+    for argument, a, b in zip(manifest.outputs, expected, found, strict=True):
+        differences[argument.name] = relative_difference(a, b)
+        if differences[argument.name] > tolerance:
+            at = ", ".join(f"{name}={size}" for name, size in sizes.items())
+            raise ExportError(
+                f"{manifest.name}: output {argument.name!r}: the exported file differs from its source by "
+                f"{differences[argument.name]:.2g} of the largest value{at and f' at {at}'}, expected at most {tolerance:.2g}; "
+                f"if that is rounding, allow it with --tolerance"
+            )
+    return Check(sizes.get(manifest.batch_dimension() or "", 1), differences)
+
+
+def _package(module: nn.Module, samples: Samples, path: Path, march: str) -> Compiled:
+    manifest = samples.manifest
+    try:
+        inputs = replace(samples, data=None).inputs(replace(samples, data=None).sizes(64))
+        shapes = [argument.shape for argument in manifest.inputs]
+        compiled = compile_package(module, inputs, shapes, path, limits=samples.limits, march=march, layout=samples.layout)
+    except PackageError as error:
+        raise ExportError(f"{manifest.name}: {error}") from error
+    add_manifest(path, manifest.to_json(compiled))
+    return compiled
 
 
 def _without_operators(module: nn.Module) -> nn.Module:
@@ -384,11 +272,32 @@ def _without_operators(module: nn.Module) -> nn.Module:
     return plain
 
 
+def _script_of_program(module: fx.GraphModule, manifest: Manifest, inputs: Sequence[Tensor]) -> torch.jit.ScriptModule:
+    """The module of a program as TorchScript; where it has what cannot be scripted a trace, which the checks will try."""
+    try:
+        return torch.jit.script(scriptable(module))
+    except Exception as error:  # the compiler raises what it likes
+        words = " ".join(str(error).split())[:300]
+        if not decides_by_values(module):
+            try:
+                return torch.jit.trace(module, tuple(inputs), check_trace=False)
+            except Exception as failure:
+                words = " ".join(str(failure).split())[:300]
+        raise ExportError(
+            f"{manifest.name}: the program cannot become TorchScript: {words}; export it as a package (.pt2), or give "
+            "package.module:Class or a module saved by torch.save"
+        ) from error
+
+
 def _script(module: nn.Module, manifest: Manifest, trainable: bool) -> torch.jit.ScriptModule:
     try:
         script = module if isinstance(module, torch.jit.ScriptModule) else torch.jit.script(module)
     except Exception as error:  # the compiler raises what it likes
-        raise ExportError(f"{manifest.name}: TorchScript cannot compile it: {error}") from error
+        words = " ".join(str(error).split())[:600]
+        raise ExportError(
+            f"{manifest.name}: TorchScript cannot compile it: {words}; a package (.pt2) may be had of it: torch.export knows "
+            "more of Python"
+        ) from error
     if trainable:
         if not any(parameter.requires_grad for parameter in script.parameters()):
             raise ExportError(f"{manifest.name}: it has no parameters to train")
@@ -396,17 +305,3 @@ def _script(module: nn.Module, manifest: Manifest, trainable: bool) -> torch.jit
     # Freezing drops detach(), and with it what derivatives by the inputs are.
     freeze = hasattr(script, "training") and "aten::detach" not in str(script.inlined_graph)
     return torch.jit.freeze(script) if freeze else script
-
-
-def read_manifest(path: Path) -> dict[str, object]:
-    """The manifest inside an exported file of either format. Raises :class:`ExportError` where there is none."""
-    if not path.is_file():
-        raise ExportError(f"{path}: no such file")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for record in archive.namelist():
-                if record.partition("/")[2] == f"extra/{MANIFEST_FILE}":
-                    return json.loads(archive.read(record))
-    except (zipfile.BadZipFile, ValueError) as error:
-        raise ExportError(f"{path}: not a model file: {error}") from error
-    raise ExportError(f"{path}: a file without a manifest; export the model with ftorch-export")

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ftorch_bridge.exporting import Argument, Manifest
+from ftorch_bridge.manifest import Argument, Manifest
 
 LONGEST_NAME = 63  # Fortran 2018, 6.2.2
 LONGEST_LINE = 132  # 6.3.2.1; what comments exceed it by is no matter

@@ -6,6 +6,8 @@ the order of the inputs' elements, the range of each free dimension, the instruc
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
 import os
 import platform
@@ -109,6 +111,13 @@ def _compiler() -> str:
 
 def _settings(march: str) -> dict[str, Any]:
     """Inductor's settings for a level of instructions."""
+    from torch._inductor import config  # noqa: PLC0415
+
+    if not hasattr(config.cpp, "march"):
+        raise PackageError(
+            f"PyTorch {torch.__version__} cannot be told for which instructions it compiles a package (.pt2); install a newer "
+            "one, or export TorchScript (.pt)"
+        )
     # As many threads as the host allows at run time, and not as many as this machine has.
     settings: dict[str, Any] = {"cpp.dynamic_threads": True}
     if march == "native":
@@ -164,17 +173,23 @@ def _exported(
 
     dynamic_shapes = tuple({i: dynamic(e) for i, e in enumerate(shape) if isinstance(e, str)} for shape in shapes)
     try:
-        return torch.export.export(module, tuple(inputs), dynamic_shapes=dynamic_shapes)
+        with contextlib.redirect_stderr(io.StringIO()):  # where it fails it prints its graph
+            return torch.export.export(module, tuple(inputs), dynamic_shapes=dynamic_shapes)
     except Exception as error:  # the exporter raises what it likes
         words = " ".join(re.sub(r"\x1b\[\d*m", "", str(error)).split())
         words = words.partition(" The error above occurred")[0].partition(" If you're")[0]
         hint = ""
         if "Constraints violated" in words:
             hint = "; give the extents it works for (--range name=least:most), or one (--fix name=number)"
+        elif "data-dependent" in words or "DataDependent" in words or "dynamic control flow" in words:
+            hint = (
+                "; the model decides by values that are known only at run time: choose between results with torch.where, "
+                "or export TorchScript (.pt), which keeps branches"
+            )
         raise PackageError(f"torch.export cannot export it: {words[:500]}{hint}") from error
 
 
-def _ranges(program: torch.export.ExportedProgram, shapes: Sequence[Sequence[int | str]]) -> dict[str, Range]:
+def program_ranges(program: torch.export.ExportedProgram, shapes: Sequence[Sequence[int | str]]) -> dict[str, Range]:
     """The range of each free dimension for which the exported program holds, where it is not everything."""
     values = {node.name: node.meta["val"] for node in program.graph.nodes if node.op == "placeholder"}
     ranges: dict[str, Range] = {}
@@ -235,7 +250,7 @@ def compile_package(
             {"layout": layout, "written": True} if name in written else {"layout": layout}
             for name in program.graph_signature.user_inputs
         ),
-        _ranges(program, shapes),
+        program_ranges(program, shapes),
         {"device": "cpu", "machine": platform.machine(), "instructions": instructions, "crc32": sums},
     )
 

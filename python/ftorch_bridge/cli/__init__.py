@@ -16,8 +16,8 @@ def _expected() -> tuple[type[Exception], ...]:
     from ftorch_bridge.column_file import ColumnFileError  # noqa: PLC0415
     from ftorch_bridge.dataset import DatasetError  # noqa: PLC0415
     from ftorch_bridge.envelope import EnvelopeError  # noqa: PLC0415
-    from ftorch_bridge.exporting import ExportError  # noqa: PLC0415
     from ftorch_bridge.generating import GenerateError  # noqa: PLC0415
+    from ftorch_bridge.manifest import ExportError  # noqa: PLC0415
     from ftorch_bridge.measuring import BenchError  # noqa: PLC0415
     from ftorch_bridge.programs import ProgramError  # noqa: PLC0415
     from ftorch_bridge.stability import StabilityError  # noqa: PLC0415

@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Annotated
 
 import typer
+import xarray as xr
 
+from ftorch_bridge.adapting import Scaling, parse_affine, read_scaling
 from ftorch_bridge.cli import console, one_line_errors
 from ftorch_bridge.column_file import read_columns
 from ftorch_bridge.envelope import METADATA_KEY, Envelope
-from ftorch_bridge.exporting import ExportError, describe, export, load_source
+from ftorch_bridge.exporting import ExportError, Manifest, describe, export, load_source
+from ftorch_bridge.sampling import read_data
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
+
+EXAMPLES = """
+**Examples**
+
+A class of nets.py with weights saved by torch.save or safetensors, as TorchScript:
+
+    ftorch-export nets:Net --weights weights.pt --input "t:float32[column,layer]:K"
+      --output-argument "heating:float32[column,layer]:K s-1" -o net.pt
+
+The same network, trained on normalised data, as a package that takes physical units:
+
+    ftorch-export nets:Net --weights weights.pt --input "t:float32[column,89]:K"
+      --output-argument "heating:float32[column,89]:K s-1"
+      --scale-input "t=250,30" --scale-output "heating=0,1e-5" -o net.pt2
+
+A program saved by torch.export.save, checked on one's own data:
+
+    ftorch-export program.pt2 --input "x:float32[n,8]" --output-argument "y:float32[n,2]"
+      --data inputs.nc -o net.pt2
+
+What is refused, and how to mend it: docs/export.md.
+"""
 
 
 def fixed_extent(text: str) -> tuple[str, int]:
@@ -32,14 +58,69 @@ def limited_extent(text: str) -> tuple[str, tuple[int, int | None]]:
     return name, (int(least), int(most) if most else None)
 
 
-@app.command()
+def sampled_range(text: str) -> tuple[str, tuple[float, float]]:
+    """From ``name=low:high``."""
+    name, _, limits = text.partition("=")
+    try:
+        low, high = (float(number) for number in limits.split(":"))
+    except ValueError:
+        raise ExportError(f"--sample {text}: expected name=low:high, as in t=200:320") from None
+    if not low <= high:
+        raise ExportError(f"--sample {text}: expected the lower number first")
+    return name, (low, high)
+
+
+def batch_sizes(text: str) -> tuple[int, ...]:
+    """From ``64,1,17``."""
+    numbers = [part.strip() for part in text.split(",")]
+    if not all(number.isdigit() and int(number) > 0 for number in numbers):
+        raise ExportError(f"--batch-sizes {text}: expected whole numbers above 0, as in 64,1,17")
+    return tuple(int(number) for number in numbers)
+
+
+def all_scaling(file: Path | None, inputs: list[str], outputs: list[str], manifest: Manifest) -> Scaling:
+    """The scaling of a file and that of options together."""
+    scaling = read_scaling(file, manifest) if file else Scaling()
+    for text in inputs:
+        name, affine = parse_affine("--scale-input", text)
+        scaling = scaling.joined(Scaling(inputs={name: affine}))
+    for text in outputs:
+        name, affine = parse_affine("--scale-output", text)
+        scaling = scaling.joined(Scaling(outputs={name: affine}))
+    return scaling
+
+
+def check_device(device: str, output: Path) -> None:
+    """Packages run on the CPU only; TorchScript goes to a GPU when a host loads it."""
+    if device not in ("cpu", "cuda"):
+        raise ExportError(f"--device {device}: expected cpu or cuda")
+    if device == "cuda" and output.suffix == ".pt2":
+        raise ExportError(f"{output}: --device cuda: packages run on the CPU only so far; for a GPU export TorchScript (.pt)")
+    if device == "cuda":
+        console.print("TorchScript goes to the GPU when the host loads it with device='cuda'; it is checked on the CPU here")
+
+
+@app.command(epilog=EXAMPLES)
 def main(
-    source: Annotated[str, typer.Argument(help="package.module:Class, a module saved by torch.save, or a TorchScript file")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="package.module:Class, a module saved by torch.save, a TorchScript file, "
+            "or a program saved by torch.export.save"
+        ),
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="the file to write: .pt (TorchScript) or .pt2 (a package)")],
     weights: Annotated[
         Path | None, typer.Option(help="weights for package.module:Class: .safetensors, or a saved state dictionary")
     ] = None,
     columns: Annotated[Path | None, typer.Option(help="column file whose columns the exported file is checked on")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="NetCDF file to check on, with variables named like inputs and dimensions of any names")
+    ] = None,
+    sample: Annotated[
+        list[str] | None, typer.Option(help="check an input on uniform numbers of a range, not normal noise: t=200:320")
+    ] = None,
+    batches: Annotated[str | None, typer.Option("--batch-sizes", help="batch sizes of the checks; by default 64,1,17")] = None,
     inputs: Annotated[list[str] | None, typer.Option("--input", help="an input, in order: name:kind[extent,...]:units")] = None,
     outputs: Annotated[
         list[str] | None, typer.Option("--output-argument", help="an output, in order, in the same form")
@@ -47,9 +128,22 @@ def main(
     kind: Annotated[
         str, typer.Option(help="kind of the host's arrays where the module names column-file variables")
     ] = "float64",
+    compute: Annotated[
+        str | None,
+        typer.Option(help="kind the network computes in, whatever the host's arrays are: bfloat16, float32, float64"),
+    ] = None,
+    scale_inputs: Annotated[
+        list[str] | None,
+        typer.Option("--scale-input", help="name=mean,std: the network gets (value - mean) / std of what the host gives"),
+    ] = None,
+    scale_outputs: Annotated[
+        list[str] | None,
+        typer.Option("--scale-output", help="name=mean,std: the host gets value * std + mean of what the network gives"),
+    ] = None,
+    scaling: Annotated[Path | None, typer.Option(help="file of means and standard deviations: .json, .nc or .npz")] = None,
     fix: Annotated[list[str] | None, typer.Option(help="fix a free dimension: name=number, as in layer=89")] = None,
     ranges: Annotated[
-        list[str] | None, typer.Option("--range", help="extents of a free dimension that a package takes: name=least:most")
+        list[str] | None, typer.Option("--range", help="extents of a free dimension that the file takes: name=least:most")
     ] = None,
     march: Annotated[
         str, typer.Option(help="instructions of a package: portable (x86-64-v3, armv8-a), or native (those of this machine)")
@@ -57,6 +151,7 @@ def main(
     layout: Annotated[
         str, typer.Option(help="order of a package's inputs in memory: fortran, or c where hosts use torch_reverse")
     ] = "fortran",
+    device: Annotated[str, typer.Option(help="what the file is for: cpu, or cuda (TorchScript only)")] = "cpu",
     trainable: Annotated[
         bool, typer.Option("--trainable", help="keep the parameters, so that a host can train the model (TorchScript only)")
     ] = False,
@@ -64,34 +159,55 @@ def main(
         Path | None,
         typer.Option(help="training envelope for the guard, of ftorch-train envelope; by default that of the weights, if any"),
     ] = None,
-    tolerance: Annotated[float, typer.Option(help="largest difference allowed, relative to an output's largest value")] = 1e-5,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(
+            help="largest difference allowed, relative to an output's largest value; by default 1e-5, "
+            "with --compute float32 or float64 1e-4, with bfloat16 0.05"
+        ),
+    ] = None,
 ) -> None:
-    """Write SOURCE as TorchScript or as a package with its contract inside, and check it against the source."""
-    with one_line_errors("ftorch-export"):
+    """Write SOURCE as TorchScript or as a package with its contract inside, and check it against the source.
+
+    A class is imported from where Python finds it, or from the current folder. Nothing is written unless every check passes.
+    """
+    with one_line_errors("ftorch-export"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch's, of its own insides
+        check_device(device, output)
+        if columns and data:
+            raise ExportError("--columns and --data: expected one of them")
         module, notes = load_source(source, weights)
         if envelope is not None:
             notes[METADATA_KEY] = Envelope.read(envelope).to_text()
         manifest = describe(module, output.stem, kind, inputs or [], outputs or [], notes)
         manifest = manifest.fixed(dict(fixed_extent(text) for text in fix or []))
-        limits = dict(limited_extent(text) for text in ranges or [])
-        real = read_columns(columns) if columns else None
+        real: xr.Dataset | None = None
+        if columns or data:
+            real = read_columns(columns) if columns else read_data(data, manifest)
         checks = export(
             module,
             manifest,
             output,
             columns=real,
             tolerance=tolerance,
-            limits=limits,
+            limits=dict(limited_extent(text) for text in ranges or []),
             march=march,
             layout=layout,
             trainable=trainable,
+            ranges=dict(sampled_range(text) for text in sample or []),
+            batches=None if batches is None else batch_sizes(batches),
+            compute=compute,
+            scaling=all_scaling(scaling, scale_inputs or [], scale_outputs or [], manifest),
+            tell=lambda words: console.print(words, soft_wrap=True, markup=False, highlight=False),
         )
         worst = max(max(check.largest_difference.values()) for check in checks)
-        on = f"{columns}" if columns else "noise"
+        on = f"{columns or data}" if real is not None else "uniform numbers and noise" if sample else "noise"
+        sizes = f"batch sizes {', '.join(str(c.batch) for c in checks)}" if manifest.free_dimensions() else "its one shape"
         console.print(
             f"{output}: {len(manifest.inputs)} inputs, {len(manifest.outputs)} outputs; equal to its source on {on} "
-            f"at batch sizes {', '.join(str(c.batch) for c in checks)} within {worst:.1e}",
+            f"at {sizes} within {worst:.1e}",
             soft_wrap=True,
+            markup=False,
         )
 
 

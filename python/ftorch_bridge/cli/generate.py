@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from ftorch_bridge.cli import console, one_line_errors
-from ftorch_bridge.exporting import Manifest, read_manifest
 from ftorch_bridge.files import whole_file
 from ftorch_bridge.generating import FortranModule, HostKind, fortran_name
+from ftorch_bridge.manifest import Manifest, read_manifest
 
 SUFFIX = "_torch"
 

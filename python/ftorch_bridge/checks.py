@@ -1,0 +1,232 @@
+"""What a model must keep before it is exported: its contract at several sizes, the same result every time, nothing frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ftorch_bridge.adapting import own_kind
+from ftorch_bridge.manifest import KINDS, Argument, ExportError, Manifest, extent_in, parts
+from ftorch_bridge.packages import flatten
+from ftorch_bridge.sampling import Samples
+from ftorch_bridge.sources import operations, whole_numbers
+
+REPEATED = 1e-6
+"""Two calls on the same inputs may differ by this of an output's largest value, for sums that threads add up in any order."""
+ALONE = 1e-3
+"""A column in a batch may differ by this from the same column alone, for matrix products that round otherwise."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """Result of comparing an exported file with its source on one batch."""
+
+    batch: int
+    largest_difference: dict[str, float]
+    """By output: the largest difference in units of the output's largest magnitude."""
+
+
+def run(module: Callable[..., object], inputs: Sequence[Tensor], manifest: Manifest, sizes: Mapping[str, int]) -> list[Tensor]:
+    """The outputs of ``module``, of the kinds and shapes that the manifest says for these sizes of the free dimensions.
+
+    Raises :class:`ExportError` where it fails or gives anything else.
+    """
+    try:
+        with torch.inference_mode():
+            result = module(*(t.clone() for t in inputs))  # it may work in place
+    except Exception as error:  # whatever the module raises
+        shapes = ", ".join(f"{a.name} {tuple(t.shape)}" for a, t in zip(manifest.inputs, inputs, strict=True))
+        words = " ".join(str(error).split())
+        words = words if len(words) <= 500 else f"{words[:100]} ... {words[-400:]}"
+        raise ExportError(
+            f"{manifest.name}: fails on inputs {shapes}: {type(error).__name__}: {words}{_hint(module, inputs, words)}"
+        ) from error
+    tensors = []
+    for place, leaf in flatten(result):
+        if not isinstance(leaf, Tensor):
+            where = f" at {place}" if place else ""
+            raise ExportError(f"{manifest.name}: the module gives {type(leaf).__name__}{where}, expected tensors only")
+        tensors.append(leaf)
+    if len(tensors) != len(manifest.outputs):
+        raise ExportError(f"{manifest.name}: expected {len(manifest.outputs)} outputs, the module gives {len(tensors)}")
+    bound = dict(sizes)
+    for tensor, argument in zip(tensors, manifest.outputs, strict=True):
+        _check_output(manifest.name, argument, tensor, bound)
+    return tensors
+
+
+def _hint(module: Callable[..., object], inputs: Sequence[Tensor], words: str) -> str:
+    if "dtype" in words or "scalar type" in words:
+        kind = own_kind(module) if isinstance(module, nn.Module) else None
+        if kind is not None and any(t.is_floating_point() and t.dtype != kind for t in inputs):
+            own = str(kind).removeprefix("torch.")
+            return f"; where the arrays are of another kind than the network's own, give --compute {own}"
+    return ""
+
+
+def _check_output(name: str, argument: Argument, tensor: Tensor, bound: dict[str, int]) -> None:
+    """Holds one output to the manifest; a dimension that no input has is bound by the first output that has it."""
+    if tensor.dtype == KINDS[argument.kind] and tensor.dim() == len(argument.shape):
+        for extent, size in zip(argument.shape, tensor.shape, strict=True):
+            if isinstance(extent, str):
+                bound.setdefault(parts(extent)[0], size - parts(extent)[1])
+        shape = tuple(extent_in(extent, bound) for extent in argument.shape)
+        if tuple(tensor.shape) == shape:
+            return
+        said = ",".join(str(e) if e == n else f"{e}={n}" for e, n in zip(argument.shape, shape, strict=True))
+    else:
+        said = ",".join(str(e) for e in argument.shape)
+    raise ExportError(
+        f"{name}: output {argument.name!r}: expected ({said}) {argument.kind}, the module gives "
+        f"{tuple(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}"
+    )
+
+
+def check_evaluation(module: nn.Module, manifest: Manifest) -> None:
+    """Raises :class:`ExportError` where the module, a part of it, or an operation in its file is in training mode."""
+    if getattr(module, "training", False):  # a frozen module has lost the attribute
+        raise ExportError(f"{manifest.name}: in training mode; call eval() before exporting")
+    for name, part in module.named_modules():
+        if getattr(part, "training", False):
+            kind = getattr(part, "original_name", type(part).__name__)
+            raise ExportError(
+                f"{manifest.name}: its part {name!r} ({kind}) is in training mode, though the whole is not; "
+                "call eval() on the whole before exporting"
+            )
+    for operation, constants in operations(module):
+        if constants.get("train") is True or constants.get("training") is True:
+            raise ExportError(
+                f"{manifest.name}: {operation.partition('::')[2]} is in training mode in the file, which cannot be undone: "
+                "it was traced, frozen or exported before eval(); call eval() on the module and write the file again, "
+                "or export its class (package.module:Class)"
+            )
+
+
+def check_repeatable(
+    module: nn.Module, manifest: Manifest, inputs: Sequence[Tensor], outputs: Sequence[Tensor], sizes: Mapping[str, int]
+) -> None:
+    """Raises :class:`ExportError` where a second call on the same inputs gives other ``outputs``."""
+    for argument, first, second in zip(manifest.outputs, outputs, run(module, inputs, manifest, sizes), strict=True):
+        if (found := relative_difference(first, second)) > REPEATED:
+            raise ExportError(
+                f"{manifest.name}: output {argument.name!r}: two calls on the same inputs differ by {found:.2g} of the largest "
+                "value: the model draws random numbers (dropout that eval() does not reach?) or keeps something from call to "
+                "call; a host needs the same result every time, so take that out of forward"
+            )
+
+
+def check_finite(manifest: Manifest, outputs: Sequence[Tensor], samples: Samples) -> None:
+    """Raises :class:`ExportError` where an output is not finite."""
+    for argument, tensor in zip(manifest.outputs, outputs, strict=True):
+        if not tensor.isfinite().all():
+            place = f"{manifest.name}: output {argument.name!r} is not finite on the inputs of the check"
+            noise = ", ".join(samples.noise())
+            hint = "; are they in the model's range, and without missing values?"
+            if noise:
+                hint = f"; {noise}: noise; give real inputs (--data file.nc, --columns file.nc) or ranges (--sample t=200:320)"
+            raise ExportError(place + hint)
+
+
+def variants(samples: Samples, sizes: Mapping[str, int]) -> Iterator[tuple[str, dict[str, int]]]:
+    """Other sizes for each free dimension that is not the batch: its name, and the sizes of all."""
+    for name in samples.manifest.free_dimensions():
+        if name != samples.manifest.batch_dimension():
+            for size in (sizes[name] + 3, max(sizes[name] - 2, 2)):
+                if size != sizes[name] and samples.allows(name, size):
+                    yield name, {**sizes, name: size}
+
+
+def check_variant(module: nn.Module, samples: Samples, name: str, sizes: Mapping[str, int], usual: int) -> list[Tensor]:
+    """The outputs for other ``sizes``. Raises :class:`ExportError` where the module holds only for the ``usual`` size."""
+    try:
+        return run(module, samples.inputs(sizes), samples.manifest, sizes)
+    except ExportError as error:
+        words = str(error).removeprefix(f"{samples.manifest.name}: ")
+        raise ExportError(
+            f"{samples.manifest.name}: {name!r} is said to be free, but what holds for {name}={usual} does not for "
+            f"{name}={sizes[name]}: {words}; fix it (--fix {name}=number), give what it may be (--range {name}=least:most), "
+            f"or mend the shapes of the contract{frozen_words(module, name)}"
+        ) from error
+
+
+def frozen_words(module: nn.Module, name: str, samples: Samples | None = None) -> str:
+    """What TorchScript adds to a failure at another size; with ``samples`` the size of the batch that it was traced with."""
+    if not isinstance(module, torch.jit.ScriptModule):
+        return ""
+    mend = (
+        "export from the class (package.module:Class) or a module saved by torch.save, or make the file with torch.jit.script"
+    )
+    if samples is not None and (number := _only_batch(module, samples)) is not None:
+        return f"; it runs with {name}={number}: the trace (torch.jit.trace) has frozen {name!r}; {mend}"
+    return f"; if the file is a trace (torch.jit.trace), the trace has frozen {name!r}; {mend}"
+
+
+def _only_batch(module: torch.jit.ScriptModule, samples: Samples) -> int | None:
+    """A batch size that the file runs with, of those among its constants; none where it runs with none of them."""
+    for number in sorted(n for n in whole_numbers(module) if 1 <= n <= 4096)[:30]:
+        sizes = samples.sizes(number)
+        try:
+            run(module, samples.inputs(sizes), samples.manifest, sizes)
+        except ExportError:
+            continue
+        return number
+    return None
+
+
+def mixed_columns(
+    module: nn.Module, samples: Samples, inputs: Sequence[Tensor], outputs: Sequence[Tensor], sizes: Mapping[str, int]
+) -> str | None:
+    """A warning where columns alone (or fewer, where one is not allowed) do not give what they give in their batch."""
+    manifest, name = samples.manifest, samples.manifest.batch_dimension()
+    if name is None or sizes[name] < 2:
+        return None
+    few = next((n for n in (1, sizes[name] // 2) if samples.allows(name, n)), None)
+    if few is None:
+        return None
+
+    def taken(tensor: Tensor, argument: Argument, start: int) -> Tensor:
+        for i, extent in enumerate(argument.shape):
+            if extent == name:
+                tensor = tensor.narrow(i, start, few)
+        return tensor.clone(memory_format=torch.preserve_format)
+
+    if any(
+        isinstance(e, str) and e != name and parts(e)[0] == name for a in (*manifest.inputs, *manifest.outputs) for e in a.shape
+    ):
+        return None  # column+1 of something: there are no columns to take
+    for start in {0, sizes[name] - few}:
+        alone = [taken(t, a, start) for t, a in zip(inputs, manifest.inputs, strict=True)]
+        found = run(module, alone, manifest, {**sizes, name: few})
+        for argument, whole, part in zip(manifest.outputs, outputs, found, strict=True):
+            if name not in argument.shape:
+                continue
+            largest = float(_wide(whole).abs().max()) if whole.numel() else 0.0
+            difference = relative_difference(taken(whole, argument, start), part, largest)
+            if difference > ALONE:
+                return (
+                    f"warning: output {argument.name!r} of one {name} depends on the others in its call, by {difference:.1g} "
+                    f"of its largest value: blocks of {name}s, and ranks, will change the results. Is that meant? If not, "
+                    f"look for means over the batch, or for an extent that a trace has frozen"
+                )
+    return None
+
+
+def _wide(tensor: Tensor) -> Tensor:
+    return tensor if tensor.is_complex() else tensor.double()
+
+
+def relative_difference(expected: Tensor, found: Tensor, largest: float | None = None) -> float:
+    """Largest difference in units of the largest finite magnitude; infinite where one is finite and the other is not."""
+    if expected.numel() == 0:
+        return 0.0
+    expected, found = _wide(expected), _wide(found)
+    finite = expected.isfinite()
+    if not torch.equal(finite, found.isfinite()):
+        return float("inf")
+    if not finite.any():
+        return 0.0
+    expected, found = expected[finite], found[finite]
+    return float((expected - found).abs().max()) / max(float(expected.abs().max()) if largest is None else largest, 1e-30)

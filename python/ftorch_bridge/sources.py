@@ -1,0 +1,302 @@
+"""What ``ftorch-export`` starts from: a class and weights, a saved module, a TorchScript file, a ``torch.export`` program."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import operator
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.utils import _pytree as pytree
+
+from ftorch_bridge.manifest import Argument, ExportError, Manifest, parts
+from ftorch_bridge.packages import Range, program_ranges
+from ftorch_bridge.weights import import_class, read_weights
+
+_PROGRAM = "exported_program"
+# Of these an exported program asks nothing that the manifest's shapes and ranges do not say already.
+_ASSERTIONS = ("aten::_assert_scalar", "aten::_assert_tensor_metadata", "aten::sym_constrain_range_for_size")
+
+
+def load_source(source: str, weights: Path | None) -> tuple[nn.Module, dict[str, str]]:
+    """The module that ``source`` names, in evaluation mode and on the CPU, and notes to keep beside it.
+
+    ``source`` is ``package.module:Class`` (with ``weights``: a safetensors file, or a state dictionary saved by
+    ``torch.save``) or a file: a module saved whole by ``torch.save``, TorchScript, or a program saved by
+    ``torch.export.save``. Raises :class:`ExportError`.
+    """
+    notes: dict[str, str] = {"source": source}
+    if ":" in source and not Path(source).exists():
+        return _of_class(source, weights, notes).eval(), notes
+    path = Path(source)
+    if not path.is_file():
+        raise ExportError(f"{source}: no such file, and not of the form package.module:Class")
+    if weights is not None:
+        raise ExportError(f"{source}: weights go with package.module:Class, not with a file")
+    notes["source_sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return _of_file(path).eval(), notes
+
+
+def _of_class(source: str, weights: Path | None, notes: dict[str, str]) -> nn.Module:
+    try:
+        found = import_class(source)
+    except Exception as error:  # importing runs what the file holds and may raise anything
+        raise ExportError(f"{source}: cannot be imported: {error}") from error
+    if weights is None:
+        return _made(source, found)
+    if not weights.is_file():
+        raise ExportError(f"{weights}: no such file")
+    notes["weights_sha256"] = hashlib.sha256(weights.read_bytes()).hexdigest()
+    if weights.suffix == ".safetensors":
+        state, config, stored = read_weights(weights)
+        notes.update(stored)
+        module = found.from_config(config) if config and hasattr(found, "from_config") else _made(source, found)
+    else:
+        state = _state_dictionary(weights)
+        module = _made(source, found)
+    try:
+        module.load_state_dict(state)
+    except RuntimeError as error:
+        raise ExportError(f"{weights}: not the weights of {source}: {' '.join(str(error).split())}") from error
+    return module
+
+
+def _made(source: str, found: Any) -> nn.Module:
+    try:
+        module = found()
+    except Exception as error:  # the class's own affair
+        raise ExportError(
+            f"{source}: cannot be made without arguments: {type(error).__name__}: {' '.join(str(error).split())}; "
+            "give defaults to its __init__, or save the module itself by torch.save and export that file"
+        ) from error
+    if not isinstance(module, nn.Module):
+        raise ExportError(f"{source}: expected a class of torch.nn.Module, got one of {type(module).__name__}")
+    return module
+
+
+def _state_dictionary(weights: Path) -> Mapping[str, Tensor]:
+    try:
+        state = torch.load(weights, weights_only=True, map_location="cpu")
+    except Exception as error:  # unpickling raises what it likes
+        words = " ".join(str(error).split())[:200]
+        raise ExportError(f"{weights}: not a state dictionary; save model.state_dict() by torch.save: {words}") from error
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        held = f"with {', '.join(map(str, list(state)[:5]))}" if isinstance(state, Mapping) else f"but {type(state).__name__}"
+        raise ExportError(
+            f"{weights}: expected a state dictionary, got one {held}; save model.state_dict() alone by torch.save"
+        )
+    return state
+
+
+def _of_file(path: Path) -> nn.Module:
+    records = _records(path)
+    compiled = any("/data/aotinductor/" in record for record in records)
+    program = any(r.endswith("serialized_exported_program.json") or ("/models/" in r and r.endswith(".json")) for r in records)
+    if compiled and not program:
+        raise ExportError(
+            f"{path}: a package that is compiled already: machine code cannot be turned back; give what it was compiled from: "
+            "package.module:Class with --weights, the module saved by torch.save, or the program saved by torch.export.save"
+        )
+    if program:
+        try:
+            return module_of_program(torch.export.load(path))
+        except ExportError:
+            raise
+        except Exception as error:  # whatever reading it raises
+            words = " ".join(str(error).split())[:300]
+            raise ExportError(
+                f"{path}: a torch.export program that PyTorch {torch.__version__} cannot read: {words}"
+            ) from error
+    if any("/code/" in record for record in records):
+        try:
+            return torch.jit.load(path, map_location="cpu")
+        except RuntimeError as error:
+            words = " ".join(str(error).split())[:300]
+            raise ExportError(f"{path}: TorchScript that PyTorch {torch.__version__} cannot read: {words}") from error
+    try:
+        module = torch.load(path, weights_only=False, map_location="cpu")
+    except Exception as error:  # unpickling runs what the file holds and may raise anything
+        words = " ".join(str(error).split())
+        hint = ""
+        if isinstance(error, AttributeError | ImportError):
+            hint = "; its class must be importable: give package.module:Class with --weights, or run where that file lies"
+        raise ExportError(f"{path}: neither TorchScript nor a module saved by torch.save: {words}{hint}") from error
+    if not isinstance(module, nn.Module):
+        raise ExportError(f"{path}: expected a module, got {type(module).__name__}; give package.module:Class with --weights")
+    return module
+
+
+def _records(path: Path) -> list[str]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.namelist()
+    except zipfile.BadZipFile:
+        return []  # a module saved by a very old PyTorch, or nothing of ours
+
+
+def describe(
+    module: nn.Module,
+    name: str,
+    kind: str,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    metadata: Mapping[str, str],
+) -> Manifest:
+    """Manifest of ``module``: from ``inputs`` and ``outputs`` (``name:kind[extents]``) or from the module's own attributes.
+
+    A module says what it takes and gives in two attributes ``inputs`` and ``outputs``: names of the column file.
+    """
+
+    def arguments(given: Sequence[str], attribute: str) -> tuple[Argument, ...]:
+        if given:
+            return tuple(Argument.parse(text) for text in given)
+        own = getattr(module, attribute, None)
+        if not own:
+            option = {"inputs": "--input", "outputs": "--output-argument"}[attribute]
+            raise ExportError(f"{name}: unknown {attribute}: give each as {option} name:kind[extent,...]:units")
+        return tuple(Argument.of_column_file(argument, kind) for argument in own)
+
+    return Manifest(name, arguments(inputs, "inputs"), arguments(outputs, "outputs"), dict(metadata))
+
+
+def module_of_program(program: torch.export.ExportedProgram) -> fx.GraphModule:
+    """A module of the program, which takes its inputs flat and in any order of memory, and gives its outputs flat."""
+    written = set(program.run_decompositions({}).graph_signature.user_inputs_to_mutate.values())
+    try:
+        made = program.module(check_guards=False)
+    except TypeError:  # PyTorch before 2.9
+        made = program.module()
+    module = fx.GraphModule(made, copy.deepcopy(made.graph))
+    module.graph.set_codegen(fx.CodeGen())
+    for node in list(module.graph.nodes):
+        if node.op == "call_module" and node.target == "_guards_fn":
+            module.graph.erase_node(node)
+        elif node.op == "placeholder" and node.name not in written:
+            # A program keeps the views that suited the inputs it was exported with, which lay in C's order.
+            with module.graph.inserting_after(node):
+                ordered = node.graph.call_method("contiguous", (node,))
+            node.replace_all_uses_with(ordered, delete_user_cb=lambda user, ordered=ordered: user is not ordered)
+        elif node.op == "output":
+            node.args = (tuple(pytree.tree_leaves(node.args[0])),)
+    module.recompile()
+    module.meta[_PROGRAM] = program
+    return module
+
+
+def program_of(module: nn.Module) -> torch.export.ExportedProgram | None:
+    """The program that :func:`module_of_program` made ``module`` of."""
+    return module.meta.get(_PROGRAM) if isinstance(module, fx.GraphModule) else None
+
+
+def scriptable(module: fx.GraphModule) -> fx.GraphModule:
+    """The module of a program in words that TorchScript knows: with sizes that stay free, unlike those of a trace."""
+    plain = fx.GraphModule(module, copy.deepcopy(module.graph))
+    for node in list(plain.graph.nodes):
+        if node.op != "call_function" or not isinstance(node.target, torch._ops.OpOverload):
+            continue
+        if node.target._schema.name in _ASSERTIONS:
+            plain.graph.erase_node(node)
+        elif node.target is torch.ops.aten.sym_size.int:
+            node.op, node.target = "call_method", "size"
+        else:
+            node.target = node.target.overloadpacket
+    plain.graph.eliminate_dead_code()
+    plain.recompile()
+    return plain.eval()
+
+
+def decides_by_values(module: fx.GraphModule) -> bool:
+    """Whether the program has branches or loops, or takes numbers out of tensors: a trace would freeze these unseen."""
+    for node in module.graph.nodes:
+        if node.op == "call_function" and not callable(getattr(operator, getattr(node.target, "__name__", ""), None)):
+            if not isinstance(node.target, torch._ops.OpOverload):
+                return True
+            if node.target._schema.name in ("aten::_local_scalar_dense", "aten::item"):
+                return True
+    return False
+
+
+def check_program(program: torch.export.ExportedProgram, manifest: Manifest) -> dict[str, Range]:
+    """Compare the program's own shapes with the manifest's; gives the ranges of the free dimensions.
+
+    Raises :class:`ExportError` where the manifest leaves free what the program does not.
+    """
+    values = {node.name: node.meta.get("val") for node in program.graph.nodes if node.op == "placeholder"}
+    taken = [values[name] if isinstance(name, str) else name for name in program.graph_signature.user_inputs]
+    if len(taken) != len(manifest.inputs):
+        raise ExportError(f"{manifest.name}: the program takes {len(taken)} inputs, the manifest names {len(manifest.inputs)}")
+    symbols: dict[str, tuple[str, int]] = {}
+    for argument, value in zip(manifest.inputs, taken, strict=True):
+        place = f"{manifest.name}: input {argument.name!r}"
+        if not isinstance(value, Tensor):
+            raise ExportError(f"{place}: the program takes {type(value).__name__} there, expected a tensor")
+        if len(argument.shape) != value.dim():
+            raise ExportError(f"{place}: the program takes {value.dim()} dimensions, the manifest says {len(argument.shape)}")
+        for i, (extent, size) in enumerate(zip(argument.shape, value.shape, strict=True), 1):
+            if isinstance(size, int):
+                if isinstance(extent, str):
+                    name, more = parts(extent)
+                    raise ExportError(
+                        f"{place}: dimension {i} ({extent}) is fixed in the program at {size}, the manifest leaves it free: "
+                        f"fix it (--fix {name}={size - more}), or export the program with dynamic_shapes"
+                    )
+                if extent != size:
+                    raise ExportError(f"{place}: dimension {i} is {size} in the program, the manifest says {extent}")
+            elif isinstance(extent, str):
+                _check_symbol(symbols, place, size, extent)
+    return program_ranges(program, [argument.shape for argument in manifest.inputs])
+
+
+def _check_symbol(symbols: dict[str, tuple[str, int]], place: str, size: torch.SymInt, extent: str) -> None:
+    """One symbol of the program must be one free dimension of the manifest, at one offset."""
+    expression = size.node.expr
+    offset = expression.as_coeff_Add()[0]
+    symbol = str(expression - offset)
+    name, more = parts(extent)
+    here = (name, more - int(offset))
+    before = symbols.setdefault(symbol, here)
+    if before != here:
+        said = before[0] + (f"+{before[1] + int(offset)}" if before[1] + int(offset) else "")
+        raise ExportError(
+            f"{place}: the program takes one extent where the manifest has both {said} and {extent}; "
+            "name them alike, or export the program with a torch.export.Dim for each"
+        )
+
+
+def operations(module: nn.Module) -> Iterator[tuple[str, dict[str, object]]]:
+    """The operations of TorchScript or of a program, each with those arguments that are constants; none of other modules."""
+    if isinstance(module, torch.jit.ScriptModule):
+        for node in _nodes(module.inlined_graph):
+            if node.schema() != "(no schema)":
+                arguments = torch._C.parse_schema(node.schema()).arguments
+                yield node.kind(), {a.name: v.toIValue() for a, v in zip(arguments, node.inputs(), strict=False)}
+    elif isinstance(module, fx.GraphModule):
+        for node in module.graph.nodes:
+            if node.op == "call_function" and isinstance(node.target, torch._ops.OpOverload):
+                arguments = node.target._schema.arguments
+                given = {a.name: v for a, v in zip(arguments, node.args, strict=False)} | node.kwargs
+                yield node.target._schema.name, given
+
+
+def _nodes(block: Any) -> Iterator[Any]:
+    for node in block.nodes():
+        yield node
+        for inner in node.blocks():
+            yield from _nodes(inner)
+
+
+def whole_numbers(script: torch.jit.ScriptModule) -> set[int]:
+    """The whole numbers that are written into the operations of TorchScript: a trace has its frozen extents among them."""
+    found: set[int] = set()
+    for node in _nodes(script.inlined_graph):
+        if node.kind() == "prim::Constant":
+            value = node.output().toIValue()
+            for number in value if isinstance(value, list | tuple) else [value]:
+                if isinstance(number, int) and not isinstance(number, bool):
+                    found.add(number)
+    return found

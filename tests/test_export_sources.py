@@ -1,0 +1,360 @@
+"""What ftorch-export starts from, what it folds in, and what it refuses because it would be wrong later."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+from ftorch_bridge.cli.export import app
+from ftorch_bridge.exporting import read_manifest
+from torch import Tensor, nn
+from typer.testing import CliRunner
+
+runner = CliRunner()
+# Traces that warn of what they lose are what some of these tests are about.
+pytestmark = pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+X = ("--input", "x:float32[n,4]")
+Y = ("--output-argument", "y:float32[n,3]")
+
+
+class Net(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(2)
+        self.linear = nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.tanh(self.linear(x))
+
+
+class Dropped(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(4, 3)
+        self.drop = nn.Dropout(0.5)
+        self.norm = nn.BatchNorm1d(3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(self.drop(self.linear(x)))
+
+
+class Padded(nn.Module):
+    """In a trace the number of rows becomes a constant."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, :3] + torch.zeros(len(x), 3)
+
+
+class Branch(nn.Module):
+    """What it computes depends on what it is given."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if bool(x.sum() > 0):
+            return x[:, :3]
+        return -2.0 * x[:, :3]
+
+
+class Mean(nn.Module):
+    """Rows that know each other."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, :3] - x[:, :3].mean(0)
+
+
+class Logarithm(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.log(x[:, :3])
+
+
+class Levels(nn.Module):
+    """One more than it is given."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([x, x[:, :1]], dim=1)
+
+
+class Needs(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(4, width)
+
+
+def export(folder: Path, *arguments: object, name: str = "out.pt") -> str:
+    """What the command says; it must succeed."""
+    result = runner.invoke(app, [*map(str, arguments), "-o", str(folder / name)])
+    assert result.exit_code == 0, result.output
+    return " ".join(result.output.split())
+
+
+def refused(folder: Path, *arguments: object, name: str = "out.pt") -> str:
+    """The one line in which it refuses; nothing is written."""
+    result = runner.invoke(app, [*map(str, arguments), "-o", str(folder / name)])
+    assert result.exit_code == 1, result.output
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1, result.stderr
+    assert lines[0].startswith("ftorch-export: ")
+    assert not (folder / name).exists()
+    return lines[0]
+
+
+def saved(folder: Path, module: nn.Module, name: str = "module.pt") -> Path:
+    torch.save(module, folder / name)
+    return folder / name
+
+
+# ---- sources ----
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A program of torch.export whose number of rows is free."""
+    path = tmp_path_factory.mktemp("program") / "program.pt2"
+    exported = torch.export.export(Net().eval(), (torch.randn(5, 4),), dynamic_shapes=({0: torch.export.Dim("n")},))
+    torch.export.save(exported, path)
+    return path
+
+
+def test_a_program_of_torch_export_becomes_torchscript(program: Path, tmp_path: Path) -> None:
+    assert "batch sizes 64, 1, 17" in export(tmp_path, program, *X, *Y)
+    x = torch.randn(23, 4)
+    (y,) = torch.jit.load(tmp_path / "out.pt")(x)
+    torch.testing.assert_close(y, Net()(x))
+
+
+def test_a_program_of_torch_export_becomes_a_package(program: Path, tmp_path: Path) -> None:
+    export(tmp_path, program, *X, *Y, name="out.pt2")
+    manifest = read_manifest(tmp_path / "out.pt2")
+    assert manifest["inputs"][0]["shape"] == ["n", 4]
+    x = torch.randn(23, 4).T.contiguous().T
+    (y,) = torch._inductor.aoti_load_package(str(tmp_path / "out.pt2"))(x)
+    torch.testing.assert_close(y, Net()(x))
+    # And what is compiled already is no source.
+    words = refused(tmp_path, tmp_path / "out.pt2", *X, *Y, name="again.pt2")
+    assert "a package that is compiled already: machine code cannot be turned back; give what it was compiled from" in words
+
+
+def test_what_a_program_has_fixed_is_not_free(tmp_path: Path) -> None:
+    torch.export.save(torch.export.export(Net().eval(), (torch.randn(5, 4),)), tmp_path / "program.pt2")
+    words = refused(tmp_path, tmp_path / "program.pt2", *X, *Y)
+    assert "dimension 1 (n) is fixed in the program at 5, the manifest leaves it free: fix it (--fix n=5)" in words
+    export(tmp_path, tmp_path / "program.pt2", *X, *Y, "--fix", "n=5")
+
+
+def test_a_class_lies_in_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [p for p in sys.path if p])
+    (tmp_path / "my_own_network.py").write_text(
+        "import torch\n"
+        "class Net(torch.nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.linear = torch.nn.Linear(4, 3)\n"
+        "    def forward(self, x: torch.Tensor) -> torch.Tensor:\n"
+        "        return self.linear(x)\n"
+    )
+    torch.save(Net().state_dict(), tmp_path / "weights.pt")
+    export(tmp_path, "my_own_network:Net", "--weights", "weights.pt", *X, *Y)
+    x = torch.randn(2, 4)
+    torch.testing.assert_close(torch.jit.load(tmp_path / "out.pt")(x), Net().linear(x))
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        ({"state": {}, "epoch": 3}, "expected a state dictionary, got one with state, epoch; save model.state_dict() alone"),
+        ([1, 2], "expected a state dictionary, got one but list"),
+    ],
+)
+def test_a_checkpoint_is_no_state_dictionary(what: object, words: str, tmp_path: Path) -> None:
+    torch.save(what, tmp_path / "weights.pt")
+    assert words in refused(tmp_path, f"{__name__}:Net", "--weights", tmp_path / "weights.pt", *X, *Y)
+
+
+def test_a_class_that_wants_arguments_is_told_what_to_do(tmp_path: Path) -> None:
+    words = refused(tmp_path, f"{__name__}:Needs", *X, *Y)
+    assert "cannot be made without arguments" in words
+    assert "give defaults to its __init__, or save the module itself by torch.save" in words
+
+
+# ---- what would be wrong later ----
+
+
+def test_a_batch_that_a_trace_has_frozen_is_refused(tmp_path: Path) -> None:
+    torch.jit.trace(Padded().eval(), torch.ones(5, 4), check_trace=False).save(tmp_path / "trace.pt")
+    words = refused(tmp_path, tmp_path / "trace.pt", *X, *Y)
+    assert "it runs with n=5: the trace (torch.jit.trace) has frozen 'n'; export from the class" in words
+    export(tmp_path, saved(tmp_path, Padded()), *X, *Y)  # scripted it is free
+
+
+@pytest.mark.parametrize(("part", "kind"), [("drop", "Dropout"), ("norm", "BatchNorm1d")])
+def test_a_part_in_training_mode_is_refused(part: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = Dropped().eval()
+    getattr(module, part).train()
+    # load_source calls eval() on what it loads; a module given from Python may come in any state.
+    monkeypatch.setattr("ftorch_bridge.cli.export.load_source", lambda source, weights: (module, {}))
+    words = refused(tmp_path, "any", *X, *Y)
+    assert f"its part '{part}' ({kind}) is in training mode, though the whole is not; call eval()" in words
+
+
+@pytest.mark.parametrize("operation", ["dropout", "batch_norm"])
+def test_training_that_a_trace_has_frozen_is_refused(operation: str, tmp_path: Path) -> None:
+    module = Dropped().train()
+    if operation == "batch_norm":
+        module.drop.eval()
+    torch.jit.trace(module, torch.randn(5, 4), check_trace=False).save(tmp_path / "trace.pt")
+    words = refused(tmp_path, tmp_path / "trace.pt", *X, *Y)
+    assert f"{operation} is in training mode in the file, which cannot be undone" in words
+    export(tmp_path, saved(tmp_path, module), *X, *Y)  # a saved module is put into evaluation mode
+
+
+def test_branches_are_kept_in_torchscript_and_refused_in_a_package(tmp_path: Path) -> None:
+    module = saved(tmp_path, Branch())
+    export(tmp_path, module, *X, *Y)
+    script = torch.jit.load(tmp_path / "out.pt")
+    for sign in (1.0, -1.0):
+        x = sign * torch.rand(6, 4)
+        torch.testing.assert_close(script(x), Branch()(x))
+    words = refused(tmp_path, module, *X, *Y, name="out.pt2")
+    assert "choose between results with torch.where, or export TorchScript (.pt), which keeps branches" in words
+
+
+def test_a_trace_that_has_lost_a_branch_differs_from_its_class(tmp_path: Path) -> None:
+    """Of the trace alone nobody can know; the class is what a trace is checked against."""
+    torch.jit.trace(Branch().eval(), torch.ones(5, 4), check_trace=False).save(tmp_path / "trace.pt")
+    export(tmp_path, tmp_path / "trace.pt", *X, *Y, "--sample", "x=1:2")
+    x = -torch.rand(5, 4)
+    assert not torch.equal(torch.jit.load(tmp_path / "out.pt")(x), Branch()(x))
+
+
+def test_rows_that_depend_on_each_other_are_told(tmp_path: Path) -> None:
+    said = export(tmp_path, saved(tmp_path, Mean()), *X, *Y)
+    assert "warning: output 'y' of one n depends on the others in its call" in said
+    assert "warning" not in export(tmp_path, saved(tmp_path, Net()), *X, *Y)
+
+
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        ("y:float32[n,m]", "expected (n=64,m=11) float32, the module gives (64, 12)"),
+        ("y:float32[m,n]", "the module gives (64, 12)"),
+    ],
+)
+def test_an_output_of_other_extents_than_said_is_refused(output: str, words: str, tmp_path: Path) -> None:
+    free = ("--input", "x:float32[n,m]", "--output-argument")
+    assert words in refused(tmp_path, saved(tmp_path, Levels()), *free, output)
+    export(tmp_path, saved(tmp_path, Levels()), *free, "y:float32[n,m+1]")
+
+
+def test_an_extent_that_is_not_free_is_refused(tmp_path: Path) -> None:
+    free = ("--input", "x:float32[n,m]", *Y)
+    words = refused(tmp_path, saved(tmp_path, Net()), *free)
+    assert "fails on inputs x (64, 11)" in words
+    assert "where a free dimension has one extent only, fix it (--fix m=number)" in words
+    export(tmp_path, saved(tmp_path, Net()), *free, "--fix", "m=4")
+
+
+# ---- what it is checked on ----
+
+
+def test_a_model_that_wants_numbers_of_a_range_is_given_them(tmp_path: Path) -> None:
+    module = saved(tmp_path, Logarithm())
+    words = refused(tmp_path, module, *X, *Y)
+    assert "output 'y' is not finite on the inputs of the check; x: noise; give real inputs (--data file.nc" in words
+    assert "uniform numbers" in export(tmp_path, module, *X, *Y, "--sample", "x=1e-5:0.03")
+    xr.Dataset({"x": (("time", "level"), np.full((9, 4), 2.0))}).to_netcdf(tmp_path / "data.nc", engine="netcdf4")
+    assert "batch sizes 9, 1 within" in export(tmp_path, module, *X, *Y, "--data", tmp_path / "data.nc")
+    assert "--batch-sizes" not in export(tmp_path, module, *X, *Y, "--sample", "x=1:2", "--batch-sizes", "3,8")
+    for option, value, words in (
+        ("--sample", "x=1", "--sample x=1: expected name=low:high, as in t=200:320"),
+        ("--sample", "x=2:1", "expected the lower number first"),
+        ("--sample", "z=1:2", "no input 'z'; there are x"),
+        ("--batch-sizes", "3,0", "expected whole numbers above 0"),
+        ("--data", tmp_path / "absent.nc", "absent.nc: no such file"),
+    ):
+        assert words in refused(tmp_path, module, *X, *Y, option, value, name="none.pt")
+
+
+def test_data_that_have_none_of_the_inputs_are_refused(tmp_path: Path) -> None:
+    xr.Dataset({"z": ("a", np.ones(3))}).to_netcdf(tmp_path / "data.nc", engine="netcdf4")
+    words = refused(tmp_path, saved(tmp_path, Net()), *X, *Y, "--data", tmp_path / "data.nc")
+    assert "none of the inputs x is a variable of it; there are z" in words
+
+
+# ---- what is folded in ----
+
+
+@pytest.mark.parametrize("form", ["options", "json", "npz", "nc"])
+def test_scaling_is_folded_in(form: str, tmp_path: Path) -> None:
+    mean, std = np.array([250.0, 0.0, 1.0, 2.0]), np.array([30.0, 1.0, 2.0, 4.0])
+    if form == "options":
+        mean, std = np.array(250.0), np.array(30.0)
+        options = ["--scale-input", "x=250,30", "--scale-output", "y=1,1e-2"]
+    else:
+        path = tmp_path / f"scaling.{form}"
+        arrays = {"x_mean": mean, "x_std": std, "y_mean": np.array(1.0), "y_std": np.array(1e-2)}
+        if form == "json":
+            both = {"inputs": {"x": {"mean": mean.tolist(), "std": std.tolist()}}, "outputs": {"y": {"mean": 1.0, "std": 1e-2}}}
+            path.write_text(json.dumps(both))
+        elif form == "npz":
+            np.savez(path, **arrays)
+        else:
+            xr.Dataset({k: (("feature",) if v.ndim else (), v) for k, v in arrays.items()}).to_netcdf(path, engine="netcdf4")
+        options = ["--scaling", str(path)]
+    export(tmp_path, saved(tmp_path, Net()), *X, *Y, *options)
+    x = 250.0 + 30.0 * torch.randn(7, 4)
+    expected = 1.0 + 1e-2 * Net()((x - torch.tensor(mean, dtype=torch.float32)) / torch.tensor(std, dtype=torch.float32))
+    torch.testing.assert_close(torch.jit.load(tmp_path / "out.pt")(x), expected)
+    assert "y: value * 0.01 + 1" in read_manifest(tmp_path / "out.pt")["metadata"]["scaling"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--scale-input", "z=1,2"], "scaling of z: no input has this name; there are x"),
+        (["--scale-input", "x=1"], "--scale-input x=1: expected name=mean,std, as in t=250,30"),
+        (["--scale-input", "x=1,0"], "its std must be above 0"),
+        (["--scale-input", "x=1,2", "--scale-input", "x=1,2"], "scaling of x: given twice"),
+        (["--scaling", "absent.json"], "absent.json: no such file"),
+    ],
+)
+def test_a_scaling_that_does_not_fit_is_refused(options: list[str], words: str, tmp_path: Path) -> None:
+    assert words in refused(tmp_path, saved(tmp_path, Net()), *X, *Y, *options)
+
+
+@pytest.mark.parametrize(("compute", "difference"), [("float32", 1e-6), ("float64", 1e-6), ("bfloat16", 2e-2)])
+def test_a_network_computes_in_another_kind_than_the_hosts_arrays(compute: str, difference: float, tmp_path: Path) -> None:
+    arguments = ("--input", "x:float64[n,4]", "--output-argument", "y:float64[n,3]")
+    module = saved(tmp_path, Net())
+    words = refused(tmp_path, module, *arguments)
+    assert "where the arrays are of another kind than the network's own, give --compute float32" in words
+    export(tmp_path, module, *arguments, "--compute", compute)
+    x = torch.randn(50, 4, dtype=torch.float64)
+    script = torch.jit.load(tmp_path / "out.pt")
+    assert script(x).dtype == torch.float64
+    torch.testing.assert_close(script(x), Net().double()(x), rtol=0, atol=difference)
+    exact = getattr(torch, compute)
+    assert torch.equal(script(x), Net().to(exact)(x.to(exact)).double())
+    assert read_manifest(tmp_path / "out.pt")["metadata"]["compute"] == compute
+
+
+def test_torchscript_has_its_kinds_written_into_it(tmp_path: Path) -> None:
+    torch.jit.script(Net().eval()).save(tmp_path / "script.pt")
+    words = refused(tmp_path, tmp_path / "script.pt", *X, *Y, "--compute", "bfloat16")
+    assert "TorchScript has its kinds written into it; give package.module:Class" in words
+    assert "expected bfloat16, float32, float64" in refused(tmp_path, saved(tmp_path, Net()), *X, *Y, "--compute", "float16")
+
+
+@pytest.mark.parametrize(
+    ("options", "name", "words"),
+    [
+        (["--device", "cuda"], "out.pt2", "packages run on the CPU only so far; for a GPU export TorchScript (.pt)"),
+        (["--device", "tpu"], "out.pt", "--device tpu: expected cpu or cuda"),
+        ([], "out.onnx", "expected a name that ends in .pt (TorchScript) or .pt2 (a package)"),
+        (["--tolerance", "-1"], "out.pt", "differs from its source"),
+    ],
+)
+def test_what_cannot_be_written_is_told(options: list[str], name: str, words: str, tmp_path: Path) -> None:
+    assert words in refused(tmp_path, saved(tmp_path, Net()), *X, *Y, *options, name=name)
