@@ -207,7 +207,8 @@ def bars_svg(figure: Bars) -> str:
     for tick in _ticks(most):
         x = left + scale * tick
         grid.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="24" y2="{y + 2}"/>')
-        grid.append(f'<text class="faint" x="{x:.1f}" y="16" text-anchor="middle">{tick:,g}</text>')
+        if x + 30 < width - 7 * len(figure.unit):  # beside the unit there is no room for numbers
+            grid.append(f'<text class="faint" x="{x:.1f}" y="16" text-anchor="middle">{tick:,g}</text>')
     grid.append(f'<text class="faint" x="{width}" y="16" text-anchor="end">{html.escape(figure.unit)}</text>')
     label = html.escape(figure.title, quote=True)
     return f'<svg class="bars" role="img" aria-label="{label}" viewBox="0 0 {width} {y + 8}">{"".join(grid + shapes)}</svg>'
