@@ -53,7 +53,7 @@ class Timing:
 def cell(timing: Timing, digits: int = 1) -> str:
     """A timing, or a rate, in a table: median and range."""
     low, high = sorted((timing.fastest, timing.slowest))
-    return f"{timing.median:,.{digits}f} ({low:,.{digits}f} to {high:,.{digits}f})"
+    return f"{timing.median:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 
 def take_turns(

@@ -271,8 +271,8 @@ def figures_of(result: ScalingBenchmark) -> list[Figure]:
     for what, points, name in _parts(result):
         bars = [
             Bar.of(f"{getattr(point, name)} {name if getattr(point, name) > 1 else name.removesuffix('s')}",
-                   point.columns_per_second[code], group=CODES[code], series=series)
-            for series, code in enumerate(points[0].columns_per_second)
+                   point.columns_per_second[code], group=CODES[code], series=int(code == NETWORK))
+            for code in points[0].columns_per_second
             for point in points
         ]  # fmt: skip
         figures.append(Bars(f"columns a second {what}", "columns a second", bars))
