@@ -10,7 +10,7 @@ module host_run
   use flux_file, only: spectrum_fluxes
   use history, only: history_file
   use host_state, only: column_state
-  use host_status, only: status_bad_configuration, fail, integer_text, real_text, stop_with_message
+  use host_status, only: status_bad_configuration, fail, integer_text, real_text, tell
   use omp_lib, only: omp_get_max_threads
   use operating_system, only: end_process
   use physical_constants, only: seconds_per_day
@@ -83,12 +83,10 @@ contains
     call ranks%agree(stat, message)
     if (stat /= 0) then
       call this%file%abandon()
-      if (.not. ranks%is_root()) then
-        call ranks%finish()
-        call end_process(int(stat, c_int))
-      end if
+      ! Before any rank ends: mpirun kills the others then.
+      if (ranks%is_root()) call tell(name, message)
       call ranks%finish()
-      call stop_with_message(name, message, stat)
+      call end_process(int(stat, c_int))
     end if
     call this%sum_up(name)
     call ranks%finish()

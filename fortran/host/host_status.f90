@@ -18,7 +18,7 @@ module host_status
   integer, parameter, public :: status_radiation_failed = 4   !! RRTMG or the network returned an error
   integer, parameter, public :: status_cannot_write = 5       !! a result could not be written
 
-  public :: fail, stop_with_message, integer_text, real_text
+  public :: fail, stop_with_message, tell, integer_text, real_text
 
 contains
 
@@ -38,11 +38,18 @@ contains
     character(len=*), intent(in) :: program_name  !! [text] ()
     character(len=*), intent(in) :: message       !! [text] ()
     integer, intent(in) :: code                   !! exit status of the process [1] ()
+    call tell(program_name, message)
+    call end_process(int(code, c_int))
+  end subroutine stop_with_message
+
+  !> One line on standard error, which is out before anything else is done.
+  subroutine tell(program_name, message)
+    character(len=*), intent(in) :: program_name  !! [text] ()
+    character(len=*), intent(in) :: message       !! [text] ()
     write (error_unit, '(a)') program_name//': '//message
     flush (error_unit)
     flush (output_unit)
-    call end_process(int(code, c_int))
-  end subroutine stop_with_message
+  end subroutine tell
 
   !> An integer as text without blanks.
   pure function integer_text(value) result(text)
