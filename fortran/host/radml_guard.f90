@@ -44,7 +44,7 @@ module radml_guard
   integer, parameter :: n_coordinates = 12, n_cells = 24, n_pairs = n_coordinates*(n_coordinates - 1)/2
   integer, parameter :: coordinate_entries(2, n_coordinates) = reshape( &
     [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 17, 18, 19, 20, 23, 24, 25, 26, 43, 43, 34, 37, 32, 35], [2, n_coordinates])
-  integer, parameter :: lanes = 64, group = 8*lanes  ! columns at a time, and that are walked together
+  integer, parameter :: lanes = 128, group = 4*lanes  ! columns at a time, and that are walked together
 
   character(len=*), parameter :: layer_names(n_layer_variables) = [character(len=20) :: &
     'temperature', 'humidity', 'ozone', 'thickness', 'cloud_liquid_content', 'cloud_ice_content', 'cloud_fraction', &
@@ -583,20 +583,44 @@ contains
 
   contains
 
+    !> The columns from `first` on, `m` of them, as in `check_state`: layer by layer, a few at a time.
     recursive subroutine walk(first, m)
       integer, intent(in) :: first, m
-      real(real64), dimension(group) :: albedo, cosine, irradiance, incident, upper_pressure, lower_pressure, up, down, sun_up, &
-        sun_down, heating, sun_heating, net, sun_net, least, unlike, out_of_range, most_light
-      integer(int64) :: seen(group), ignored(group)
-      integer :: place(group), bin(group)
-      logical :: impossible(group), dark
-      real(real64) :: per_heating, left, sun_left, excess
-      integer :: i, k
+      real(real64), dimension(group) :: upper_pressure, net, sun_net, least, most_light, unlike, out_of_range
+      integer(int64) :: seen(group)
+      logical :: impossible(group)
+      integer :: place(group)
+      integer :: from, k
 
       seen(:m) = 0_int64
-      ignored(:m) = 0_int64  ! what check_state has looked at
       place(:m) = 0
-      call take_surface(surface_albedo, first, m, albedo, ignored)
+      do from = 1, m, lanes
+        call begin_block(first + from - 1, min(lanes, m - from + 1), upper_pressure(from:), net(from:), sun_net(from:), &
+                         least(from:), most_light(from:), unlike(from:), out_of_range(from:), impossible(from:), seen(from:))
+      end do
+      do k = 1, n_layers
+        do from = 1, m, lanes
+          call walk_layer(first + from - 1, k, min(lanes, m - from + 1), upper_pressure(from:), net(from:), sun_net(from:), &
+                          least(from:), most_light(from:), unlike(from:), out_of_range(from:), impossible(from:), seen(from:), &
+                          place(from:))
+        end do
+      end do
+    end subroutine walk
+
+    !> What comes in and leaves at the top.
+    recursive subroutine begin_block(first, m, upper_pressure, net, sun_net, least, most_light, unlike, out_of_range, impossible, &
+                                     seen)
+      integer, intent(in) :: first, m
+      real(real64), contiguous, intent(inout) :: upper_pressure(:), net(:), sun_net(:), least(:), most_light(:), unlike(:), &
+        out_of_range(:)
+      logical, contiguous, intent(inout) :: impossible(:)
+      integer(int64), contiguous, intent(inout) :: seen(:)
+      real(real64), dimension(lanes) :: cosine, irradiance, up, down, sun_up, sun_down
+      integer(int64) :: ignored(lanes)
+      real(real64) :: incident
+      integer :: i
+
+      ignored(:m) = 0_int64  ! what check_state has looked at
       call take_surface(cos_zenith, first, m, cosine, ignored)
       call take_surface(solar_irradiance, first, m, irradiance, ignored)
       call take(pressure_level, first, 1, m, upper_pressure, ignored)
@@ -605,9 +629,9 @@ contains
       call take(sw_up, first, 1, m, sun_up, seen)
       call take(sw_down, first, 1, m, sun_down, seen)
       do i = 1, m
-        incident(i) = max(cosine(i), 0.0_real64)*irradiance(i)
+        incident = max(cosine(i), 0.0_real64)*irradiance(i)
         impossible(i) = up(i) < self%result_lower(1) .or. up(i) > self%result_upper(1) .or. &
-                        abs(sun_down(i) - incident(i)) > self%tolerance .or. sun_up(i) > incident(i) + self%tolerance
+                        abs(sun_down(i) - incident) > self%tolerance .or. sun_up(i) > incident + self%tolerance
         least(i) = min(up(i), down(i), sun_up(i), sun_down(i))
         most_light(i) = max(abs(sun_up(i)), abs(sun_down(i)))
         unlike(i) = 0.0_real64
@@ -615,47 +639,81 @@ contains
         net(i) = down(i) - up(i)
         sun_net(i) = sun_down(i) - sun_up(i)
       end do
-      do k = 1, n_layers
-        call take(pressure_level, first, k + 1, m, lower_pressure, ignored)
-        call take(lw_up, first, k + 1, m, up, seen)
-        call take(lw_down, first, k + 1, m, down, seen)
-        call take(sw_up, first, k + 1, m, sun_up, seen)
-        call take(sw_down, first, k + 1, m, sun_down, seen)
-        call take(lw_heating_rate, first, k, m, heating, seen)
-        call take(sw_heating_rate, first, k, m, sun_heating, seen)
-        do i = 1, m
-          bin(i) = bin_of(0.5_real64*(upper_pressure(i) + lower_pressure(i)))
-          per_heating = (lower_pressure(i) - upper_pressure(i))*(1.0_real64/heating_factor)
-          upper_pressure(i) = lower_pressure(i)
-          left = down(i) - up(i)
-          sun_left = sun_down(i) - sun_up(i)
-          unlike(i) = max(unlike(i), abs(heating(i)*per_heating - (net(i) - left)), &
-                          abs(sun_heating(i)*per_heating - (sun_net(i) - sun_left)))
-          net(i) = left
-          sun_net(i) = sun_left
-          least(i) = min(least(i), up(i), down(i), sun_up(i), sun_down(i))
-          most_light(i) = max(most_light(i), abs(sun_up(i)), abs(sun_down(i)), abs(sun_heating(i)))
-        end do
-        do i = 1, m
-          excess = max(heating(i) - self%heating_upper(1, bin(i)), self%heating_lower(1, bin(i)) - heating(i), &
-                       sun_heating(i) - self%heating_upper(2, bin(i)), self%heating_lower(2, bin(i)) - sun_heating(i))
-          out_of_range(i) = max(out_of_range(i), excess)
-        end do
-        if (present(layer)) then
-          do i = 1, m
-            if (place(i) == 0 .and. (out_of_range(i) > 0.0_real64 .or. unlike(i) > self%tolerance)) place(i) = k
-          end do
-        end if
+    end subroutine begin_block
+
+    !> Layer `k` and the level below it; after the lowest one the rules.
+    recursive subroutine walk_layer(first, k, m, upper_pressure, net, sun_net, least, most_light, unlike, out_of_range, &
+                                    impossible, seen, place)
+      integer, intent(in) :: first, k, m
+      real(real64), contiguous, intent(inout) :: upper_pressure(:), net(:), sun_net(:), least(:), most_light(:), unlike(:), &
+        out_of_range(:)
+      logical, contiguous, intent(inout) :: impossible(:)
+      integer(int64), contiguous, intent(inout) :: seen(:)
+      integer, contiguous, intent(inout) :: place(:)
+      real(real64), dimension(lanes) :: lower_pressure, up, down, sun_up, sun_down, heating, sun_heating
+      integer(int64) :: ignored(lanes)
+      integer :: bin(lanes)
+      real(real64) :: per_heating, left, sun_left
+      integer :: i
+
+      ignored(:m) = 0_int64
+      call take(pressure_level, first, k + 1, m, lower_pressure, ignored)
+      call take(lw_up, first, k + 1, m, up, seen)
+      call take(lw_down, first, k + 1, m, down, seen)
+      call take(sw_up, first, k + 1, m, sun_up, seen)
+      call take(sw_down, first, k + 1, m, sun_down, seen)
+      call take(lw_heating_rate, first, k, m, heating, seen)
+      call take(sw_heating_rate, first, k, m, sun_heating, seen)
+      do i = 1, m
+        bin(i) = bin_of(0.5_real64*(upper_pressure(i) + lower_pressure(i)))
+        per_heating = (lower_pressure(i) - upper_pressure(i))*(1.0_real64/heating_factor)
+        upper_pressure(i) = lower_pressure(i)
+        left = down(i) - up(i)
+        sun_left = sun_down(i) - sun_up(i)
+        unlike(i) = max(unlike(i), abs(heating(i)*per_heating - (net(i) - left)), &
+                        abs(sun_heating(i)*per_heating - (sun_net(i) - sun_left)))
+        net(i) = left
+        sun_net(i) = sun_left
+        least(i) = min(least(i), up(i), down(i), sun_up(i), sun_down(i))
+        most_light(i) = max(most_light(i), abs(sun_up(i)), abs(sun_down(i)), abs(sun_heating(i)))
       end do
+      call limit_heating(self, 1, bin, m, heating, out_of_range)
+      call limit_heating(self, 2, bin, m, sun_heating, out_of_range)
+      if (present(layer)) then
+        do i = 1, m
+          if (place(i) == 0 .and. (out_of_range(i) > 0.0_real64 .or. unlike(i) > self%tolerance)) place(i) = k
+        end do
+      end if
+      if (k == n_layers) call finish_block(first, m, down, sun_up, sun_down, least, most_light, unlike, out_of_range, impossible, &
+                                           seen, place)
+    end subroutine walk_layer
+
+    !> The rules, once the ground is reached.
+    recursive subroutine finish_block(first, m, down, sun_up, sun_down, least, most_light, unlike, out_of_range, impossible, seen, &
+                                      place)
+      integer, intent(in) :: first, m
+      real(real64), intent(in), dimension(lanes) :: down, sun_up, sun_down  ! at the surface
+      real(real64), contiguous, intent(in) :: least(:), most_light(:), unlike(:), out_of_range(:)
+      logical, contiguous, intent(in) :: impossible(:)
+      integer(int64), contiguous, intent(in) :: seen(:)
+      integer, contiguous, intent(in) :: place(:)
+      real(real64), dimension(lanes) :: albedo, cosine
+      integer(int64) :: ignored(lanes)
+      logical :: dark, cannot_be
+      integer :: i
+
+      ignored(:m) = 0_int64
+      call take_surface(surface_albedo, first, m, albedo, ignored)
+      call take_surface(cos_zenith, first, m, cosine, ignored)
       do i = 1, m
         if (rule(first + i - 1) /= guard_accepted) cycle
         dark = .not. cosine(i) > 0.0_real64
-        impossible(i) = impossible(i) .or. least(i) < -self%tolerance .or. down(i) < self%result_lower(2) .or. &
-                        down(i) > self%result_upper(2) .or. abs(sun_up(i) - albedo(i)*sun_down(i)) > self%tolerance .or. &
-                        (dark .and. most_light(i) > 0.0_real64)
+        cannot_be = impossible(i) .or. least(i) < -self%tolerance .or. down(i) < self%result_lower(2) .or. &
+                    down(i) > self%result_upper(2) .or. abs(sun_up(i) - albedo(i)*sun_down(i)) > self%tolerance .or. &
+                    (dark .and. most_light(i) > 0.0_real64)
         if (btest(seen(i), wild_bit)) then
           rule(first + i - 1) = guard_result_not_finite
-        else if (impossible(i)) then
+        else if (cannot_be) then
           rule(first + i - 1) = guard_bounds
         else if (unlike(i) > self%tolerance) then
           rule(first + i - 1) = guard_energy
@@ -666,7 +724,7 @@ contains
           if (rule(first + i - 1) == guard_energy .or. rule(first + i - 1) == guard_heating) layer(first + i - 1) = place(i)
         end if
       end do
-    end subroutine walk
+    end subroutine finish_block
 
   end subroutine check_results
 
@@ -774,17 +832,27 @@ contains
   end function bin_of
 
   !> Puts the variables of a layer of `m` columns within the limits of its bin, and notes in bits which of them were not. The
-  !! columns have few bins, one high up: each is a pass without gathering limits.
+  !! columns have few bins, one high up, and mostly all are within the limits of each of these; where not, each bin is a pass
+  !! without gathering limits.
   pure recursive subroutine clamp(guard, bin, m, row, outside)
     class(radiation_guard), intent(in) :: guard
     integer, intent(in) :: bin(lanes), m
     real(real32), intent(inout) :: row(lanes, n_layer_variables)
     integer, intent(inout) :: outside(m)
-    real(real32) :: lower, upper, within
-    integer :: i, v, b
+    real(real32) :: lower, upper, within, least, most
+    integer :: i, v, b, first, last
 
-    do b = minval(bin(:m)), maxval(bin(:m))
-      do v = 1, n_layer_variables
+    first = minval(bin(:m))
+    last = maxval(bin(:m))
+    do v = 1, n_layer_variables
+      least = row(1, v)
+      most = row(1, v)
+      do i = 2, m
+        least = min(least, row(i, v))
+        most = max(most, row(i, v))
+      end do
+      if (least >= maxval(guard%layer_lower(first:last, v)) .and. most <= minval(guard%layer_upper(first:last, v))) cycle
+      do b = first, last
         lower = guard%layer_lower(b, v)
         upper = guard%layer_upper(b, v)
         do i = 1, m
@@ -796,12 +864,43 @@ contains
     end do
   end subroutine clamp
 
+  !> Notes by how much a spectrum's heating rates of a layer leave the limits of their bins, in the manner of `clamp`.
+  pure recursive subroutine limit_heating(guard, spectrum, bin, m, heating, out_of_range)
+    class(radiation_guard), intent(in) :: guard
+    integer, intent(in) :: spectrum, bin(lanes), m
+    real(real64), intent(in) :: heating(lanes)
+    real(real64), intent(inout) :: out_of_range(m)
+    real(real64) :: lower, upper, least, most, excess
+    integer :: i, b, first, last
+
+    first = minval(bin(:m))
+    last = maxval(bin(:m))
+    least = heating(1)
+    most = heating(1)
+    do i = 2, m
+      least = min(least, heating(i))
+      most = max(most, heating(i))
+    end do
+    if (least >= maxval(guard%heating_lower(spectrum, first:last)) .and. &
+        most <= minval(guard%heating_upper(spectrum, first:last))) return
+    do b = first, last
+      lower = guard%heating_lower(spectrum, b)
+      upper = guard%heating_upper(spectrum, b)
+      do i = 1, m
+        ! No branch: what a vector has in lanes that a branch leaves out may trap.
+        excess = merge(max(heating(i) - upper, lower - heating(i)), 0.0_real64, bin(i) == b)
+        out_of_range(i) = max(out_of_range(i), excess)
+      end do
+    end do
+  end subroutine limit_heating
+
   !> Adds a layer of `m` columns to the sums of its band: temperature, humidity, ozone and cloud cover times the thickness, the
   !! thickness, and clouds' water times cover and thickness.
   pure recursive subroutine add_layer(row, bin, m, sums)
     real(real32), intent(in) :: row(lanes, n_layer_variables)
     integer, intent(in) :: bin(lanes), m
     real(real32), intent(inout) :: sums(lanes, n_sums, n_bands)
+    real(real32) :: thickness
     integer :: band(lanes), i, b
 
     do i = 1, m
@@ -809,14 +908,14 @@ contains
     end do
     do b = minval(band(:m)), maxval(band(:m))
       do i = 1, m
-        if (band(i) /= b) cycle
-        sums(i, 1, b) = sums(i, 1, b) + row(i, 4)*row(i, 1)
-        sums(i, 2, b) = sums(i, 2, b) + row(i, 4)*row(i, 2)
-        sums(i, 3, b) = sums(i, 3, b) + row(i, 4)*row(i, 3)
-        sums(i, 4, b) = sums(i, 4, b) + row(i, 4)
-        sums(i, 5, b) = sums(i, 5, b) + row(i, 4)*row(i, 7)*row(i, 5)
-        sums(i, 6, b) = sums(i, 6, b) + row(i, 4)*row(i, 7)*row(i, 6)
-        sums(i, 7, b) = sums(i, 7, b) + row(i, 4)*row(i, 7)
+        thickness = merge(row(i, 4), 0.0_real32, band(i) == b)
+        sums(i, 1, b) = sums(i, 1, b) + thickness*row(i, 1)
+        sums(i, 2, b) = sums(i, 2, b) + thickness*row(i, 2)
+        sums(i, 3, b) = sums(i, 3, b) + thickness*row(i, 3)
+        sums(i, 4, b) = sums(i, 4, b) + thickness
+        sums(i, 5, b) = sums(i, 5, b) + thickness*row(i, 7)*row(i, 5)
+        sums(i, 6, b) = sums(i, 6, b) + thickness*row(i, 7)*row(i, 6)
+        sums(i, 7, b) = sums(i, 7, b) + thickness*row(i, 7)
       end do
     end do
   end subroutine add_layer
