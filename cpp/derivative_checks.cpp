@@ -66,12 +66,12 @@ void DerivativeChecks::like_outputs(Arrays arrays, const std::string& role, bool
   for (size_t i = 0; i < arrays.size(); ++i)
     if (!is_no_array(arrays[i])) check(arrays[i], output_label(i, role), are_written);
   if (manifest != nullptr)
-    manifest->check(model_.file(), inputs.data(), arrays.data(), /*convert=*/false, "", role.empty() ? role : role + " of ");
+    manifest->check(model_.file(), inputs.data(), arrays.data(), Conversion::none, "", role.empty() ? role : role + " of ");
 }
 
 void DerivativeChecks::results(const std::vector<at::Tensor>& results, Arrays arrays, const std::string& role) const {
   if (results.size() != arrays.size())
-    refuse(RADML_WRONG_OUTPUT_COUNT, "the model returned " + std::to_string(results.size()) + " outputs, got arrays for " +
+    refuse(RADML_WRONG_OUTPUT_COUNT, "the model returned " + count_text(results.size(), "output") + ", got arrays for " +
                                          std::to_string(arrays.size()));
   for (size_t i = 0; i < results.size(); ++i) {
     if (is_no_array(arrays[i])) continue;

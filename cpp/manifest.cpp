@@ -125,7 +125,7 @@ struct Known {
 };
 using KnownExtents = std::map<std::string, Known>;
 
-std::string expected_text(const Argument& argument, const KnownExtents& known) {
+std::string expected_shape(const Argument& argument, const KnownExtents& known) {
   std::vector<std::string> extents;
   for (const Extent& extent : argument.shape) {
     if (extent.name.empty()) {
@@ -138,16 +138,49 @@ std::string expected_text(const Argument& argument, const KnownExtents& known) {
       text += "=" + std::to_string(found->second.value + extent.number);
     extents.push_back(std::move(text));
   }
-  return shape_text(extents) + " " + kind_name(argument.kind);
+  return shape_text(extents);
+}
+
+std::string shape_of(const radml_array& array) {
+  std::vector<std::string> extents;
+  for (int32_t i = 0; i < array.rank; ++i) extents.push_back(std::to_string(array.shape[i]));
+  return shape_text(extents);
+}
+
+// Whether the array's dimensions in reverse order are what the argument takes beside what other arguments said.
+bool fits_reversed(const Argument& argument, const radml_array& array, KnownExtents known) {
+  if (array.rank < 2 || static_cast<size_t>(array.rank) != argument.shape.size()) return false;
+  for (int32_t i = 0; i < array.rank; ++i) {
+    const Extent& extent = argument.shape[i];
+    const int64_t size = array.shape[array.rank - 1 - i];
+    if (size == 0) return false;
+    if (extent.name.empty() ? size != extent.number
+                            : known.try_emplace(extent.name, Known{size - extent.number, ""}).first->second.value !=
+                                  size - extent.number)
+      return false;
+  }
+  return true;
 }
 
 void check_argument(const std::string& model, const std::string& label, const Argument& argument, const radml_array& array,
-                    const std::map<std::string, Range>& ranges, KnownExtents& known, bool convert,
+                    const std::map<std::string, Range>& ranges, KnownExtents& known, Conversion conversion,
                     const std::string& unlimited) {
   std::string origin;  // where the extent in question was learnt
+  const bool convertible = is_real(array.kind) && is_real(argument.kind) && array.kind != argument.kind;
+  const bool converted = convertible && conversion == Conversion::asked;
   const auto refuse = [&](radml_status status) {
-    throw Error(status,
-                model + ": " + label + ": expected " + expected_text(argument, known) + ", got " + array_text(array) + origin);
+    std::string hint = origin;
+    KnownExtents others = known;
+    std::erase_if(others, [&](const auto& entry) { return entry.second.from == label; });
+    const bool is_reversed = status == RADML_WRONG_SHAPE && fits_reversed(argument, array, others);
+    if (is_reversed)
+      hint = "; its dimensions fit in reverse order: torch_reverse(...)";
+    else if (status == RADML_WRONG_KIND && convertible && conversion == Conversion::offered)
+      hint = "; with the option convert it is converted";
+    // Kinds that are converted are not what is wrong.
+    throw Error(status, model + ": " + label + ": expected " + expected_shape(argument, is_reversed ? others : known) +
+                            (converted ? "" : std::string(" ") + kind_name(argument.kind)) + ", got " +
+                            (converted ? shape_of(array) : array_text(array)) + hint);
   };
   if (static_cast<size_t>(array.rank) != argument.shape.size()) refuse(RADML_WRONG_RANK);
   for (size_t i = 0; i < argument.shape.size(); ++i) {
@@ -175,7 +208,6 @@ void check_argument(const std::string& model, const std::string& label, const Ar
       refuse(RADML_WRONG_SHAPE);
     }
   }
-  const bool converted = convert && is_real(array.kind) && is_real(argument.kind);
   if (array.kind != argument.kind && !converted) refuse(RADML_WRONG_KIND);
 }
 
@@ -187,6 +219,10 @@ std::string argument_label(bool is_output, size_t number, const std::string& nam
   return label;
 }
 
+std::string count_text(size_t count, const std::string& what) {
+  return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
+}
+
 std::string shape_text(const std::vector<std::string>& extents) {
   if (extents.empty()) return "scalar";
   std::string text = "(";
@@ -194,11 +230,7 @@ std::string shape_text(const std::vector<std::string>& extents) {
   return text + ")";
 }
 
-std::string array_text(const radml_array& array) {
-  std::vector<std::string> extents;
-  for (int32_t i = 0; i < array.rank; ++i) extents.push_back(std::to_string(array.shape[i]));
-  return shape_text(extents) + " " + kind_name(array.kind);
-}
+std::string array_text(const radml_array& array) { return shape_of(array) + " " + kind_name(array.kind); }
 
 void check_array(const std::string& model, const std::string& label, const radml_array& array, bool is_output) {
   const auto refuse = [&](radml_status status, const std::string& what) {
@@ -253,14 +285,14 @@ Manifest Manifest::parse(const std::string& text) {
   return manifest;
 }
 
-void Manifest::check(const std::string& model, const radml_array* in, const radml_array* out, bool convert,
+void Manifest::check(const std::string& model, const radml_array* in, const radml_array* out, Conversion conversion,
                      const std::string& unlimited, const std::string& role) const {
   KnownExtents known;
   for (size_t i = 0; i < inputs.size(); ++i)
-    check_argument(model, argument_label(false, i + 1, inputs[i].name), inputs[i], in[i], ranges, known, convert, unlimited);
+    check_argument(model, argument_label(false, i + 1, inputs[i].name), inputs[i], in[i], ranges, known, conversion, unlimited);
   for (size_t i = 0; i < outputs.size(); ++i)
     if (!is_no_array(out[i]))
-      check_argument(model, role + argument_label(true, i + 1, outputs[i].name), outputs[i], out[i], ranges, known, convert,
+      check_argument(model, role + argument_label(true, i + 1, outputs[i].name), outputs[i], out[i], ranges, known, conversion,
                      unlimited);
 }
 

@@ -45,6 +45,9 @@ struct PackageNeeds {
   std::map<std::string, uint32_t> crc32;  // checksums of its files
 };
 
+// Whether a call takes real arrays of another kind: never, not this time, or this time.
+enum class Conversion { none, offered, asked };
+
 struct Manifest {
   std::vector<Argument> inputs;
   std::vector<Argument> outputs;
@@ -55,16 +58,19 @@ struct Manifest {
   // Throws Error(RADML_INVALID_FILE) with what is wrong with it.
   static Manifest parse(const std::string& json);
 
-  // Throws Error for the first array whose rank, kind or shape is not the declared one; with `convert` one real kind may
-  // stand for the other, and the dimension `unlimited` may leave its range. `model` begins the message.
+  // Throws Error for the first array whose rank, kind or shape is not the declared one; where conversion is asked for one real
+  // kind may stand for the other, and the dimension `unlimited` may leave its range. `model` begins the message.
   // Places with RADML_NO_ARRAY are passed over: whoever needs an array has refused them before. `role` begins the outputs'
   // labels: "cotangent of ".
-  void check(const std::string& model, const radml_array* inputs, const radml_array* outputs, bool convert,
+  void check(const std::string& model, const radml_array* inputs, const radml_array* outputs, Conversion conversion,
              const std::string& unlimited = "", const std::string& role = "") const;
 };
 
 // `input 2 "q"`; without the name where there is none.
 std::string argument_label(bool is_output, size_t number, const std::string& name);
+
+// `1 input`, `2 inputs`.
+std::string count_text(size_t count, const std::string& what);
 
 // `(64,90) float64`; `scalar float64` for rank 0.
 std::string array_text(const radml_array& array);

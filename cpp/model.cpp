@@ -178,25 +178,25 @@ void Model::evaluate(const std::vector<at::Tensor>& inputs, std::vector<at::Tens
 
 void Model::check_input_count(size_t n) const {
   if (n >= required_inputs_ && n <= input_names_.size()) return;
-  std::string expected = std::to_string(required_inputs_);
-  if (required_inputs_ < input_names_.size()) expected += " to " + std::to_string(input_names_.size());
-  throw Error(RADML_WRONG_INPUT_COUNT,
-              file_ + ": expected " + expected + " inputs, got " + std::to_string(n) + name_list(input_names_));
+  std::string expected = count_text(input_names_.size(), "input");
+  if (required_inputs_ < input_names_.size()) expected = std::to_string(required_inputs_) + " to " + expected;
+  throw Error(RADML_WRONG_INPUT_COUNT, file_ + ": expected " + expected + name_list(input_names_) + ", got " + std::to_string(n));
 }
 
 void Model::check_call(std::span<const radml_array> inputs, std::span<const radml_array> outputs, bool convert,
                        const std::string& unlimited) const {
   check_input_count(inputs.size());
   if (manifest_ && outputs.size() != manifest_->outputs.size())
-    throw Error(RADML_WRONG_OUTPUT_COUNT, file_ + ": expected " + std::to_string(manifest_->outputs.size()) + " outputs, got " +
-                                              std::to_string(outputs.size()) + name_list(names_of(manifest_->outputs)));
+    throw Error(RADML_WRONG_OUTPUT_COUNT, file_ + ": expected " + count_text(manifest_->outputs.size(), "output") +
+                                              name_list(names_of(manifest_->outputs)) + ", got " +
+                                              std::to_string(outputs.size()));
   const auto check = [this](const radml_array& array, const std::string& label, bool is_output) {
     check_array(file_, label, array, is_output);
     if (is_on_device(array)) check_place(array, label);
   };
   for (size_t i = 0; i < inputs.size(); ++i) check(inputs[i], input_label(i), false);
   for (size_t i = 0; i < outputs.size(); ++i) check(outputs[i], output_label(i), true);
-  if (manifest_) manifest_->check(file_, inputs.data(), outputs.data(), convert, unlimited);
+  if (manifest_) manifest_->check(file_, inputs.data(), outputs.data(), convert ? Conversion::asked : Conversion::offered, unlimited);
 }
 
 void Model::check_place(const radml_array& array, const std::string& label) const {
@@ -210,8 +210,8 @@ void Model::check_place(const radml_array& array, const std::string& label) cons
 void Model::check_results(const std::vector<at::Tensor>& results, std::span<const radml_array> outputs,
                           const std::vector<std::string>* places) const {
   if (results.size() != outputs.size())
-    throw Error(RADML_WRONG_OUTPUT_COUNT, file_ + ": the model returned " + std::to_string(results.size()) +
-                                              " outputs, got arrays for " + std::to_string(outputs.size()));
+    throw Error(RADML_WRONG_OUTPUT_COUNT, file_ + ": the model returned " + count_text(results.size(), "output") +
+                                              ", got arrays for " + std::to_string(outputs.size()));
   for (size_t i = 0; i < results.size(); ++i) {
     const at::Tensor& tensor = results[i];
     const radml_array& array = outputs[i];
@@ -241,7 +241,7 @@ int64_t Model::n_outputs() const { return manifest_ ? static_cast<int64_t>(manif
 std::string Model::input_name(int64_t index) const {
   if (index < 1 || index > n_inputs())
     throw Error(RADML_WRONG_INDEX,
-                file_ + ": input " + std::to_string(index) + ": the model has " + std::to_string(n_inputs()) + " inputs");
+                file_ + ": input " + std::to_string(index) + ": the model has " + count_text(n_inputs(), "input"));
   return input_names_[static_cast<size_t>(index - 1)];
 }
 

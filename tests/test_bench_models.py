@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +12,13 @@ import torch
 from ftorch_bridge import programs
 from ftorch_bridge.cli.bench import app
 from ftorch_bridge.columns import generate_columns
+from ftorch_bridge.counting import noted_operations
 from ftorch_bridge.exporting import Manifest, describe, export, read_manifest
 from ftorch_bridge.inference import column_dimensions, hidden_operators, inputs_for, operations_of, passes
 from ftorch_bridge.measuring import BenchError
+from ftorch_bridge.networks_bench import operations_for_a_column
 from ftorch_bridge.scaling import MPI_PROGRAM
+from test_all_sky import random_network
 from test_host_all_sky import export_network
 from typer.testing import CliRunner
 
@@ -67,11 +72,24 @@ def test_models_are_timed_in_turns_with_the_yardstick(folder: Path) -> None:
 def test_operators_that_hide_what_they_do_are_told(folder: Path) -> None:
     assert hidden_operators(folder / "perceptron.pt") == []
     assert "radml::longwave_transfer" in hidden_operators(folder / "all_sky.pt")
-    assert operations_of(folder / "all_sky.pt", Manifest.from_json(read_manifest(folder / "all_sky.pt"))) is None
-    done = runner.invoke(app, ["inference", str(folder / "all_sky.pt"), "--columns", "4", "--repeats", "1"])
+    manifest = Manifest.from_json(read_manifest(folder / "all_sky.pt"))
+    counted = operations_for_a_column(random_network(0), generate_columns(16, 89, seed=1))
+    # The exporter has noted what the operators hide; it says nothing of other numbers of layers.
+    assert operations_of(folder / "all_sky.pt", manifest) == pytest.approx(counted, rel=1e-3)
+    assert noted_operations(manifest.metadata, "column", {"layer": 60}) is None
+    bare = replace(manifest, metadata={})
+    assert operations_of(folder / "all_sky.pt", bare) is None
+    without = folder / "without.pt"
+    with zipfile.ZipFile(folder / "all_sky.pt") as source, zipfile.ZipFile(without, "w") as target:
+        for record in source.infolist():
+            data = source.read(record)
+            if record.filename.endswith("radml.json"):
+                data = bare.to_json().encode()
+            target.writestr(record, data)
+    done = runner.invoke(app, ["inference", str(without), "--columns", "4", "--repeats", "1"])
     assert done.exit_code == 0, done.output + done.stderr
     assert "unknown" in done.output
-    assert "missing: all_sky.pt: its operations cannot be counted" in done.output
+    assert "missing: without.pt: its operations cannot be counted" in done.output
 
 
 def test_a_package_is_timed_too(packages: Path, tmp_path: Path) -> None:

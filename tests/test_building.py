@@ -2,6 +2,7 @@
 
 import ctypes
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
@@ -188,6 +189,24 @@ def test_a_host_with_a_makefile_builds_and_runs_against_an_installation_that_was
     host = make(prefix, tmp_path / "host")
     assert command(host, model) == NETWORK
     assert command(host, "nowhere.pt") == "own formula: 42.0, because of 1: nowhere.pt: no such file\n"
+
+
+@needs_pkg_config
+def test_a_makefile_without_radml_says_what_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "Makefile").write_text(documented("make", "## Makefile and pkg-config"))
+    done = subprocess.run(
+        ["make"], cwd=tmp_path, env=os.environ | {"PKG_CONFIG_PATH": ""}, check=False, capture_output=True, text=True
+    )
+    assert done.returncode != 0
+    assert 'export PKG_CONFIG_PATH="$(ftorch-bridge pkg-config-path)"' in done.stderr
+
+
+@needs_pkg_config
+def test_a_host_is_built_by_three_commands(prefix: Path, model: Path, tmp_path: Path) -> None:
+    shutil.copy(HOSTS / "fallback.f90", tmp_path / "my_model.f90")
+    commands = documented("sh", "without make:")
+    command("sh", "-euc", commands, cwd=tmp_path, PKG_CONFIG_PATH=str(prefix / "lib" / "pkgconfig"))
+    assert command(tmp_path / "my_model", model) == NETWORK
 
 
 @needs_pkg_config

@@ -7,6 +7,7 @@ import io
 import os
 import re
 import shutil
+import subprocess
 import sys
 import tarfile
 import tomllib
@@ -16,6 +17,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from ftorch_bridge import programs
 from host_projects import BUILD, ROOT, command
 from scikit_build_core.build import build_sdist
 
@@ -182,3 +184,30 @@ def test_a_host_built_by_fpm_runs_a_model(prefix: Path, compiler: str, tmp_path:
     printed = command(str(FPM), "run", *options, cwd=tmp_path)
     expected = (example / "README.md").read_text().split("<!-- expected output -->\n```\n")[1].split("```")[0]
     assert printed.endswith(expected)
+
+
+def test_the_compiled_programs_are_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    names = [name for name, what in scripts.items() if what == "ftorch_bridge.programs:main"]
+    assert {"radml-host", "radml-rrtmg", "radml-bench-radiation"} <= {*names}
+    (tmp_path / "prefix" / "bin").mkdir(parents=True)
+    tried = 0
+    for name in names:
+        # As pip writes it.
+        (tmp_path / name).write_text("import sys\nfrom ftorch_bridge.programs import main\nsys.exit(main())\n")
+        if not (BUILD / "bin" / name).is_file():
+            continue
+        (tmp_path / "prefix" / "bin" / name).symlink_to(BUILD / "bin" / name)
+        environment = os.environ | {"RADML_PREFIX": str(tmp_path / "prefix")}
+        environment["PYTHONPATH"] = os.pathsep.join([str(ROOT / "python"), environment.get("PYTHONPATH", "")])
+        done = subprocess.run(
+            [sys.executable, tmp_path / name, "--help"], env=environment, check=False, capture_output=True, text=True
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith(f"usage: {name.removesuffix('-real32')}")
+        tried += 1
+    assert tried >= 3
+    monkeypatch.setenv("RADML_PREFIX", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", ["/somewhere/radml-host", "case.nml"])
+    with pytest.raises(SystemExit, match=r"radml-host: .*bin/radml-host: this program is not installed"):
+        programs.main()

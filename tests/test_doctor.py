@@ -65,7 +65,7 @@ def test_a_problem_is_exit_code_1_and_comes_with_advice(tmp_path: Path) -> None:
     assert found["state"] == "problem"
     (problem,) = [finding for finding in found["findings"] if finding["state"] == "problem"]
     assert problem["text"].endswith("gone.pt: no such file")
-    assert "→ export the model again" in done.output
+    assert "→ check the path" in done.output
 
 
 def test_warnings_are_exit_code_0(monkeypatch: pytest.MonkeyPatch) -> None:

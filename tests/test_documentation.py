@@ -157,8 +157,22 @@ def simple_commands(code: str) -> Iterator[list[str]]:
         yield words
 
 
-def check_python_command(script: str, arguments: list[str]) -> None:
+def check_program(words: list[str]) -> None:
+    """A Fortran program of radml's with its options."""
+    program = words[0].removeprefix("./").removesuffix("-real32").replace("-", "_")
+    if not list((ROOT / "fortran").glob(f"*/{program}.f90")):
+        raise BlockError(f"{words[0]}: no such program")
+    for option in words[1:]:
+        if option.startswith("--") and f"'{option}'" not in HOST_PROGRAMS:
+            raise BlockError(f"{words[0]}: no program here has an option {option}")
+
+
+def check_command(script: str, arguments: list[str]) -> None:
+    """An installed command with its options."""
     module, _, app = SCRIPTS[script].partition(":")
+    if app == "main":
+        check_program([script, *arguments])
+        return
     group: Any = typer.main.get_command(getattr(importlib.import_module(module), app))
     name = script
     if commands := getattr(group, "commands", None):
@@ -171,16 +185,6 @@ def check_python_command(script: str, arguments: list[str]) -> None:
         group.make_context(name, arguments[:redirected])
     except Exception as error:
         raise BlockError(f"{script} {name}: {getattr(error, 'message', error) or type(error).__name__}") from error
-
-
-def check_program(words: list[str]) -> None:
-    """A Fortran program of radml's with its options."""
-    program = words[0].removeprefix("./").removesuffix("-real32").replace("-", "_")
-    if not list((ROOT / "fortran").glob(f"*/{program}.f90")):
-        raise BlockError(f"{words[0]}: no such program")
-    for option in words[1:]:
-        if option.startswith("--") and f"'{option}'" not in HOST_PROGRAMS:
-            raise BlockError(f"{words[0]}: no program here has an option {option}")
 
 
 def check_name(word: str) -> None:
@@ -197,7 +201,7 @@ def check_words(words: list[str]) -> None:
     for i, word in enumerate(words):
         script = word if word in SCRIPTS else next((s for s, app in SCRIPTS.items() if app == f"{word}:app"), None)
         if script:
-            check_python_command(script, words[i + 1 :])
+            check_command(script, words[i + 1 :])
         elif re.fullmatch(r"ftorch-\w+", word):
             raise BlockError(f"{word}: no such command")
         elif re.fullmatch(r"(\./)?radml-[\w-]+", word):
@@ -573,7 +577,7 @@ def page_environment(folder: Path) -> dict[str, str]:
         command("cmake", "--install", BUILD, "--prefix", prefix)
     return {
         **os.environ,
-        "PATH": f"{commands}:{prefix / 'bin'}:{os.environ['PATH']}",
+        "PATH": f"{commands}:{os.environ['PATH']}",
         "PYTHONPATH": os.pathsep.join([SOURCES, os.environ.get("PYTHONPATH", "")]),
         "RADML_PREFIX": str(prefix),
         "OMP_NUM_THREADS": "1",

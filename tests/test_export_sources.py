@@ -1,6 +1,7 @@
 """What ftorch-export starts from, what it folds in, and what it refuses because it would be wrong later."""
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -74,6 +75,25 @@ class Levels(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.cat([x, x[:, :1]], dim=1)
+
+
+class Two(nn.Module):
+    """Whose inputs must not be exchanged."""
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        return (a - 2.0 * b)[:, :3]
+
+
+class OfDictionary(nn.Module):
+    def forward(self, batch: dict[str, Tensor]) -> Tensor:
+        return batch["x"][:, :3]
+
+
+class Viewed(nn.Module):
+    """What works in C's order alone."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.view(-1, 2)[: len(x), :1].expand(-1, 3)
 
 
 class Needs(nn.Module):
@@ -176,7 +196,72 @@ def test_a_checkpoint_is_no_state_dictionary(what: object, words: str, tmp_path:
 def test_a_class_that_wants_arguments_is_told_what_to_do(tmp_path: Path) -> None:
     words = refused(tmp_path, f"{__name__}:Needs", *X, *Y)
     assert "cannot be made without arguments" in words
-    assert "give defaults to its __init__, or save the module itself by torch.save" in words
+    assert "give defaults to its __init__, or make it yourself and save it whole, torch.save(module, 'module.pt')" in words
+
+
+def test_a_saved_module_is_of_a_class_in_the_current_folder(tmp_path: Path) -> None:
+    (tmp_path / "my_other_network.py").write_text(
+        "import torch\n"
+        "class Scaled(torch.nn.Module):\n"
+        "    def __init__(self, factor):\n"
+        "        super().__init__()\n"
+        "        self.factor = factor\n"
+        "    def forward(self, x: torch.Tensor) -> torch.Tensor:\n"
+        "        return self.factor * x[:, :3]\n"
+    )
+    (tmp_path / "save.py").write_text(
+        "import torch\nfrom my_other_network import Scaled\ntorch.save(Scaled(3.0), 'module.pt')\n"
+    )
+    for command in (["save.py"], ["-m", "ftorch_bridge.cli.export", "module.pt", *X, *Y, "-o", "out.pt"]):
+        # -P: the folder of the program is not where modules are looked for, as for an installed command.
+        path = [] if command == ["save.py"] else ["-P"]
+        done = subprocess.run([sys.executable, *path, *command], cwd=tmp_path, check=False, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    torch.testing.assert_close(torch.jit.load(tmp_path / "out.pt")(torch.ones(2, 4)), torch.full((2, 3), 3.0))
+
+
+def test_inputs_in_another_order_than_those_of_forward_are_refused(tmp_path: Path) -> None:
+    given = ("--input", "b:float32[n,4]", "--input", "a:float32[n,4]", *Y)
+    torch.jit.script(Two()).save(str(tmp_path / "script.pt"))
+    for source in (f"{__name__}:Two", tmp_path / "script.pt"):
+        words = refused(tmp_path, source, *given)
+        assert "inputs b, a: expected them in the order in which forward takes them, a, b; 'b' is its argument 2" in words
+    program = torch.export.export(Two(), (torch.ones(3, 4), torch.ones(3, 4)), dynamic_shapes=({0: torch.export.Dim("n")},) * 2)
+    torch.export.save(program, tmp_path / "two.pt2")
+    assert "inputs b, a: expected them in the order" in refused(tmp_path, tmp_path / "two.pt2", *given)
+    # Names of one's own say nothing of the order.
+    export(tmp_path, f"{__name__}:Two", "--input", "t:float32[n,4]", "--input", "q:float32[n,4]", *Y)
+
+
+def test_a_class_without_weights_is_told(tmp_path: Path) -> None:
+    assert f"{__name__}:Net: no --weights: its parameters are those that its __init__ sets" in export(
+        tmp_path, f"{__name__}:Net", *X, *Y
+    )
+    assert "--weights" not in export(tmp_path, f"{__name__}:Two", "--input", "a:float32[n,4]", "--input", "b:float32[n,4]", *Y)
+
+
+@pytest.mark.parametrize(
+    ("argument", "words"),
+    [
+        ("mixing length:float32[n,3]:m", "name 'mixing length': expected letters, digits and _ only"),
+        ("theta-air:float32[n,3]", "name 'theta-air': expected letters, digits and _ only"),
+        ("y:float32:m", "a scalar is name:kind[]"),
+    ],
+)
+def test_an_argument_that_cannot_be_read_is_told_why(argument: str, words: str, tmp_path: Path) -> None:
+    assert words in refused(tmp_path, f"{__name__}:Net", *X, "--output-argument", argument)
+
+
+def test_a_forward_of_other_things_than_tensors_is_told_what_to_do(tmp_path: Path) -> None:
+    words = refused(tmp_path, f"{__name__}:OfDictionary", *X, *Y)
+    assert "forward takes batch: dict[str, torch.Tensor], expected one tensor for each input" in words
+    words = refused(tmp_path, f"{__name__}:Viewed", *X, *Y)
+    assert "a host's arrays lie in Fortran's order, first dimension fastest: .reshape(...) in place of .view(...)" in words
+
+
+def test_an_output_in_the_place_of_the_file_is_told(tmp_path: Path) -> None:
+    words = refused(tmp_path, f"{__name__}:Net", *X, name="y:float32[n,3]")
+    assert "expected the file to write; an output of the model is --output-argument" in words
 
 
 # ---- what would be wrong later ----

@@ -276,7 +276,7 @@ def test_a_file_without_a_manifest_is_told(tmp_path: Path) -> None:
     torch.jit.script(Air().eval()).save(tmp_path / "script.pt")
     result = invoke(tmp_path / "script.pt")
     assert result.exit_code == 1
-    assert "script.pt: a file without a manifest; export the model with ftorch-export" in result.stderr
+    assert "script.pt: a file without a manifest: weights, or a model that ftorch-export did not write" in result.stderr
 
 
 def test_a_model_of_more_arrays_than_a_statement_holds_is_refused() -> None:
@@ -303,6 +303,7 @@ def test_blocks_are_offered_where_the_first_output_has_columns() -> None:
             "expected PROCEDURE, MODULE, KIND or COLUMNS with a value each, got KINDS;real64",
         ),
         ("radml_add_model(air air.pt KIND)", "with a value each, got KIND"),
+        ("radml_add_model(air air.pt KIND double)", "KIND double: expected model, real64, real32 or module:constant"),
     ],
 )
 def test_cmake_refuses_a_wrong_call(prefix: Path, generate_program: Path, call: str, words: str, tmp_path: Path) -> None:
@@ -315,3 +316,19 @@ def test_cmake_refuses_a_wrong_call(prefix: Path, generate_program: Path, call: 
     )
     assert done.returncode != 0
     assert words in " ".join(done.stderr.split())
+
+
+def test_cmake_tells_of_a_model_that_is_not_there(prefix: Path, generate_program: Path, tmp_path: Path) -> None:
+    (tmp_path / "CMakeLists.txt").write_text(
+        "cmake_minimum_required(VERSION 3.25)\nproject(p LANGUAGES Fortran)\nfind_package(radml REQUIRED)\n"
+        "add_custom_command(OUTPUT ${CMAKE_CURRENT_SOURCE_DIR}/made.pt COMMAND true)\n"
+        "radml_add_model(made made.pt)\nradml_add_model(air airr.pt)\n"
+    )
+    options = (f"-DCMAKE_PREFIX_PATH={prefix}", f"-DRADML_GENERATE={generate_program}")
+    done = subprocess.run(
+        ["cmake", "-S", tmp_path, "-B", tmp_path / "b", *options], check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    words = " ".join(done.stderr.split())
+    assert "radml_add_model(air):" in words and "airr.pt: there is no such file, and no rule here that makes it" in words
+    assert "radml_add_model(made)" not in words

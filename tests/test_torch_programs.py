@@ -42,11 +42,11 @@ STOPS = {
     "missing_file": "nowhere.pt: no such file",
     "not_loaded": "radml: no model is loaded: call load first",
     "freed_twice": "radml: no model is loaded: call load first",
-    "wrong_input_count": "radml: fixed.pt: expected 1 inputs, got 2 (x)",
+    "wrong_input_count": "radml: fixed.pt: expected 1 input (x), got 2",
     "wrong_shape": 'radml: fixed.pt: input 1 "x": expected (column=5,89) float64, got (5,88) float64',
     "model_failed": "radml: multiply.pt: the model failed: mat1 and mat2 shapes cannot be multiplied (5x88 and 5x88)",
     "wrong_argument": "radml: number of threads: expected 1 or more, got -1",
-    "wrong_index": "radml: fixed.pt: input 2: the model has 1 inputs",
+    "wrong_index": "radml: fixed.pt: input 2: the model has 1 input",
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -59,11 +61,30 @@ def run(module: Callable[..., object], inputs: Sequence[Tensor], manifest: Manif
 
 
 def _hint(module: Callable[..., object], inputs: Sequence[Tensor], words: str) -> str:
+    """What may be behind a failure of the module."""
+    if "view size is not compatible" in words:
+        return "; a host's arrays lie in Fortran's order, first dimension fastest: .reshape(...) in place of .view(...)"
+    if isinstance(module, nn.Module) and (other := _argument_that_is_no_tensor(module)):
+        return (
+            f"; forward takes {other}, expected one tensor for each input: export a module whose forward takes tensors and "
+            "calls this one"
+        )
     if "dtype" in words or "scalar type" in words:
         kind = own_kind(module) if isinstance(module, nn.Module) else None
         if kind is not None and any(t.is_floating_point() and t.dtype != kind for t in inputs):
             own = str(kind).removeprefix("torch.")
             return f"; where the arrays are of another kind than the network's own, give --compute {own}"
+    return ""
+
+
+def _argument_that_is_no_tensor(module: nn.Module) -> str:
+    """The first argument of ``forward`` whose annotation is a collection, as in ``batch: dict``."""
+    if isinstance(module, torch.jit.ScriptModule):
+        return ""
+    for parameter in inspect.signature(module.forward).parameters.values():
+        said = parameter.annotation if isinstance(parameter.annotation, str) else inspect.formatannotation(parameter.annotation)
+        if re.match(r"(typing\.|collections\.abc\.)?(dict|list|tuple|mapping|sequence)\b", said, re.IGNORECASE):
+            return f"{parameter.name}: {said}"
     return ""
 
 

@@ -318,8 +318,10 @@ def model(path: Path, loads: str | None, torch_version: str | None) -> Iterator[
     try:
         manifest: dict[str, Any] = read_manifest(path)
     except ExportError as error:
-        if not path.is_file() or loads:
-            yield problem("model", loads or str(error), "export the model again: ftorch-export")
+        if not path.is_file():
+            yield problem("model", str(error), "check the path")
+        elif loads:
+            yield problem("model", loads, "export the model again: ftorch-export")
         else:
             yield warning("model", str(error), "with a manifest every call is checked against it: ftorch-export")
         return

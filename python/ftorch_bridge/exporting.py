@@ -29,6 +29,7 @@ from ftorch_bridge.checks import (
     run,
     variants,
 )
+from ftorch_bridge.counting import counted_operations, note_of
 from ftorch_bridge.files import whole_file
 from ftorch_bridge.manifest import MANIFEST_FILE, Argument, ExportError, Manifest, read_manifest
 from ftorch_bridge.packages import Compiled, PackageError, Range, add_manifest, compile_package, load_package
@@ -117,6 +118,12 @@ def export(
         others.append((other, check_variant(reference, samples, name, other, sizes[0][name])))
     if warning := mixed_columns(reference, samples, inputs[0], expected[0], sizes[0]):
         tell(warning)
+
+    if path.suffix == ".pt2" or getattr(module, "use_operators", False):
+        # Neither machine code nor radml's own operators can be asked how much they do.
+        counted = adapt(_without_operators(module), manifest, inputs[0], scaling=scaling, compute=own)
+        work = counted_operations(lambda: run(counted, inputs[0], manifest, sizes[0]))
+        manifest = replace(manifest, metadata=manifest.metadata | note_of(work, sizes[0]))
 
     def finished(inner: nn.Module) -> nn.Module:
         return adapt(inner, manifest, inputs[0], scaling=scaling, compute=None if compute is None else COMPUTE[compute])

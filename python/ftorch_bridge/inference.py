@@ -14,12 +14,13 @@ import numpy as np
 import torch
 from rich.table import Table
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
 
 from ftorch_bridge import ftorch, programs
 from ftorch_bridge.column_file import COLUMN_VARIABLES
 from ftorch_bridge.columns import DEFAULT_LAYERS, generate_columns
+from ftorch_bridge.counting import counted_operations, noted_operations
 from ftorch_bridge.exporting import Manifest, example_inputs, read_manifest
+from ftorch_bridge.manifest import parts
 from ftorch_bridge.measuring import BenchError, Child, Timing, cell, machine_facts, take_turns
 from ftorch_bridge.report import Bar, Bars, Figure
 from ftorch_bridge.tables import table_of_numbers
@@ -82,19 +83,6 @@ class Inputs(torch.nn.Module):
     def save(self, path: Path) -> None:
         """As TorchScript, for the programs."""
         torch.jit.trace(self, ()).save(str(path))
-
-
-def _operations_of_addmm(_base: Sequence[int], a: Sequence[int], b: Sequence[int], **_others: object) -> int:
-    return 2 * a[0] * a[1] * b[1]
-
-
-def counted_operations(call: Callable[[], object]) -> int:
-    """Floating-point operations of the matrix products and convolutions that ``call`` makes."""
-    # PyTorch counts a product that is added to a new tensor, but not one added in place.
-    in_place = {torch.ops.aten.addmm_: _operations_of_addmm}
-    with torch.no_grad(), FlopCounterMode(display=False, custom_mapping=in_place) as counter:
-        call()
-    return counter.get_total_flops()
 
 
 def hidden_operators(model: Path) -> list[str]:
@@ -183,11 +171,25 @@ def repeated(child: Child, work: str) -> Callable[[], float]:
 
 
 def operations_of(model: Path, manifest: Manifest) -> float | None:
-    """Operations for a column, counted on the loaded module; None for packages and where operators hide them."""
+    """Operations for a column: as the exporter noted them, or counted on the loaded module. None where neither can be.
+
+    They cannot be counted in packages and where operators hide them.
+    """
+    number = 64
+    inputs = inputs_for(manifest, number)
+    sizes = {
+        parts(extent)[0]: size - parts(extent)[1]
+        for argument, tensor in zip(manifest.inputs, inputs, strict=True)
+        for extent, size in zip(argument.shape, tensor.shape, strict=True)
+        if isinstance(extent, str)
+    }
+    name = column_dimensions(manifest)[0]
+    others = {other: size for other, size in sizes.items() if other != name}
+    if (noted := noted_operations(manifest.metadata, name, others)) is not None:
+        return noted
     if model.suffix != ".pt" or hidden_operators(model):
         return None
-    number = 64
-    inputs, module = inputs_for(manifest, number), torch.jit.load(model)
+    module = torch.jit.load(model)
     return counted_operations(lambda: module(*inputs)) / number
 
 

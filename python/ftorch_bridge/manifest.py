@@ -26,7 +26,8 @@ KINDS = {
     "complex64": torch.complex64,
     "complex128": torch.complex128,
 }
-_SPECIFICATION = re.compile(r"^(?P<name>\w+):(?P<kind>\w+)\[(?P<shape>[\w,+ ]*)\](?::(?P<units>.+))?$")
+_SPECIFICATION = re.compile(r"^(?P<name>[^:]*):(?P<kind>\w+)\[(?P<shape>[\w,+ ]*)\](?::(?P<units>.+))?$")
+_NAME = re.compile(r"^\w+$")
 _EXTENT = re.compile(r"^(?:\d+|[A-Za-z_]\w*(?:\+\d+)?)$")
 
 
@@ -62,7 +63,12 @@ class Argument:
         """From ``name:kind[extent,extent]`` with an optional ``:units``, as in ``t:float64[column,layer]:K``."""
         match = _SPECIFICATION.match(text.strip())
         if match is None:
-            raise ExportError(f"argument {text!r}: expected name:kind[extent,...] or name:kind[extent,...]:units")
+            raise ExportError(
+                f"argument {text!r}: expected name:kind[extent,...] or name:kind[extent,...]:units, as in "
+                "t:float32[column,layer]:K; a scalar is name:kind[]"
+            )
+        if not _NAME.match(match["name"]):
+            raise ExportError(f"argument {text!r}: name {match['name']!r}: expected letters, digits and _ only")
         extents = [part.strip() for part in match["shape"].split(",") if part.strip()]
         for extent in extents:
             if not _EXTENT.match(extent):
@@ -156,4 +162,6 @@ def read_manifest(path: Path) -> dict[str, object]:
                     return json.loads(archive.read(record))
     except (zipfile.BadZipFile, ValueError) as error:
         raise ExportError(f"{path}: not a model file: {error}") from error
-    raise ExportError(f"{path}: a file without a manifest; export the model with ftorch-export")
+    raise ExportError(
+        f"{path}: a file without a manifest: weights, or a model that ftorch-export did not write; export it with ftorch-export"
+    )

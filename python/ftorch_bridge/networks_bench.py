@@ -18,8 +18,9 @@ from torch import nn
 
 from ftorch_bridge import original_rrtmg
 from ftorch_bridge.column_file import write
+from ftorch_bridge.counting import counted_operations
 from ftorch_bridge.exporting import Manifest, describe, example_inputs, export, read_manifest
-from ftorch_bridge.inference import counted_operations, passes
+from ftorch_bridge.inference import passes
 from ftorch_bridge.measuring import Child, Timing, machine_facts, take_turns
 from ftorch_bridge.report import Bar, Bars, Figure
 from ftorch_bridge.rrtmg_bench import ORIGINAL, bundled, kinds_here, original, prepared

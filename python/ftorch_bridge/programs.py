@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 
 class ProgramError(RuntimeError):
@@ -38,6 +40,16 @@ def program(name: str) -> Path:
     if not path.is_file():
         raise ProgramError(f"{path}: this program is not installed; install the package again (make) or set RADML_PREFIX")
     return path
+
+
+def main() -> NoReturn:
+    """Become the installed program of the command's own name, with its arguments."""
+    name = Path(sys.argv[0]).name
+    try:
+        path = program(name)
+    except ProgramError as error:
+        sys.exit(f"{name}: {error}")
+    os.execv(path, [str(path), *sys.argv[1:]])
 
 
 def run(name: str, *arguments: str | Path, threads: int | None = None, cwd: Path | None = None, show: bool = False) -> str:

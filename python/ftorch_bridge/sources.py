@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import inspect
 import operator
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +17,7 @@ from torch.utils import _pytree as pytree
 
 from ftorch_bridge.manifest import Argument, ExportError, Manifest, parts
 from ftorch_bridge.packages import Range, program_ranges
-from ftorch_bridge.weights import import_class, read_weights
+from ftorch_bridge.weights import import_class, look_in_current_folder, read_weights
 
 _PROGRAM = "exported_program"
 # Of these an exported program asks nothing that the manifest's shapes and ranges do not say already.
@@ -72,7 +73,8 @@ def _made(source: str, found: Any) -> nn.Module:
     except Exception as error:  # the class's own affair
         raise ExportError(
             f"{source}: cannot be made without arguments: {type(error).__name__}: {' '.join(str(error).split())}; "
-            "give defaults to its __init__, or save the module itself by torch.save and export that file"
+            "give defaults to its __init__, or make it yourself and save it whole, torch.save(module, 'module.pt'), "
+            "for ftorch-export module.pt"
         ) from error
     if not isinstance(module, nn.Module):
         raise ExportError(f"{source}: expected a class of torch.nn.Module, got one of {type(module).__name__}")
@@ -118,6 +120,7 @@ def _of_file(path: Path) -> nn.Module:
         except RuntimeError as error:
             words = " ".join(str(error).split())[:300]
             raise ExportError(f"{path}: TorchScript that PyTorch {torch.__version__} cannot read: {words}") from error
+    look_in_current_folder()
     try:
         module = torch.load(path, weights_only=False, map_location="cpu")
     except Exception as error:  # unpickling runs what the file holds and may raise anything
@@ -161,7 +164,31 @@ def describe(
             raise ExportError(f"{name}: unknown {attribute}: give each as {option} name:kind[extent,...]:units")
         return tuple(Argument.of_column_file(argument, kind) for argument in own)
 
-    return Manifest(name, arguments(inputs, "inputs"), arguments(outputs, "outputs"), dict(metadata))
+    manifest = Manifest(name, arguments(inputs, "inputs"), arguments(outputs, "outputs"), dict(metadata))
+    _check_order(module, manifest)
+    return manifest
+
+
+def _check_order(module: nn.Module, manifest: Manifest) -> None:
+    """Refuse inputs that bear the name of another of ``forward``'s arguments: a host would hand them over exchanged."""
+    taken = _argument_names(module)
+    given = [argument.name for argument in manifest.inputs]
+    for i, name in enumerate(given):
+        if name in taken and taken.index(name) != i:
+            raise ExportError(
+                f"{manifest.name}: inputs {', '.join(given)}: expected them in the order in which forward takes them, "
+                f"{', '.join(taken)}; {name!r} is its argument {taken.index(name) + 1}"
+            )
+
+
+def _argument_names(module: nn.Module) -> list[str]:
+    """Names of the arguments that ``forward`` takes by position; none where it does not name them."""
+    if isinstance(module, torch.jit.ScriptModule):
+        return [argument.name for argument in module.forward.schema.arguments[1:]]
+    if isinstance(module, fx.GraphModule):
+        return [str(node.target) for node in module.graph.nodes if node.op == "placeholder"]
+    by_position = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [p.name for p in inspect.signature(module.forward).parameters.values() if p.kind in by_position]
 
 
 def module_of_program(program: torch.export.ExportedProgram) -> fx.GraphModule:

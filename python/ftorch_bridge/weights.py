@@ -18,15 +18,20 @@ class WeightsError(ValueError):
     """Weights that cannot be used: the message names the file, what was expected and what came."""
 
 
+def look_in_current_folder() -> None:
+    """Let Python find modules in the current folder: an installed command, unlike ``python file.py``, does not look there."""
+    folder = str(Path.cwd())
+    if folder not in sys.path:
+        sys.path.append(folder)
+
+
 def import_class(name: str) -> type[nn.Module]:
     """The class ``package.module:Class``, of an installed package or of a file in the current folder.
 
     Raises ``ImportError``, ``AttributeError`` or ``ValueError``.
     """
     module_name, _, class_name = name.partition(":")
-    folder = str(Path.cwd())  # an installed command, unlike `python file.py`, does not look there
-    if folder not in sys.path:
-        sys.path.append(folder)
+    look_in_current_folder()
     return getattr(importlib.import_module(module_name), class_name)
 
 

@@ -162,10 +162,11 @@ contains
     y = -1.0_real64
     call net%load(model_path('sum_and_list.pt'))
     call net%forward([torch_in(x)], [torch_out(y), torch_out(y)], stat=stat, errmsg=message)
-    call check_failure(stat, message, radml_status%wrong_input_count, 'sum_and_list.pt: expected 2 inputs, got 1 (x, y)', &
+    call check_failure(stat, message, radml_status%wrong_input_count, 'sum_and_list.pt: expected 2 inputs (x, y), got 1', &
       'too few inputs are reported')
     call net%forward([torch_in(x), torch_in(x), torch_in(x)], [torch_out(y), torch_out(y)], stat=stat, errmsg=message)
-    call check_failure(stat, message, radml_status%wrong_input_count, 'expected 2 inputs, got 3', 'too many inputs are reported')
+    call check_failure(stat, message, radml_status%wrong_input_count, 'expected 2 inputs (x, y), got 3', &
+      'too many inputs are reported')
     call net%forward([torch_in(x), torch_in(x)], [torch_out(y)], stat=stat, errmsg=message)
     call check_failure(stat, message, radml_status%wrong_output_count, 'the model returned 2 outputs, got arrays for 1', &
       'too few outputs are reported')
@@ -174,7 +175,7 @@ contains
     call check(all(y == -1.0_real64), 'no output is touched by a call that fails')
     call net%load(model_path('optional_offset.pt'))
     call net%forward([torch_array ::], [torch_out(y)], stat=stat, errmsg=message)
-    call check_failure(stat, message, radml_status%wrong_input_count, 'expected 1 to 2 inputs, got 0', &
+    call check_failure(stat, message, radml_status%wrong_input_count, 'expected 1 to 2 inputs (x, offset), got 0', &
       'a model with optional inputs says how many it takes')
   end subroutine test_counts
 
@@ -184,12 +185,14 @@ contains
     real(real64) :: pressure(columns, layers + 1), albedo(columns), solar, flux(columns, layers + 1), heating(columns, layers)
     real(real64) :: q_double(columns, layers)
     real(real32) :: q(columns, layers), q_long(columns, layers + 1), q_cube(columns, layers, 1), flux_single(columns, layers + 1)
+    real(real32) :: q_turned(layers, columns)
     real(real64) :: x(5, 88), empty_pressure(columns, 0)
 
     pressure = 1.0_real64
     q = 0.5_real32
     q_long = 0.5_real32
     q_cube = 0.5_real32
+    q_turned = 0.5_real32
     q_double = 0.5_real64
     albedo = 0.3_real64
     solar = 1361.0_real64
@@ -199,15 +202,22 @@ contains
     call net%forward([torch_in(pressure), torch_in(q), torch_in(albedo)], [torch_out(flux), torch_out(heating)], stat=stat, &
       errmsg=message)
     call check_failure(stat, message, radml_status%wrong_input_count, &
-      'columns.pt: expected 4 inputs, got 3 (pressure_level, q, albedo, solar)', 'the manifest names the inputs of a wrong count')
+      'columns.pt: expected 4 inputs (pressure_level, q, albedo, solar), got 3', 'the manifest names the inputs of a wrong count')
     call net%forward([torch_in(pressure), torch_in(q), torch_in(albedo), torch_in(solar)], [torch_out(flux)], stat=stat, &
       errmsg=message)
     call check_failure(stat, message, radml_status%wrong_output_count, &
-      'columns.pt: expected 2 outputs, got 1 (flux, heating)', 'the manifest names the outputs of a wrong count')
+      'columns.pt: expected 2 outputs (flux, heating), got 1', 'the manifest names the outputs of a wrong count')
     call net%forward([torch_in(pressure), torch_in(q_double), torch_in(albedo), torch_in(solar)], &
       [torch_out(flux), torch_out(heating)], stat=stat, errmsg=message)
     call check_failure(stat, message, radml_status%wrong_kind, &
-      'columns.pt: input 2 "q": expected (column=64,layer=89) float32, got (64,89) float64', 'an input of another kind is reported')
+      'columns.pt: input 2 "q": expected (column=64,layer=89) float32, got (64,89) float64; '// &
+      'with the option convert it is converted', &
+      'an input of another kind is reported with what would take it')
+    call net%forward([torch_in(pressure), torch_in(q_turned), torch_in(albedo), torch_in(solar)], &
+      [torch_out(flux), torch_out(heating)], stat=stat, errmsg=message)
+    call check_failure(stat, message, radml_status%wrong_shape, &
+      'columns.pt: input 2 "q": expected (column=64,layer=89) float32, got (89,64) float32; '// &
+      'its dimensions fit in reverse order: torch_reverse(...)', 'an input that lies the other way round is told so')
     call net%forward([torch_in(pressure), torch_in(q_long), torch_in(albedo), torch_in(solar)], &
       [torch_out(flux), torch_out(heating)], stat=stat, errmsg=message)
     call check_failure(stat, message, radml_status%wrong_shape, &

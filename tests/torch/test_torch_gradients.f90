@@ -471,7 +471,8 @@ contains
     flux = -7.0_real64
     call net%vector_jacobian_product([torch_in(profile), torch_in(kind), torch_in(surface)], &
       [torch_in(flux_cotangent), torch_none(), torch_none()], [torch_out(gradient), torch_none(), torch_none()], stat, message)
-    call check_failure(stat, message, radml_status%wrong_input_count, 'response.pt: expected 4 inputs, got 3', 'too few inputs')
+    call check_failure(stat, message, radml_status%wrong_input_count, &
+      'response.pt: expected 4 inputs (profile, kind, surface, unused), got 3', 'too few inputs')
     call net%vector_jacobian_product([torch_in(profile), torch_in(kind), torch_in(surface), torch_in(unused)], &
       [torch_in(flux_cotangent), torch_none(), torch_none()], [torch_out(gradient)], stat, message)
     call check_failure(stat, message, radml_status%wrong_input_count, &

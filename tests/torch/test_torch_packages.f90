@@ -236,11 +236,11 @@ contains
     call check_failure(stat, message, radml_status%wrong_rank, 'input 1 "pressure_level"', 'another rank is refused')
     call net%forward([torch_in(pressure), torch_in(q), torch_in(albedo)], &
       [torch_out(flux), torch_out(heating), torch_out(triple), torch_out(total)], stat=stat, errmsg=message)
-    call check_failure(stat, message, radml_status%wrong_input_count, 'expected 4 inputs, got 3', &
-      'another number of inputs is refused')
+    call check_failure(stat, message, radml_status%wrong_input_count, &
+      'expected 4 inputs (pressure_level, q, albedo, solar), got 3', 'another number of inputs is refused')
     call net%forward([torch_in(pressure), torch_in(q), torch_in(albedo), torch_in(solar)], &
       [torch_out(flux), torch_out(heating), torch_out(triple)], stat=stat, errmsg=message)
-    call check_failure(stat, message, radml_status%wrong_output_count, 'expected 4 outputs, got 3', &
+    call check_failure(stat, message, radml_status%wrong_output_count, 'expected 4 outputs (flux, heating, triple, total), got 3', &
       'another number of outputs is refused')
     call net%forward([torch_in(pressure), torch_in(q), torch_in(albedo), torch_in(solar)], &
       [torch_out(heating), torch_out(flux), torch_out(triple), torch_out(total)], stat=stat, errmsg=message)

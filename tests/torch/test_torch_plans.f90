@@ -194,9 +194,9 @@ contains
     call check_failure(stat, message, radml_status%wrong_kind, 'expected (column=5,89) float64, got (5,89) float32', &
       '... a wrong kind')
     call plan%create(net, [torch_in(y), torch_in(x)], [torch_out(y)], stat, message)
-    call check_failure(stat, message, radml_status%wrong_input_count, 'expected 1 inputs, got 2', '... too many inputs')
+    call check_failure(stat, message, radml_status%wrong_input_count, 'expected 1 input (x), got 2', '... too many inputs')
     call plan%create(net, [torch_in(y)], [torch_out(y), torch_out(x)], stat, message)
-    call check_failure(stat, message, radml_status%wrong_output_count, 'expected 1 outputs, got 2', '... too many outputs')
+    call check_failure(stat, message, radml_status%wrong_output_count, 'expected 1 output (y), got 2', '... too many outputs')
     call plan%create(net, [torch_in(absent)], [torch_out(y)], stat, message)
     call check_failure(stat, message, radml_status%invalid_array, 'not allocated', '... an array that is not there')
     call plan%create(net, [torch_in(y)], [torch_in(y)], stat, message)
@@ -337,7 +337,7 @@ contains
     type(torch_model) :: net, bare
     type(torch_plan) :: plan
     real(real32) :: x(3), y(3)
-    real(real64) :: double(3), double_out(3)
+    real(real64) :: double(3), double_out(3), longer(4)
     integer(int32) :: i(3), j(3)
     integer(int64) :: long(3)
     complex(real32) :: z(3)
@@ -357,7 +357,8 @@ contains
     call net%load(model_path('kinds.pt'))
     call net%forward([torch_in(double), torch_in(i)], [torch_out(j), torch_out(y)], stat, message)
     call check_failure(stat, message, radml_status%wrong_kind, &
-      'kinds.pt: input 1 "x": expected (n=3) float32, got (3) float64', 'nothing is converted unless asked for')
+      'kinds.pt: input 1 "x": expected (n=3) float32, got (3) float64; with the option convert it is converted', &
+      'nothing is converted unless asked for')
     call net%forward([torch_in(double), torch_in(i)], [torch_out(j), torch_out(y)], stat, message, convert=.false.)
     call check_failure(stat, message, radml_status%wrong_kind, 'expected (n=3) float32, got (3) float64', &
       '... or asked against')
@@ -380,6 +381,9 @@ contains
       'complex numbers neither')
     call net%forward([torch_in(flag), torch_in(i)], [torch_out(j), torch_out(y)], stat, message, convert=.true.)
     call check_failure(stat, message, radml_status%wrong_kind, 'expected (n=3) float32, got (3) bool', 'logicals neither')
+    call net%forward([torch_in(double), torch_in(i)], [torch_out(j), torch_out(longer)], stat, message, convert=.true.)
+    call check_failure(stat, message, radml_status%wrong_shape, 'output 2 "y": expected (n=3), got (4)', &
+      'a kind that is converted is not what is wrong')
     call check(all(y == -7.0_real32) .and. all(j == -7_int32) .and. all(double_out == -7.0_real64), &
       'none of these has touched an output')
     call net%forward([torch_in(double), torch_in(i)], [torch_out(j), torch_out(double_out)], convert=.true.)

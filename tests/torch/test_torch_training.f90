@@ -386,7 +386,7 @@ contains
     call create(trainer, 'sgd')
     call predict(trainer, before)
     call trainer%step([torch_in(x), torch_in(x)], [torch_in(profile), torch_in(surface), torch_none()], loss, stat, message)
-    call check_failure(stat, message, radml_status%wrong_input_count, 'trainable.pt: expected 1 inputs, got 2 (x)', &
+    call check_failure(stat, message, radml_status%wrong_input_count, 'trainable.pt: expected 1 input (x), got 2', &
       'too many inputs')
     call trainer%step([torch_in(x(:, 1:4))], [torch_in(profile), torch_in(surface), torch_none()], loss, stat, message)
     call check_failure(stat, message, radml_status%wrong_shape, 'input 1 "x": expected (column=64,5) float64, got (64,4)', &

@@ -44,7 +44,7 @@ def one_line_errors(command: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, RuntimeError) as error:
-        if isinstance(error, _expected()):
+        if isinstance(error, _expected()) or type(error) is ValueError:
             print(f"{command}: {error}", file=sys.stderr)
         elif isinstance(error, OSError | ValueError):
             print(f"{command}: {type(error).__name__}: {error}", file=sys.stderr)

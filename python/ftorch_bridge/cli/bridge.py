@@ -40,7 +40,7 @@ def data_file(name: Annotated[str, typer.Argument(help="for example rrtmg_longwa
 
 @app.command()
 def info(model: Annotated[Path, typer.Argument(help="exported model (.pt or .pt2)")]) -> None:
-    """Print the contract inside an exported model as JSON; of metadata as long as a training envelope the first line."""
+    """Print the manifest inside an exported model as JSON; of metadata as long as a training envelope the first line."""
     with one_line_errors("ftorch-bridge info"):
         from ftorch_bridge.manifest import read_manifest  # noqa: PLC0415 - the doctor must start where PyTorch does not
 

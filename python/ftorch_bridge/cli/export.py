@@ -121,9 +121,13 @@ def main(
         list[str] | None, typer.Option(help="check an input on uniform numbers of a range, not normal noise: t=200:320")
     ] = None,
     batches: Annotated[str | None, typer.Option("--batch-sizes", help="batch sizes of the checks; by default 64,1,17")] = None,
-    inputs: Annotated[list[str] | None, typer.Option("--input", help="an input, in order: name:kind[extent,...]:units")] = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option("--input", help="an input, in forward's order; once for each: name:kind[extent,...]:units"),
+    ] = None,
     outputs: Annotated[
-        list[str] | None, typer.Option("--output-argument", help="an output, in order, in the same form")
+        list[str] | None,
+        typer.Option("--output-argument", help="an output, in order; once for each, in the same form (--output is the file)"),
     ] = None,
     kind: Annotated[
         str, typer.Option(help="kind of the host's arrays where the module names column-file variables")
@@ -167,16 +171,28 @@ def main(
         ),
     ] = None,
 ) -> None:
-    """Write SOURCE as TorchScript or as a package with its contract inside, and check it against the source.
+    """Write SOURCE as TorchScript or as a package with its manifest inside, and check it against the source.
 
     A class is imported from where Python finds it, or from the current folder. Nothing is written unless every check passes.
+
+    Inputs and outputs are given as **name:kind[extent,...]:units**, once for each, inputs in the order in which forward takes
+    them. A name is letters, digits and _. Kinds are float32, float64, int8 to int64, bool, complex64 and complex128. An extent
+    is a number, or the name of a free dimension, also with a number added as in layer+1; a scalar is name:kind[].
     """
+
+    def tell(words: str) -> None:
+        console.print(words, soft_wrap=True, markup=False, highlight=False)
+
     with one_line_errors("ftorch-export"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # PyTorch's, of its own insides
         check_device(device, output)
+        if "[" in str(output):
+            raise ExportError(f"--output {output}: expected the file to write; an output of the model is --output-argument")
         if columns and data:
             raise ExportError("--columns and --data: expected one of them")
         module, notes = load_source(source, weights)
+        if weights is None and "source_sha256" not in notes and any(True for _ in module.parameters()):
+            tell(f"{source}: no --weights: its parameters are those that its __init__ sets, untrained if it draws them")
         if envelope is not None:
             notes[METADATA_KEY] = Envelope.read(envelope).to_text()
         manifest = describe(module, output.stem, kind, inputs or [], outputs or [], notes)
@@ -198,17 +214,21 @@ def main(
             batches=None if batches is None else batch_sizes(batches),
             compute=compute,
             scaling=all_scaling(scaling, scale_inputs or [], scale_outputs or [], manifest),
-            tell=lambda words: console.print(words, soft_wrap=True, markup=False, highlight=False),
+            tell=tell,
         )
         worst = max(max(check.largest_difference.values()) for check in checks)
         on = f"{columns or data}" if real is not None else "uniform numbers and noise" if sample else "noise"
         sizes = f"batch sizes {', '.join(str(c.batch) for c in checks)}" if manifest.free_dimensions() else "its one shape"
         console.print(
-            f"{output}: {len(manifest.inputs)} inputs, {len(manifest.outputs)} outputs; equal to its source on {on} "
-            f"at {sizes} within {worst:.1e}",
+            f"{output}: {_count(len(manifest.inputs), 'input')}, {_count(len(manifest.outputs), 'output')}; "
+            f"equal to its source on {on} at {sizes} within {worst:.1e}",
             soft_wrap=True,
             markup=False,
         )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 if __name__ == "__main__":
