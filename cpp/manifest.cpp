@@ -174,9 +174,9 @@ void check_argument(const std::string& model, const std::string& label, const Ar
     std::erase_if(others, [&](const auto& entry) { return entry.second.from == label; });
     const bool is_reversed = status == RADML_WRONG_SHAPE && fits_reversed(argument, array, others);
     if (is_reversed)
-      hint = "; its dimensions fit in reverse order: torch_reverse(...)";
+      hint += "; its dimensions fit in reverse order: torch_reverse(...)";
     else if (status == RADML_WRONG_KIND && convertible && conversion == Conversion::offered)
-      hint = "; with the option convert it is converted";
+      hint += "; with the option convert it is converted";
     // Kinds that are converted are not what is wrong.
     throw Error(status, model + ": " + label + ": expected " + expected_shape(argument, is_reversed ? others : known) +
                             (converted ? "" : std::string(" ") + kind_name(argument.kind)) + ", got " +

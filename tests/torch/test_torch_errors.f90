@@ -216,8 +216,9 @@ contains
     call net%forward([torch_in(pressure), torch_in(q_turned), torch_in(albedo), torch_in(solar)], &
       [torch_out(flux), torch_out(heating)], stat=stat, errmsg=message)
     call check_failure(stat, message, radml_status%wrong_shape, &
-      'columns.pt: input 2 "q": expected (column=64,layer=89) float32, got (89,64) float32; '// &
-      'its dimensions fit in reverse order: torch_reverse(...)', 'an input that lies the other way round is told so')
+      'columns.pt: input 2 "q": expected (column=64,layer=89) float32, got (89,64) float32 '// &
+      '(column=64 from input 1 "pressure_level"); its dimensions fit in reverse order: torch_reverse(...)', &
+      'an input that lies the other way round is told so')
     call net%forward([torch_in(pressure), torch_in(q_long), torch_in(albedo), torch_in(solar)], &
       [torch_out(flux), torch_out(heating)], stat=stat, errmsg=message)
     call check_failure(stat, message, radml_status%wrong_shape, &
