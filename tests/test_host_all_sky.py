@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import zipfile
 from pathlib import Path
 
 import netCDF4
@@ -121,3 +123,54 @@ def test_columns_without_a_ground_are_named_by_the_benchmark(tmp_path: Path) -> 
     write_columns(tmp_path / "columns.nc", columns)
     said = fails("radml-bench-radiation", "columns.nc", model, "results.nc", folder=tmp_path)
     assert 'columns: expected the variable "surface_albedo", which sunlight needs, got none' in said
+
+
+@pytest.mark.parametrize(
+    ("exchanged", "words"),
+    [
+        ({"surface_albedo": "cos_zenith", "cos_zenith": "surface_albedo"}, "input 17: expected surface_albedo, got cos_zenith"),
+        ({"lw_up": "lw_down", "lw_down": "lw_up"}, "output 1: expected lw_up, got lw_down"),
+    ],
+)
+def test_a_network_with_its_arguments_in_another_order_is_refused(
+    exchanged: dict[str, str], words: str, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(export_network(tmp_path)) as source, zipfile.ZipFile(tmp_path / "exchanged.pt", "w") as target:
+        for record in source.infolist():
+            data = source.read(record)
+            if record.filename.endswith("radml.json"):
+                manifest = json.loads(data)
+                for argument in (*manifest["inputs"], *manifest["outputs"]):
+                    argument["name"] = exchanged.get(argument["name"], argument["name"])
+                data = json.dumps(manifest).encode()
+            target.writestr(record, data)
+    (tmp_path / "exchanged.pt").replace(tmp_path / "all_sky.pt")
+    write_case(tmp_path, scheme="network", sky="all", model="all_sky.pt", hours=1)
+    assert f"all_sky.pt: {words}" in fails("radml-host", "case.nml", folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("left_out", "words"),
+    [
+        (["liquid_radius"], "expected cloud_liquid_path and liquid_radius together, got cloud_liquid_path alone"),
+        (["cloud_ice_path"], "expected cloud_ice_path and ice_radius together, got ice_radius alone"),
+        (["cloud_fraction"], "expected cloud_fraction and water of clouds together, got water of clouds alone"),
+    ],
+)
+def test_clouds_with_a_part_missing_are_refused(left_out: list[str], words: str, tmp_path: Path) -> None:
+    write_case(tmp_path, scheme="rrtmg", sky="all")
+    columns = generate_columns(4, 30, seed=1)
+    write(columns.drop_vars(left_out), tmp_path / "columns.nc")
+    assert words in fails("radml-host", "case.nml", folder=tmp_path)
+
+
+def test_results_do_not_take_the_place_of_what_they_are_made_from(tmp_path: Path) -> None:
+    export_network(tmp_path)
+    write(generate_columns(4, 30, seed=1), tmp_path / "columns.nc")
+    before = (tmp_path / "columns.nc").read_bytes()
+    words = fails("radml-rrtmg", "columns.nc", "./columns.nc", folder=tmp_path)
+    assert "./columns.nc: expected another file for the fluxes than the columns" in words
+    for results, what in (("columns.nc", "columns"), ("all_sky.pt", "model")):
+        words = fails("radml-bench-radiation", "columns.nc", "all_sky.pt", results, folder=tmp_path)
+        assert f"{results}: expected another file for the results than the {what}" in words
+    assert (tmp_path / "columns.nc").read_bytes() == before

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -241,3 +242,27 @@ def test_what_cannot_be_trained_is_refused(dataset: Path, tmp_path: Path) -> Non
         train(read_recipe(recipe_file(tmp_path)), Dataset(dataset), layers=33)
     with pytest.raises(TrainingError, match="lower the learning rate"):
         train(read_recipe(recipe_file(tmp_path, "sgd", 1e6)), Dataset(dataset), layers=20)
+
+
+def test_a_finished_training_is_not_begun_anew_by_resume(dataset: Path, tmp_path: Path) -> None:
+    recipe = str(ROOT / "recipes" / "all_sky_small.toml")
+    output = tmp_path / "net.safetensors"
+    output.write_bytes(b"finished")
+    done = CliRunner().invoke(app, ["recipe", recipe, str(dataset), "-o", str(output), "--resume"])
+    assert done.exit_code == 1
+    assert "net.safetensors: its training has ended, there is no checkpoint to go on from" in done.stderr
+    assert output.read_bytes() == b"finished"
+    (tmp_path / "net.checkpoint.pt").write_bytes(b"cut off")
+    done = CliRunner().invoke(app, ["recipe", recipe, str(dataset), "-o", str(output)])
+    assert done.exit_code == 1
+    assert "net.checkpoint.pt: a training was cut off here: go on with --resume, or remove it" in done.stderr
+
+
+def test_a_class_that_recipes_cannot_train_is_told_what_it_lacks(dataset: Path, tmp_path: Path) -> None:
+    text = (ROOT / "recipes" / "all_sky_small.toml").read_text()
+    (tmp_path / "linear.toml").write_text(re.sub(r'class = "[^"]*"', 'class = "torch.nn:Linear"', text))
+    done = CliRunner().invoke(
+        app, ["recipe", str(tmp_path / "linear.toml"), str(dataset), "-o", str(tmp_path / "x.safetensors")]
+    )
+    assert done.exit_code == 1
+    assert "torch.nn:Linear: expected a class with from_config, which a recipe needs" in done.stderr

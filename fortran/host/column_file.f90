@@ -105,6 +105,14 @@ contains
                 '", which sunlight needs, got none', stat, errmsg)
       return
     end if
+    call together('cloud_liquid_path', allocated(self%cloud_liquid_path), 'liquid_radius', allocated(self%liquid_radius))
+    call together('cloud_ice_path', allocated(self%cloud_ice_path), 'ice_radius', allocated(self%ice_radius))
+    if (allocated(self%cloud_liquid_path) .or. allocated(self%cloud_ice_path)) then
+      call together('cloud_fraction', allocated(self%cloud_fraction), 'water of clouds', .true.)
+    else
+      call together('cloud_fraction', allocated(self%cloud_fraction), 'cloud_liquid_path or cloud_ice_path', .false.)
+    end if
+    if (stat /= 0) return
     if (.not. allocated(self%solar_irradiance)) &
       allocate (self%solar_irradiance(self%n_columns()), source=mean_irradiance)
     call fill(self%cloud_fraction, 0.0_real64)
@@ -114,6 +122,16 @@ contains
     call fill(self%ice_radius, usual_ice_radius)
 
   contains
+
+    !> Clouds are there with all that belongs to them, or not at all: what is made up here is for a clear sky.
+    subroutine together(first, there_is_first, second, there_is_second)
+      character(len=*), intent(in) :: first, second
+      logical, intent(in) :: there_is_first, there_is_second
+      if (stat /= 0 .or. (there_is_first .eqv. there_is_second)) return
+      call fail(status_bad_file, 'columns: expected '//first//' and '//second//' together, got '// &
+                trim(merge(first//repeat(' ', max(len(second) - len(first), 0)), &
+                           second//repeat(' ', max(len(first) - len(second), 0)), there_is_first))//' alone', stat, errmsg)
+    end subroutine together
 
     subroutine fill(values, value)
       real(real64), allocatable, intent(inout) :: values(:, :)

@@ -5,6 +5,7 @@
 module configuration
   use, intrinsic :: iso_fortran_env, only: iostat_end, iostat_eor, real64
   use host_status, only: status_bad_configuration, status_success, fail, integer_text, real_text
+  use operating_system, only: same_file
   use radiation, only: automatic_block
   use surface, only: surface_parameters
   use weather, only: weather_parameters
@@ -131,7 +132,7 @@ contains
     call positive('surface_heat_capacity', surface_heat_capacity)
     call check(columns_per_block >= 1 .or. columns_per_block == automatic_block, 'columns_per_block', '1 or more', &
                integer_text(columns_per_block))
-    call check(threads >= 0, 'threads', '0 or more', integer_text(threads))
+    call check(threads >= 0 .and. threads <= 1024, 'threads', '0 to 1024', integer_text(threads))
     call check(mcica_seed >= 0, 'mcica_seed', '0 or more', integer_text(mcica_seed))
     call check(start_hour >= 0.0_real64 .and. start_hour <= 24.0_real64, 'start_hour', '0 to 24', real_text(start_hour))
     call check(day_of_year >= 1.0_real64 .and. day_of_year <= 366.0_real64, 'day_of_year', '1 to 366', real_text(day_of_year))
@@ -165,6 +166,14 @@ contains
                "'diurnal', 'globe' or 'fixed'", "'"//trim(sunlight)//"'")
     call check(columns /= '', 'columns', 'the path of a column file', 'nothing')
     call check(history /= '', 'history', 'the path of a file to write', 'nothing')
+    call distinct('history', history, 'restart', restart)
+    call distinct('history', history, 'replay', replay)
+    call distinct('restart', restart, 'replay', replay)
+    call not_read('history', history)
+    call not_read('restart', restart)
+    call not_read('replay', replay)
+    call distinct('history', history, 'start_from', start_from)
+    call distinct('replay', replay, 'start_from', start_from)
     call check(scheme == 'rrtmg' .or. model /= '', 'model', "the path of a model (scheme = '"//trim(scheme)//"' needs one)", &
                'nothing')
     call multiple('hours', hours*3600.0_real64, self%n_steps)
@@ -250,6 +259,22 @@ contains
       if (stat /= 0 .or. ok) return
       call fail(status_bad_configuration, path//': key "'//key//'": expected '//expected//', got '//came, stat, errmsg)
     end subroutine check
+
+    !> A file that is written must not be one that is read.
+    subroutine not_read(key, path)
+      character(len=*), intent(in) :: key, path
+      call distinct(key, path, 'columns', columns)
+      call distinct(key, path, 'model', model)
+      call distinct(key, path, 'tables', tables)
+    end subroutine not_read
+
+    subroutine distinct(key, path, other_key, other_path)
+      character(len=*), intent(in) :: key, path, other_key, other_path
+      logical :: is_same
+      if (path == '') return
+      is_same = same_file(trim(path), trim(other_path))
+      call check(.not. is_same, key, 'another file than '//other_key, "'"//trim(path)//"'")
+    end subroutine distinct
 
     subroutine positive(key, value)
       character(len=*), intent(in) :: key

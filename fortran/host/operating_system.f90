@@ -4,7 +4,7 @@ module operating_system
   implicit none
   private
 
-  public :: end_process, rename_file, remove_file, process_id, standard_error_is_terminal, absolute_path
+  public :: end_process, rename_file, remove_file, process_id, standard_error_is_terminal, absolute_path, same_file
 
   interface
     !> Ends the process at once, with this exit status.
@@ -82,5 +82,15 @@ contains
       resolved = resolved//buffer(i)
     end do
   end function absolute_path
+
+  !> Whether two paths are of one file: the same text, or both there and the same place.
+  function same_file(first, second) result(answer)
+    character(len=*), intent(in) :: first, second  !! [text] ()
+    logical :: answer                              !! [1] ()
+    character(len=:), allocatable :: first_place, second_place
+    first_place = absolute_path(first)
+    second_place = absolute_path(second)
+    answer = first == second .or. (first_place /= '' .and. first_place == second_place)
+  end function same_file
 
 end module operating_system

@@ -30,6 +30,8 @@ module radiation
   character(len=*), parameter :: longwave_inputs = &
     'pressure_level, temperature_level, pressure_layer, temperature_layer, h2o, o3, co2, ch4, n2o, '// &
     'surface_temperature, surface_emissivity'
+  character(len=*), parameter :: longwave_outputs = 'lw_up, lw_down, lw_heating_rate'
+  character(len=*), parameter :: all_outputs = longwave_outputs//', sw_up, sw_down, sw_heating_rate'
   character(len=*), parameter :: all_inputs = &
     'pressure_level, temperature_level, pressure_layer, temperature_layer, h2o, o3, co2, ch4, n2o, cloud_fraction, '// &
     'cloud_liquid_path, cloud_ice_path, liquid_radius, ice_radius, surface_temperature, surface_emissivity, surface_albedo, '// &
@@ -117,12 +119,9 @@ contains
       if (stat /= 0) return
       if (.not. present(all_sky)) self%all_sky = self%net%n_inputs() == n_all_inputs
       if (self%all_sky) then
-        call check_count('inputs', self%net%n_inputs(), n_all_inputs, all_inputs)
-        if (stat == 0) call check_count('outputs', self%net%n_outputs(), n_all_outputs, &
-                                        'lw_up, lw_down, lw_heating_rate, sw_up, sw_down, sw_heating_rate')
+        call check_arguments(n_all_inputs, all_inputs, n_all_outputs, all_outputs)
       else
-        call check_count('inputs', self%net%n_inputs(), n_longwave_inputs, longwave_inputs)
-        if (stat == 0) call check_count('outputs', self%net%n_outputs(), n_longwave_outputs, 'up, down, heating_rate')
+        call check_arguments(n_longwave_inputs, longwave_inputs, n_longwave_outputs, longwave_outputs)
       end if
       if (stat /= 0) return
     end if
@@ -135,6 +134,48 @@ contains
     end if
 
   contains
+
+    !> The network's arguments must be the host's, in its order: counted, and named where the model carries a manifest.
+    subroutine check_arguments(n_inputs, inputs, n_outputs, outputs)
+      integer, intent(in) :: n_inputs, n_outputs
+      character(len=*), intent(in) :: inputs, outputs  ! names, with commas between them
+      character(len=:), allocatable :: found
+      integer :: i, known_outputs
+      call check_count('inputs', self%net%n_inputs(), n_inputs, inputs)
+      known_outputs = self%net%n_outputs()
+      if (stat == 0) call check_count('outputs', known_outputs, n_outputs, outputs)
+      if (stat /= 0 .or. known_outputs < 0) return
+      do i = 1, n_inputs
+        found = self%net%input_name(i)
+        call check_name('input '//integer_text(i), found, word(inputs, i))
+      end do
+      do i = 1, n_outputs
+        found = self%net%output_name(i)
+        call check_name('output '//integer_text(i), found, word(outputs, i))
+      end do
+    end subroutine check_arguments
+
+    subroutine check_name(what, found, expected)
+      character(len=*), intent(in) :: what, found, expected
+      if (stat /= 0 .or. found == expected) return
+      call fail(status_radiation_failed, model//': '//what//': expected '//expected//', got '//found//'; the host passes its '// &
+                'arrays in an order of its own (docs/host.md), which forward and the manifest must have', stat, errmsg)
+    end subroutine check_name
+
+    !> The `i`-th of the names in a list.
+    pure function word(names, i) result(name)
+      character(len=*), intent(in) :: names
+      integer, intent(in) :: i
+      character(len=:), allocatable :: name
+      integer :: first, k, length
+      first = 1
+      do k = 2, i
+        first = first + index(names(first:), ', ') + 1
+      end do
+      length = index(names(first:), ',') - 1
+      if (length < 0) length = len(names) - first + 1
+      name = names(first:first + length - 1)
+    end function word
 
     subroutine check_count(what, came, expected, names)
       character(len=*), intent(in) :: what, names

@@ -12,6 +12,7 @@ program radml_bench_radiation_program
   use command_line, only: argument_list, history_entry
   use flux_file, only: clear_sky_comment, define_fluxes, spectrum_fluxes
   use host_status, only: status_bad_configuration, integer_text, real_text, stop_with_message
+  use operating_system, only: same_file
   use progress, only: progress_line, seconds_now
   use radml_guard, only: guard_accepted
   use radiation, only: automatic_block, fitting_block, radiation_scheme
@@ -47,6 +48,8 @@ program radml_bench_radiation_program
     call stop_with_message(name, 'expected three files, got '//integer_text(arguments%count())//'; '//usage, &
                            status_bad_configuration)
   end if
+  if (same_file(arguments%get(1), arguments%get(3))) call refuse_results('columns')
+  if (same_file(arguments%get(2), arguments%get(3))) call refuse_results('model')
   call arguments%positive_integer('--repeats', 7, n_repeats, stat, message)
   call stop_on_failure()
   call arguments%positive_integer('--columns-per-block', automatic_block, columns_per_block, stat, message)
@@ -89,6 +92,12 @@ program radml_bench_radiation_program
     per_column(of_network)//' us per column'//of_guard()//'; '//arguments%get(3)
 
 contains
+
+  subroutine refuse_results(what)
+    character(len=*), intent(in) :: what
+    call stop_with_message(name, arguments%get(3)//': expected another file for the results than the '//what, &
+                           status_bad_configuration)
+  end subroutine refuse_results
 
   subroutine make_room(of)
     type(results), intent(inout) :: of

@@ -12,6 +12,7 @@ program radml_rrtmg_program
   use data_path, only: chosen_data_file
   use flux_file, only: clear_sky_comment, spectrum_fluxes, write_fluxes
   use host_status, only: status_bad_configuration, integer_text, real_text, stop_with_message
+  use operating_system, only: same_file
   use progress, only: progress_line, seconds_now
   use rrtmg_block, only: longwave_block, shortwave_block
   implicit none
@@ -46,6 +47,9 @@ program radml_rrtmg_program
   if (arguments%count() /= 2) then
     call stop_with_message(name, 'expected two files, got '//integer_text(arguments%count())//'; '//usage, status_bad_configuration)
   end if
+  if (same_file(arguments%get(1), arguments%get(2))) &
+    call stop_with_message(name, arguments%get(2)//': expected another file for the fluxes than the columns', &
+                           status_bad_configuration)
   call arguments%positive_integer('--columns-per-block', 16, columns_per_block, stat, message)
   call stop_on_failure()
   call choose_clouds()

@@ -146,6 +146,11 @@ def make_network(recipe: Recipe) -> nn.Module:
         kind = import_class(recipe.network)
     except (ImportError, AttributeError, ValueError) as error:
         raise TrainingError(f"{recipe.network}: cannot be imported: {error}") from error
+    for needed in ("from_config", "fit_scaling", "inputs", "outputs"):
+        if not hasattr(kind, needed):
+            raise TrainingError(
+                f"{recipe.network}: expected a class with {needed}, which a recipe needs (docs/network.md), got none"
+            )
     torch.manual_seed(recipe.training.seed)
     try:
         return kind.from_config(recipe.size)

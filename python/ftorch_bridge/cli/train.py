@@ -140,6 +140,17 @@ def dataset_command(
         console.print(f"{folder}: {len(missing)} shards made in {took:.1f} s, {len(mine)} there{of}", soft_wrap=True)
 
 
+def _check_checkpoint(output: Path, resume: bool) -> None:
+    """Raises :class:`TrainingError` where a training would overwrite what another has made."""
+    checkpoint = output.with_suffix(".checkpoint.pt")
+    if resume and output.exists() and not checkpoint.exists():
+        raise TrainingError(
+            f"{output}: its training has ended, there is no checkpoint to go on from: --resume would begin anew"
+        )
+    if not resume and checkpoint.exists():
+        raise TrainingError(f"{checkpoint}: a training was cut off here: go on with --resume, or remove it to begin anew")
+
+
 @app.command("recipe")
 def recipe_command(
     recipe_file: Annotated[Path, typer.Argument(help="recipe (.toml): network, optimiser, loss, validation")],
@@ -159,6 +170,7 @@ def recipe_command(
     with one_line_errors("ftorch-train recipe"):
         recipe = read_recipe(recipe_file)
         dataset = Dataset(folder)
+        _check_checkpoint(output, resume)
         result = train(
             recipe,
             dataset,
