@@ -146,16 +146,20 @@ def make_network(recipe: Recipe) -> nn.Module:
         kind = import_class(recipe.network)
     except (ImportError, AttributeError, ValueError) as error:
         raise TrainingError(f"{recipe.network}: cannot be imported: {error}") from error
-    for needed in ("from_config", "fit_scaling", "inputs", "outputs"):
-        if not hasattr(kind, needed):
-            raise TrainingError(
-                f"{recipe.network}: expected a class with {needed}, which a recipe needs (docs/network.md), got none"
-            )
+    _require(kind, recipe.network, "from_config")
     torch.manual_seed(recipe.training.seed)
     try:
-        return kind.from_config(recipe.size)
+        network = kind.from_config(recipe.size)
     except (TypeError, ValueError) as error:
         raise TrainingError(f"{recipe.network}: not its settings: {recipe.size}: {error}") from error
+    _require(network, recipe.network, "inputs", "outputs", "config", "fit_scaling")
+    return network
+
+
+def _require(thing: object, name: str, *attributes: str) -> None:
+    for attribute in attributes:
+        if not hasattr(thing, attribute):
+            raise TrainingError(f"{name}: expected a class with {attribute}, which a recipe needs (docs/network.md), got none")
 
 
 def _start(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
