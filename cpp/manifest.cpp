@@ -154,10 +154,9 @@ bool fits_reversed(const Argument& argument, const radml_array& array, KnownExte
     const Extent& extent = argument.shape[i];
     const int64_t size = array.shape[array.rank - 1 - i];
     if (size == 0) return false;
-    if (extent.name.empty() ? size != extent.number
-                            : known.try_emplace(extent.name, Known{size - extent.number, ""}).first->second.value !=
-                                  size - extent.number)
-      return false;
+    // Of a free dimension what is over; of a fixed one what must be nothing.
+    const int64_t value = size - extent.number;
+    if (value != (extent.name.empty() ? 0 : known.try_emplace(extent.name, Known{value, ""}).first->second.value)) return false;
   }
   return true;
 }
@@ -166,7 +165,7 @@ void check_argument(const std::string& model, const std::string& label, const Ar
                     const std::map<std::string, Range>& ranges, KnownExtents& known, Conversion conversion,
                     const std::string& unlimited) {
   std::string origin;  // where the extent in question was learnt
-  const bool convertible = is_real(array.kind) && is_real(argument.kind) && array.kind != argument.kind;
+  const bool convertible = array.kind != argument.kind && is_real(array.kind) && is_real(argument.kind);
   const bool converted = convertible && conversion == Conversion::asked;
   const auto refuse = [&](radml_status status) {
     std::string hint = origin;

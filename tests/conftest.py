@@ -10,6 +10,8 @@ import pytest
 import torch
 from host_projects import BUILD, COMPILERS, ROOT, command
 
+sys.path.append(str(ROOT / "tests" / "torch"))  # what the scripts there have for tests too
+
 
 @pytest.fixture(scope="session")
 def prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from ftorch_bridge.inference import column_dimensions, hidden_operators, inputs_
 from ftorch_bridge.measuring import BenchError
 from ftorch_bridge.networks_bench import operations_for_a_column
 from ftorch_bridge.scaling import MPI_PROGRAM
+from make_packages import with_manifest
 from test_all_sky import random_network
 from test_host_all_sky import export_network
 from typer.testing import CliRunner
@@ -80,12 +80,7 @@ def test_operators_that_hide_what_they_do_are_told(folder: Path) -> None:
     bare = replace(manifest, metadata={})
     assert operations_of(folder / "all_sky.pt", bare) is None
     without = folder / "without.pt"
-    with zipfile.ZipFile(folder / "all_sky.pt") as source, zipfile.ZipFile(without, "w") as target:
-        for record in source.infolist():
-            data = source.read(record)
-            if record.filename.endswith("radml.json"):
-                data = bare.to_json().encode()
-            target.writestr(record, data)
+    with_manifest(folder / "all_sky.pt", without, lambda manifest: manifest["metadata"].clear())
     done = runner.invoke(app, ["inference", str(without), "--columns", "4", "--repeats", "1"])
     assert done.exit_code == 0, done.output + done.stderr
     assert "unknown" in done.output

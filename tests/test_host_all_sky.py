@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import zipfile
 from pathlib import Path
+from typing import Any
 
 import netCDF4
 import numpy as np
@@ -16,6 +15,7 @@ from ftorch_bridge.exporting import describe, export
 from ftorch_bridge.sky import OUTPUTS
 from host.columns import make_columns, write_columns
 from host.programs import fails, succeeds
+from make_packages import with_manifest
 from test_all_sky import inputs_of, random_network
 from test_host_run import GRAVITY, HEAT_CAPACITY, GreyNetwork, read_history, save, write_case
 
@@ -135,15 +135,11 @@ def test_columns_without_a_ground_are_named_by_the_benchmark(tmp_path: Path) -> 
 def test_a_network_with_its_arguments_in_another_order_is_refused(
     exchanged: dict[str, str], words: str, tmp_path: Path
 ) -> None:
-    with zipfile.ZipFile(export_network(tmp_path)) as source, zipfile.ZipFile(tmp_path / "exchanged.pt", "w") as target:
-        for record in source.infolist():
-            data = source.read(record)
-            if record.filename.endswith("radml.json"):
-                manifest = json.loads(data)
-                for argument in (*manifest["inputs"], *manifest["outputs"]):
-                    argument["name"] = exchanged.get(argument["name"], argument["name"])
-                data = json.dumps(manifest).encode()
-            target.writestr(record, data)
+    def exchange(manifest: dict[str, Any]) -> None:
+        for argument in (*manifest["inputs"], *manifest["outputs"]):
+            argument["name"] = exchanged.get(argument["name"], argument["name"])
+
+    with_manifest(export_network(tmp_path), tmp_path / "exchanged.pt", exchange)
     (tmp_path / "exchanged.pt").replace(tmp_path / "all_sky.pt")
     write_case(tmp_path, scheme="network", sky="all", model="all_sky.pt", hours=1)
     assert f"all_sky.pt: {words}" in fails("radml-host", "case.nml", folder=tmp_path)

@@ -127,10 +127,11 @@ contains
     subroutine together(first, there_is_first, second, there_is_second)
       character(len=*), intent(in) :: first, second
       logical, intent(in) :: there_is_first, there_is_second
+      character(len=:), allocatable :: found
       if (stat /= 0 .or. (there_is_first .eqv. there_is_second)) return
-      call fail(status_bad_file, 'columns: expected '//first//' and '//second//' together, got '// &
-                trim(merge(first//repeat(' ', max(len(second) - len(first), 0)), &
-                           second//repeat(' ', max(len(first) - len(second), 0)), there_is_first))//' alone', stat, errmsg)
+      found = first
+      if (there_is_second) found = second
+      call fail(status_bad_file, 'columns: expected '//first//' and '//second//' together, got '//found//' alone', stat, errmsg)
     end subroutine together
 
     subroutine fill(values, value)

@@ -55,6 +55,8 @@ def rewrite(source: Path, target: Path, change: Callable[[str, bytes], bytes | N
 
 
 def with_manifest(source: Path, target: Path, change: Callable[[dict], None]) -> None:
+    """A copy of an exported model of either format whose manifest ``change`` has changed."""
+
     def edited(name: str, data: bytes) -> bytes:
         if name != "extra/radml.json":
             return data
