@@ -300,3 +300,23 @@ def test_find_package_says_what_is_missing_where_radml_is_not(tmp_path: Path) ->
     done = subprocess.run(["cmake", "-S", tmp_path, "-B", tmp_path / "build"], check=False, capture_output=True, text=True)
     assert done.returncode != 0
     assert "radmlConfig.cmake" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("component", "options", "words"),
+    [
+        ("rttmg", [], "rttmg is no component of radml; components are rrtmg and rrtmg_real32"),
+        ("rrtmg", ["-DRADML_BUILD_RRTMG=OFF", "-DRADML_BUILD_HOST=OFF"], "rrtmg: radml was built without RRTMG"),
+    ],
+)
+def test_find_package_says_why_a_component_is_not_there(component: str, options: list[str], words: str, tmp_path: Path) -> None:
+    folder = BUILD
+    if options:
+        folder = tmp_path / "radml"
+        configure(ROOT, folder, "-DRADML_WITH_TORCH=OFF", *options)
+    project = f"cmake_minimum_required(VERSION 3.22)\nproject(p Fortran)\nfind_package(radml REQUIRED COMPONENTS {component})\n"
+    (tmp_path / "CMakeLists.txt").write_text(project)
+    arguments = ["-S", tmp_path, "-B", tmp_path / "build", f"-DCMAKE_PREFIX_PATH={folder}"]
+    done = subprocess.run(["cmake", *map(str, arguments)], check=False, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert words in " ".join(done.stderr.split())

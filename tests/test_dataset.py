@@ -1,5 +1,6 @@
 """Data sets in shards: made by any processes, killed and resumed, split by profile, read in batches."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -103,6 +104,39 @@ def test_a_set_that_was_killed_is_gone_on_with(made: Path, tmp_path: Path) -> No
     make(folder, "--number", "1300")
     assert files_of(folder) == files_of(made), left
     assert not list(folder.glob(".*"))
+
+
+def test_a_set_that_was_interrupted_ends_at_once_and_is_gone_on_with(made: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    said = []
+    for delay in (1.2, 1.6, 2.0, 2.4):
+        process = subprocess.Popen(
+            [*TRAIN, folder, *SMALL, "--number", "1300"], start_new_session=True, stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(delay)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        said.append((process.communicate(timeout=60)[1], process.returncode))
+    assert all(code != 0 for _, code in said[:-1]) or any(code == 0 for _, code in said)
+    make(folder, "--number", "1300")
+    assert files_of(folder) == files_of(made), said
+    assert not list(folder.glob(".*"))
+
+
+def test_an_interrupt_names_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = Dataset.make
+
+    def make_and_signal(self: Dataset, shard: int, threads: int | None = None) -> None:
+        original(self, shard, threads)
+        if shard == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(Dataset, "make", make_and_signal)
+    done = CliRunner().invoke(app, ["dataset", str(tmp_path / "set"), *SMALL, "--number", "1300"])
+    assert done.exit_code == 1
+    assert f"{tmp_path}/set: stopped by SIGTERM, 2 of 6 shards are there: the same command goes on" in done.stderr
 
 
 def test_shards_that_are_there_are_left_alone_and_a_set_grows(made: Path, tmp_path: Path) -> None:

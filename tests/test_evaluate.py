@@ -6,12 +6,14 @@ import matplotlib.image
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 from ftorch_bridge.all_sky import AllSky, AllSkyConfig
 from ftorch_bridge.cli.train import app
+from ftorch_bridge.column_file import read_columns, write
 from ftorch_bridge.dataset import Dataset, load_split
 from ftorch_bridge.evaluation import climates, cloud_classes, compare, evaluate, run_network
 from ftorch_bridge.sky import INPUTS, OUTPUTS
-from ftorch_bridge.weights import save_weights
+from ftorch_bridge.weights import load_network, save_weights
 from typer.testing import CliRunner
 
 SMALL = AllSkyConfig(channels=8, contexts=2, longwave_common=4, longwave_points=2, skies=2, shortwave_common=3)
@@ -30,6 +32,24 @@ def folder(tmp_path_factory):
     network.fit_scaling([torch.from_numpy(sample[name]) for name in INPUTS])
     save_weights(network, folder / "weights.safetensors", {"network": "ftorch_bridge.all_sky:AllSky", "recipe": "x = 1"})
     return folder
+
+
+def test_columns_of_a_file_are_labelled_and_evaluated(folder, tmp_path):
+    columns = read_columns(folder / "set" / "shard-000000.nc").drop_vars("latitude")
+    write(columns, tmp_path / "own.nc")
+    output = tmp_path / "card.md"
+    options = ["--draws", "4", "--noise-columns", "8", "-o", str(output)]
+    result = CliRunner().invoke(app, ["evaluate", str(folder / "weights.safetensors"), str(tmp_path / "own.nc"), *options])
+    assert result.exit_code == 0, result.output
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["card.json", "card.md", "card.png", "own.nc"]
+    found = json.loads(output.with_suffix(".json").read_text())
+    assert (found["columns"], found["layers"], found["draws"], found["by_climate"]) == (256, 20, 4, {})
+    assert "By climate" not in output.read_text()
+    network, _ = load_network(folder / "weights.safetensors")
+    labels = xr.load_dataset(folder / "set" / "shard-000000.fluxes.nc")
+    own = {name: columns[name].to_numpy().astype(np.float32) for name in network.inputs}
+    heating = run_network(network, own)["lw_heating_rate"] - labels["lw_heating_rate"].to_numpy()
+    assert found["errors"]["lw"]["heating_rmse"] == pytest.approx(np.sqrt((heating**2).mean()), rel=1e-4)
 
 
 def test_the_command_writes_card_numbers_and_figure(folder):

@@ -168,6 +168,11 @@ def test_a_source_that_is_not_there_gives_one_line_and_a_failing_exit(tmp_path, 
     assert not (tmp_path / "out.pt").exists()
 
 
+def test_weights_with_another_class_configuration_are_refused(tmp_path, weights):
+    with pytest.raises(ExportError, match=r"weights\.safetensors: its configuration, .*points.*AllSky: TypeError"):
+        load_source("ftorch_bridge.all_sky:AllSky", weights)
+
+
 def test_weights_of_another_network_are_refused(tmp_path):
     torch.save(Scale().state_dict(), tmp_path / "scale.pt")
     with pytest.raises(ExportError, match=r"not the weights of ftorch_bridge\.networks:ResCNN"):

@@ -64,6 +64,17 @@ def test_the_suns_of_the_host_are_those_that_radiation_sees(tmp_path: Path) -> N
     np.testing.assert_allclose(history["surface_sw_absorbed"], 0.8 * history["surface_sw_down"], rtol=1e-9, atol=1e-9)
 
 
+def test_columns_without_clouds_are_told_where_all_of_the_sky_was_asked_for(tmp_path: Path) -> None:
+    words = "columns.nc has no clouds: sky = 'all' was clear"
+    write_case(tmp_path, sky="all", hours=1)
+    assert words in succeeds("radml-host", "case.nml", folder=tmp_path)
+    write(generate_columns(8, 20, seed=1), tmp_path / "cloudy.nc")
+    write_case(tmp_path, columns="cloudy.nc", sky="all", hours=1)
+    assert words not in succeeds("radml-host", "case.nml", folder=tmp_path)
+    write_case(tmp_path, hours=1)
+    assert words not in succeeds("radml-host", "case.nml", folder=tmp_path)
+
+
 def test_neither_threads_nor_other_columns_change_a_bit_of_the_network(tmp_path: Path) -> None:
     export_network(tmp_path)
     columns = make_columns(n_columns=150)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -178,6 +179,24 @@ def test_an_installed_program_takes_the_tables_beside_it(tmp_path: Path) -> None
 def test_a_folder_that_is_not_there_is_no_place_for_fluxes(tmp_path: Path) -> None:
     write_columns(tmp_path / "columns.nc", make_columns())
     assert "gone/fluxes.nc: cannot be created" in fails("radml-rrtmg", "columns.nc", "gone/fluxes.nc", folder=tmp_path)
+
+
+def test_a_device_is_no_place_for_fluxes(tmp_path: Path) -> None:
+    write_columns(tmp_path / "columns.nc", make_columns())
+    for device in ("/dev/null", "/dev/full"):
+        line = fails("radml-rrtmg", "columns.nc", device, folder=tmp_path)
+        assert f"{device}: expected a file to write, got a device" in line
+        assert Path(device).is_char_device()
+
+
+def test_files_in_memory_are_files(tmp_path: Path) -> None:
+    memory = Path("/dev/shm")
+    if not os.access(memory, os.W_OK):
+        pytest.skip("there is no /dev/shm to write into")
+    write_columns(tmp_path / "columns.nc", make_columns())
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        for _ in range(2):  # new, and over an old one
+            succeeds("radml-rrtmg", "columns.nc", f"{folder}/fluxes.nc", folder=tmp_path)
 
 
 def _fluxes(path: Path) -> dict[str, np.ndarray]:

@@ -3,20 +3,24 @@
 import json
 import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from ftorch_bridge import checkpoints
 from ftorch_bridge import recipe as module
+from ftorch_bridge.checkpoints import TrainingError
 from ftorch_bridge.cli.export import app as export_app
 from ftorch_bridge.cli.train import app
 from ftorch_bridge.column_file import write
 from ftorch_bridge.columns import generate_columns
-from ftorch_bridge.dataset import Dataset, DatasetError
+from ftorch_bridge.dataset import Dataset, DatasetError, Settings
 from ftorch_bridge.recipe import Training, rate_at, read_recipe, train
-from ftorch_bridge.training import TrainingError
 from ftorch_bridge.weights import read_weights
 from typer.testing import CliRunner
 
@@ -172,8 +176,92 @@ def test_a_checkpoint_of_another_recipe_is_refused(dataset: Path, tmp_path: Path
     run = module._Run(recipe, Dataset(dataset), 20, 0, 1, torch.device("cpu"))
     run.save(checkpoint, (0, 0, 1), 1.0)
     other = read_recipe(recipe_file(tmp_path, learning_rate=1e-3))
-    with pytest.raises(TrainingError, match="made by another recipe"):
+    with pytest.raises(
+        TrainingError, match=r"is of another training: recipe\.training\.learning_rate: expected 0\.001, got 0\.003$"
+    ):
         train(other, Dataset(dataset), layers=20, checkpoint=checkpoint, resume=True)
+
+
+def test_a_checkpoint_of_another_data_set_is_refused(dataset: Path, tmp_path: Path) -> None:
+    recipe, checkpoint = read_recipe(recipe_file(tmp_path)), tmp_path / "checkpoint.pt"
+    module._Run(recipe, Dataset(dataset), 20, 0, 1, torch.device("cpu")).save(checkpoint, (0, 0, 1), 1.0)
+    grown = tmp_path / "grown"
+    shutil.copytree(dataset, grown)
+    for kind in ("nc", "fluxes.nc"):
+        shutil.copy(dataset / f"shard-000001.{kind}", grown / f"shard-000005.{kind}")
+    with pytest.raises(TrainingError, match=r"is of another training: data set\.shards: expected 5, got 4$"):
+        train(recipe, Dataset(grown), layers=20, checkpoint=checkpoint, resume=True)
+
+
+@pytest.mark.parametrize("spoil", [lambda whole: whole[: len(whole) // 2], lambda whole: b"nothing"])
+def test_a_checkpoint_that_is_cut_off_is_refused(dataset: Path, tmp_path: Path, spoil: Callable[[bytes], bytes]) -> None:
+    recipe, checkpoint = read_recipe(recipe_file(tmp_path)), tmp_path / "checkpoint.pt"
+    module._Run(recipe, Dataset(dataset), 20, 0, 1, torch.device("cpu")).save(checkpoint, (0, 0, 1), 1.0)
+    checkpoint.write_bytes(spoil(checkpoint.read_bytes()))
+    with pytest.raises(TrainingError, match="is no whole checkpoint of this version; remove it to begin anew"):
+        train(recipe, Dataset(dataset), layers=20, checkpoint=checkpoint, resume=True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_training_with_a_checkpoint_that_it_goes_on_from(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    path, output = recipe_file(tmp_path), tmp_path / "net.safetensors"
+    path.write_text(path.read_text().replace("checkpoint_interval = 0.0", "checkpoint_interval = 1e9"))
+    whole = train(read_recipe(path), Dataset(dataset), layers=20)
+    assert whole is not None
+    original, steps = module._Run.step, 0
+
+    def step_and_signal(self: object, *arguments: object) -> None:
+        nonlocal steps
+        steps += 1
+        if steps == 13:
+            os.kill(os.getpid(), number)
+        original(self, *arguments)
+
+    handlers = signal.getsignal(number)
+    monkeypatch.setattr(module._Run, "step", step_and_signal)
+    arguments = ["recipe", str(path), str(dataset), "-o", str(output), "--layers", "20"]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 1
+    assert done.stderr.strip() == (
+        f"ftorch-train recipe: {tmp_path}/net.checkpoint.pt: stopped by {number.name} after step 13 of 40: "
+        "--resume goes on from here"
+    )
+    assert signal.getsignal(number) is handlers
+    assert not output.exists()
+    monkeypatch.setattr(module._Run, "step", original)
+    assert CliRunner().invoke(app, [*arguments, "--resume"]).exit_code == 0
+    resumed = read_weights(output)[0]
+    assert all(torch.equal(tensor, resumed[name]) for name, tensor in whole[0].state_dict().items())
+
+
+def test_a_second_signal_acts_at_once() -> None:
+    with checkpoints.told_to_stop() as asked:
+        assert asked() is None
+        os.kill(os.getpid(), signal.SIGINT)
+        assert asked() == "SIGINT"
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize("command", ["recipe", "replay", "fit"])
+def test_a_place_where_weights_cannot_be_written_is_told_before_training(tmp_path: Path, command: str) -> None:
+    (tmp_path / "file").write_text("")
+    rest = {"recipe": ["x"], "replay": ["y", "x.nc"], "fit": ["--validation", "y.nc"]}[command]
+    for output, words in ((tmp_path, "expected a file to write, got a folder"), (tmp_path / "file/net", "cannot be written")):
+        recipe = str(ROOT / "recipes" / "all_sky.toml")
+        done = CliRunner().invoke(app, [command, recipe, *rest, "-o", str(output)])
+        if command == "recipe":
+            assert "there is no data set" in done.stderr
+            done = CliRunner().invoke(app, [command, recipe, str(_empty_set(tmp_path / "set")), "-o", str(output)])
+        assert done.exit_code == 1
+        assert f"{output}: {words}" in done.stderr
+
+
+def _empty_set(folder: Path) -> Path:
+    Dataset.create(folder, Settings())
+    return folder
 
 
 def test_training_stops_where_neither_mean_nor_worst_layer_gets_better(dataset: Path, tmp_path: Path) -> None:

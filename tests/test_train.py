@@ -1,13 +1,17 @@
 """Training from the command line: columns, RRTMG's fluxes, weights, evaluation."""
 
+import os
+import signal
+
 import numpy as np
 import pytest
 import torch
 from ftorch_bridge import programs
+from ftorch_bridge.checkpoints import TrainingError, save
 from ftorch_bridge.cli.train import app
 from ftorch_bridge.column_file import read_columns, read_fluxes
 from ftorch_bridge.networks import ResCNNConfig
-from ftorch_bridge.training import TrainingConfig, TrainingError, errors_of, fit, read_samples, to_samples
+from ftorch_bridge.training import TrainingConfig, errors_of, fit, read_samples, to_samples
 from ftorch_bridge.weights import load_network
 from typer.testing import CliRunner
 
@@ -93,10 +97,29 @@ def test_training_that_was_cut_off_ends_with_the_weights_of_one_that_was_not(tmp
     assert not (tmp_path / "run.pt").exists()
 
 
+def test_a_signal_ends_a_fit_with_a_checkpoint(tmp_path, samples, monkeypatch):
+    original, steps = torch.optim.Adam.step, 0
+
+    def step_and_signal(self, *arguments, **keywords):
+        nonlocal steps
+        steps += 1
+        if steps == 4:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return original(self, *arguments, **keywords)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", step_and_signal)
+    with pytest.raises(TrainingError, match=r"run\.pt: stopped by SIGTERM after step 4 of 30: --resume goes on from here"):
+        fit(
+            [samples["train"]], samples["unseen"], ResCNNConfig(channels=8, points=8), TrainingConfig(steps=30, batch=32),
+            checkpoint=tmp_path / "run.pt",
+        )  # fmt: skip
+    assert torch.load(tmp_path / "run.pt", weights_only=True)["step"] == 4
+
+
 def test_a_checkpoint_of_other_settings_is_not_gone_on_from(tmp_path, samples):
     size = ResCNNConfig(channels=8, points=8)
-    torch.save({"settings": {"steps": 5}}, tmp_path / "run.pt")
-    with pytest.raises(TrainingError, match="made with other settings"):
+    save(tmp_path / "run.pt", {"steps": 5}, {})
+    with pytest.raises(TrainingError, match=r"is of another training: steps: expected 10, got 5; batch: expected 32, got none"):
         fit(
             [samples["train"]], samples["unseen"], size, TrainingConfig(steps=10, batch=32),
             checkpoint=tmp_path / "run.pt", resume=True,
@@ -119,6 +142,7 @@ def test_a_batch_larger_than_every_file_is_refused(samples):
     [
         (("columns", "--from", "absent.nc", "-o", "out.nc"), "absent.nc: no such file"),
         (("columns", "--layers", "3", "-o", "out.nc"), "number of layers: expected at least 10, got 3"),
+        (("columns", "--number", "1", "-o", "/dev/null"), "/dev/null: expected a file to write, got a device"),
         (("fluxes", "absent.nc", "-o", "out.nc"), "absent.nc"),
         (("fit", "absent.nc", "--validation", "absent.nc", "-o", "out.safetensors"), "absent.nc: no such file"),
         (("evaluate", "absent.safetensors", "absent.nc"), "absent.safetensors: no such file"),

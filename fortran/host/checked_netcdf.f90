@@ -14,7 +14,7 @@ module checked_netcdf
   use netcdf
   use communicators, only: communicator
   use host_status, only: status_success, status_bad_file, status_cannot_write, fail, integer_text, real_text
-  use operating_system, only: rename_file, remove_file, process_id
+  use operating_system, only: rename_file, remove_file, process_id, is_device
   implicit none
   private
 
@@ -94,6 +94,10 @@ contains
     self%code = status_success
     self%writing = .true.
     if (self%idle()) return
+    if (is_device(path)) then
+      call self%refuse('expected a file to write, got a device')
+      return
+    end if
     self%temporary_path = path//'.'//integer_text(process_id())//'.tmp'
     call self%check(nf90_create(self%temporary_path, nf90_netcdf4, self%id), &
                     'cannot be created: is its folder there, and may it be written to?')
@@ -107,7 +111,11 @@ contains
       call self%abandon()
       return
     end if
-    call self%check(nf90_close(self%id), 'cannot be closed')
+    if (self%writing) then
+      call self%check(nf90_close(self%id), 'cannot be written to its end; is the disk full?')
+    else
+      call self%check(nf90_close(self%id), 'cannot be closed')
+    end if
     self%id = -1
     if (.not. self%writing) return
     if (.not. self%failed()) then

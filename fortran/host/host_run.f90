@@ -38,6 +38,7 @@ module host_run
     integer :: n_columns = 0  ! of all ranks
     integer :: n_threads = 1
     integer :: n_calls = 0    ! of radiation
+    logical :: cloudless = .false.  ! nothing of all sky's clouds came with the columns, nor will
     real(real64) :: started = 0.0_real64
     real(real64) :: radiation_seconds = 0.0_real64
     real(real64) :: counts(guard_last_rule + 2) = 0.0_real64  ! refused by each rule, failed, recorded; of all ranks
@@ -107,6 +108,7 @@ contains
       call columns%read(case%columns, stat, errmsg)
       if (stat /= 0) return
       self%n_columns = columns%n_columns()
+      self%cloudless = case%sky == 'all' .and. case%physics == 'dry' .and. .not. columns%has_clouds()
       if (case%columns_per_block == automatic_block) case%columns_per_block = fitting_block(self%n_columns)
       call self%ranks%share_of(self%n_columns, first, last)
       if (self%n_columns < self%ranks%size) then
@@ -262,6 +264,7 @@ contains
       real_text(1.0e6_real64*self%radiation_seconds/(real(self%n_calls, real64)*self%n_columns), 1)// &
       ' us per column and call of radiation ('//integer_text(self%n_calls)//' calls, '// &
       real_text(self%radiation_seconds, 3)//' s of '//real_text(seconds_now() - self%started, 3)//' s)'
+    if (self%cloudless) write (output_unit, '(a)') name//': '//self%case%columns//" has no clouds: sky = 'all' was clear"
     if (self%case%scheme == 'guarded') write (output_unit, '(a)') name//': '//refusals()
     if (self%case%on_failure == 'restart') write (output_unit, '(a)') name//': '// &
       integer_text(nint(self%counts(guard_last_rule + 1)))//' columns failed and were put back to their start'

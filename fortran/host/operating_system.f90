@@ -4,7 +4,7 @@ module operating_system
   implicit none
   private
 
-  public :: end_process, rename_file, remove_file, process_id, standard_error_is_terminal, absolute_path, same_file
+  public :: end_process, rename_file, remove_file, process_id, standard_error_is_terminal, absolute_path, same_file, is_device
 
   interface
     !> Ends the process at once, with this exit status.
@@ -92,5 +92,15 @@ contains
     second_place = absolute_path(second)
     answer = first == second .or. (first_place /= '' .and. first_place == second_place)
   end function same_file
+
+  !> Whether the path is of a device, /dev/null for example: renaming a file to it would replace it.
+  function is_device(path) result(answer)
+    character(len=*), intent(in) :: path  !! [text] ()
+    logical :: answer                     !! [1] ()
+    character(len=:), allocatable :: place
+    place = absolute_path(path)
+    ! Files in memory lie in /dev/shm.
+    answer = index(place, '/dev/') == 1 .and. index(place, '/dev/shm/') /= 1
+  end function is_device
 
 end module operating_system

@@ -40,7 +40,8 @@ contains
     self%content = content
     open (newunit=there, file=self%path, status="old", action="read", iostat=code)
     if (code /= 0) then
-      self%problem = self%path//": no such file, or not readable; expected "//content
+      self%problem = self%path//": no such file, or not readable; expected "//content// &
+                     "; the command ftorch-bridge data-file says where a file of radml's lies"
       return
     end if
     close (there)

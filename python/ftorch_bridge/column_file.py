@@ -237,7 +237,10 @@ def read_fluxes(path: Path | str) -> xr.Dataset:
 
 
 def write(dataset: xr.Dataset, path: Path | str) -> None:
-    """Write columns or fluxes with their CF attributes, compressed, to a temporary name and rename it to ``path``."""
+    """Write columns or fluxes with their CF attributes, compressed, to a temporary name and rename it to ``path``.
+
+    Raises :class:`ColumnFileError`.
+    """
     path = Path(path)
     dataset = dataset.copy()
     for name in dataset.data_vars:
@@ -252,5 +255,8 @@ def write(dataset: xr.Dataset, path: Path | str) -> None:
     present = tuple(v for v in VARIABLES.values() if v.name in dataset.variables)
     _check(dataset, present, str(path))
     encoding = {str(name): {"zlib": True, "complevel": 1, "shuffle": True} for name in dataset.data_vars}
-    with whole_file(path) as temporary:
-        dataset.to_netcdf(temporary, engine="netcdf4", format="NETCDF4", encoding=encoding)
+    try:
+        with whole_file(path) as temporary:
+            dataset.to_netcdf(temporary, engine="netcdf4", format="NETCDF4", encoding=encoding)
+    except (OSError, RuntimeError) as error:
+        raise ColumnFileError(f"{path}: cannot be written; is there room, and permission? {error}") from error

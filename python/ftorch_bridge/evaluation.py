@@ -16,7 +16,7 @@ from torch import nn
 
 from ftorch_bridge import programs
 from ftorch_bridge.column_file import read_columns, write
-from ftorch_bridge.dataset import Arrays, Dataset, load_split
+from ftorch_bridge.dataset import Arrays, Dataset, Settings, load_split
 from ftorch_bridge.networks import HEATING_FACTOR
 
 Array = NDArray[np.float64]
@@ -128,6 +128,7 @@ class Evaluation:
     by_layer: dict[str, LayerErrors]
     by_cloud: dict[str, dict[str, dict[str, float]]]
     by_climate: dict[str, dict[str, dict[str, float]]]
+    """Empty where the columns do not say at which latitude they lie."""
     closure: float
     """Largest difference between what layers gain and what the fluxes lose there [W m-2]."""
 
@@ -153,6 +154,28 @@ def run_network(
     return {name: np.concatenate([part[i] for part in parts]) for i, name in enumerate(network.outputs)}
 
 
+def labelled(column_file: Path, folder: Path, *, draws: int, at_most: int, threads: int = 1) -> tuple[Dataset, int]:
+    """A data set in ``folder`` of (the first) columns of a file with RRTMG's fluxes, and how many layers it has.
+
+    Raises :class:`ftorch_bridge.column_file.ColumnFileError`, :class:`ftorch_bridge.dataset.DatasetError` and
+    :class:`ftorch_bridge.programs.ProgramError`.
+    """
+    layers = read_columns(column_file, slice(0, 1)).sizes["layer"]
+    dataset = Dataset.create(folder, Settings(layers=(layers,), sources=(str(column_file),), draws=draws))
+    for shard in range(min(dataset.shards_of_sources(), -(-at_most // dataset.settings.columns_per_shard))):
+        dataset.make(shard, threads)
+    return dataset, layers
+
+
+def _have_places(dataset: Dataset) -> bool:
+    """Whether every shard says at which latitude its columns lie."""
+    for shard in dataset.shards():
+        with netCDF4.Dataset(dataset.columns_path(shard)) as file:
+            if "latitude" not in file.variables:
+                return False
+    return True
+
+
 def evaluate(
     network: nn.Module,
     dataset: Dataset,
@@ -170,6 +193,9 @@ def evaluate(
     Raises :class:`ftorch_bridge.dataset.DatasetError` and :class:`ftorch_bridge.programs.ProgramError`.
     """
     names = [*dict.fromkeys([*network.inputs, *network.outputs, *INPUTS_OF_CLASSES])]
+    with_places = _have_places(dataset)
+    if not with_places:
+        names.remove("latitude")
     columns = load_split(dataset, names, split, layers, at_most)
     found = run_network(network, columns, advance=advance)
     truth = {name: columns[name].astype(np.float64) for name in network.outputs}
@@ -215,7 +241,7 @@ def evaluate(
         noise=noise,
         by_layer=by_layer,
         by_cloud=by(cloud_classes(columns)),
-        by_climate=by(climates(columns)),
+        by_climate=by(climates(columns)) if with_places else {},
         closure=max(_closure(found, columns["pressure_level"], s) for s in spectra),
     )
 
@@ -315,6 +341,8 @@ def model_card(
         f"![errors by layer]({figure})",
     ]
     for words, groups in (("clouds", evaluation.by_cloud), ("climate", evaluation.by_climate)):
+        if not groups:
+            continue
         table = []
         for group, of in groups.items():
             for s, errors in of.items():

@@ -25,10 +25,11 @@ from pytorch_optimizer import SOAP
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, distributed, nn
 
+from ftorch_bridge import checkpoints
+from ftorch_bridge.checkpoints import TrainingError
 from ftorch_bridge.dataset import Arrays, Batches, Dataset, MixedBatches, load_split
 from ftorch_bridge.evaluation import compare
-from ftorch_bridge.files import whole_file
-from ftorch_bridge.training import HeatingScale, TrainingError
+from ftorch_bridge.training import HeatingScale
 from ftorch_bridge.weights import import_class
 
 OPTIMIZERS = ("adam", "sgd", "soap")
@@ -316,20 +317,22 @@ class _Run:
         self.state = _State()
         self.best: dict[str, Tensor] | None = None
         self.means = {name: weight.detach().clone() for name, weight in self.network.named_parameters()}
-        settings: tuple[Any, ...] = (recipe, layers, size)
+        self.settings: dict[str, Any] = {
+            "recipe": asdict(recipe),
+            "layers": layers,
+            "processes": size,
+            "data set": {**asdict(dataset.settings), "shards": len(dataset.shards())},
+        }
         if start is not None:
-            settings += (fingerprint(start),)
+            self.settings["weights to start from"] = fingerprint(start)
         if mixed is not None:
-            settings += (asdict(mixed[0].settings), mixed[1])
-        self.settings = repr(settings)
+            self.settings["recorded columns"] = {**asdict(mixed[0].settings), "share": mixed[1]}
         self._names, self._dataset, self._mixed = names, dataset, mixed
         self._position: tuple[int, ...] = (0, 0, 0) if mixed is None else (0, 0, 0, 0, 0, 0)
 
     def restore(self, path: Path) -> None:
-        """Go on from a checkpoint. Raises :class:`TrainingError` for one of another recipe."""
-        saved = torch.load(path, weights_only=True, map_location=self.device)
-        if saved["settings"] != self.settings:
-            raise TrainingError(f"{path}: made by another recipe: expected {self.settings}, got {saved['settings']}")
+        """Go on from a checkpoint. Raises :class:`TrainingError` for one of another training."""
+        saved = checkpoints.restore(path, self.settings, self.device)
         self.network.load_state_dict(saved["network"])
         self.optimizer.load_state_dict(saved["optimizer"])
         self.state = _State(**saved["state"])
@@ -345,27 +348,24 @@ class _Run:
             distributed.all_gather_object(positions, position)
         if self.rank > 0:
             return
-        with whole_file(path) as temporary:
-            torch.save(
-                {
-                    "settings": self.settings,
-                    "network": self.network.state_dict(),
-                    "optimizer": self.optimizer.state_dict(),
-                    "state": {**vars(self.state), "seconds": seconds},
-                    "positions": positions,
-                    "best": self.best,
-                    "means": self.means,
-                },
-                temporary,
-            )
+        state = {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "state": {**vars(self.state), "seconds": seconds},
+            "positions": positions,
+            "best": self.best,
+            "means": self.means,
+        }
+        checkpoints.save(path, self.settings, state)
 
-    def agree(self, answer: bool) -> bool:
-        """What rank 0 says."""
+    def agree(self, due: bool, stop: bool) -> tuple[bool, bool]:
+        """What rank 0 says of both, whether a checkpoint is due and whether to stop."""
         if self.size < 2:
-            return answer
-        told = torch.tensor(float(answer), device=self.device)
+            return due, stop
+        told = torch.tensor([float(due), float(stop)], device=self.device)
         distributed.broadcast(told, 0)
-        return bool(told.item() > 0.0)
+        due, stop = (bool(answer) for answer in (told > 0.0).tolist())
+        return due, stop
 
     def step(self, model: nn.Module, batch: Arrays) -> None:
         """One step of the optimiser. Raises :class:`TrainingError` where the loss is no number."""
@@ -451,7 +451,17 @@ class _Run:
         return MixedBatches(base, other, self._mixed[1], training.seed, self.state.step)
 
     def go(self, checkpoint: Path | None, say: Callable[[str], None]) -> None:
-        """Train to the end."""
+        """Train to the end, or until a signal says to stop.
+
+        Raises :class:`TrainingError` then, with a checkpoint written; without a checkpoint signals act as ever.
+        """
+        if checkpoint is None:
+            self._go(None, say, lambda: None)
+            return
+        with checkpoints.told_to_stop() as asked:
+            self._go(checkpoint, say, asked)
+
+    def _go(self, checkpoint: Path | None, say: Callable[[str], None], asked: Callable[[], str | None]) -> None:
         training, watch, state = self.recipe.training, self.recipe.validation, self.state
         batches = self.batches()
         model = nn.parallel.DistributedDataParallel(self.network) if self.size > 1 else self.network
@@ -470,9 +480,17 @@ class _Run:
                 bar.update(task, completed=state.step)
                 if state.step >= training.steps or 0 < watch.patience <= state.since_better:
                     return
-                if checkpoint is not None and self.agree(now - saved >= training.checkpoint_interval):
+                if checkpoint is None:
+                    continue
+                due, stop = self.agree(now - saved >= training.checkpoint_interval, asked() is not None)
+                if due or stop:
                     self.save(checkpoint, batches.position(), state.seconds + now - started)
                     saved = now
+                if stop:
+                    raise TrainingError(
+                        f"{checkpoint}: stopped by {asked() or 'a signal'} after step {state.step} of {training.steps}: "
+                        "--resume goes on from here"
+                    )
 
 
 def train(

@@ -56,7 +56,8 @@ def _of_class(source: str, weights: Path | None, notes: dict[str, str]) -> nn.Mo
     if weights.suffix == ".safetensors":
         state, config, stored = read_weights(weights)
         notes.update(stored)
-        module = found.from_config(config) if config and hasattr(found, "from_config") else _made(source, found)
+        configured = config is not None and hasattr(found, "from_config")
+        module = _configured(source, found, config, weights) if configured else _made(source, found)
     else:
         state = _state_dictionary(weights)
         module = _made(source, found)
@@ -65,6 +66,16 @@ def _of_class(source: str, weights: Path | None, notes: dict[str, str]) -> nn.Mo
     except RuntimeError as error:
         raise ExportError(f"{weights}: not the weights of {source}: {' '.join(str(error).split())}") from error
     return module
+
+
+def _configured(source: str, found: Any, config: Mapping[str, Any] | None, weights: Path) -> nn.Module:
+    try:
+        return found.from_config(config)
+    except Exception as error:  # the class's own affair
+        raise ExportError(
+            f"{weights}: its configuration, {config}, is not one of {source}: {type(error).__name__}: "
+            f"{' '.join(str(error).split())}"
+        ) from error
 
 
 def _made(source: str, found: Any) -> nn.Module:

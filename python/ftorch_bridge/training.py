@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,14 +13,11 @@ import xarray as xr
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
+from ftorch_bridge import checkpoints
+from ftorch_bridge.checkpoints import TrainingError
 from ftorch_bridge.column_file import read_columns, read_fluxes
 from ftorch_bridge.evaluation import compare
-from ftorch_bridge.files import whole_file
 from ftorch_bridge.networks import INPUTS, OUTPUTS, ResCNN, ResCNNConfig
-
-
-class TrainingError(ValueError):
-    """Data or weights that cannot be used: the message names the file, what was expected and what came."""
 
 
 @dataclass
@@ -151,8 +149,24 @@ def fit(
 ) -> ResCNN:
     """Train a :class:`ResCNN` with Adam and a cosine schedule; returns it in evaluation mode.
 
-    With ``checkpoint`` the state is saved from time to time, and ``resume`` goes on from it.
+    With ``checkpoint`` the state is saved from time to time, and when SIGINT or SIGTERM says to stop, which raises
+    :class:`TrainingError`; ``resume`` goes on from it.
     """
+    if checkpoint is None:
+        return _fit(training, validation, network_config, config, None, False, lambda: None)
+    with checkpoints.told_to_stop() as asked:
+        return _fit(training, validation, network_config, config, checkpoint, resume, asked)
+
+
+def _fit(
+    training: list[Samples],
+    validation: Samples,
+    network_config: ResCNNConfig,
+    config: TrainingConfig,
+    checkpoint: Path | None,
+    resume: bool,
+    asked: Callable[[], str | None],
+) -> ResCNN:
     torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
     network = ResCNN(network_config)
@@ -172,11 +186,14 @@ def fit(
         [warm_up],
     )
     start = 0
-    settings = {**asdict(config), **asdict(network_config)}
+    settings = {
+        **asdict(config),
+        **asdict(network_config),
+        "columns": [part.columns for part in training],
+        "layers": [part.layers for part in training],
+    }
     if resume and checkpoint is not None and checkpoint.is_file():
-        state = torch.load(checkpoint, weights_only=True)
-        if state["settings"] != settings:
-            raise TrainingError(f"{checkpoint}: made with other settings: expected {settings}, got {state['settings']}")
+        state = checkpoints.restore(checkpoint, settings)
         network.load_state_dict(state["network"])
         optimizer.load_state_dict(state["optimizer"])
         schedule.load_state_dict(state["schedule"])
@@ -219,23 +236,20 @@ def fit(
                     progress.console.print(f"step {step + 1}/{config.steps}: {note}")
                 shown = time.monotonic()
             progress.update(task, completed=step + 1)
-            if checkpoint is not None and now - saved >= config.checkpoint_interval:
-                _save_checkpoint(
-                    checkpoint,
-                    {
-                        "settings": settings,
-                        "network": network.state_dict(),
-                        "optimizer": optimizer.state_dict(),
-                        "schedule": schedule.state_dict(),
-                        "step": step + 1,
-                    },
-                )
+            if checkpoint is not None and (asked() or now - saved >= config.checkpoint_interval):
+                state = {
+                    "network": network.state_dict(),
+                    "optimizer": optimizer.state_dict(),
+                    "schedule": schedule.state_dict(),
+                    "step": step + 1,
+                }
+                checkpoints.save(checkpoint, settings, state)
                 saved = now
+                if asked():
+                    raise TrainingError(
+                        f"{checkpoint}: stopped by {asked()} after step {step + 1} of {config.steps}: "
+                        "--resume goes on from here"
+                    )
     if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)
     return network.eval()
-
-
-def _save_checkpoint(path: Path, state: dict[str, object]) -> None:
-    with whole_file(path) as temporary:
-        torch.save(state, temporary)

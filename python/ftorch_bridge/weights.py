@@ -43,8 +43,8 @@ def save_weights(network: nn.Module, path: Path, notes: dict[str, str] | None = 
         temporary.chmod(0o644)  # safetensors makes files that only their owner may read
 
 
-def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, int], dict[str, str]]:
-    """State dictionary, configuration (empty where the file has none) and notes of a safetensors file."""
+def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, int] | None, dict[str, str]]:
+    """State dictionary, configuration (``None`` where the file has none) and notes of a safetensors file."""
     if not path.is_file():
         raise WeightsError(f"{path}: no such file")
     try:
@@ -53,7 +53,7 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, int], dict[st
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (the handle is not a mapping)
     except safetensors.SafetensorError as error:
         raise WeightsError(f"{path}: not a safetensors file: {error}") from error
-    return state, json.loads(notes.pop("config", "{}")), notes
+    return state, json.loads(notes.pop("config", "null")), notes
 
 
 def load_network(path: Path) -> tuple[nn.Module, dict[str, str]]:
@@ -62,7 +62,7 @@ def load_network(path: Path) -> tuple[nn.Module, dict[str, str]]:
     Its class is that of the note ``network`` (``package.module:Class``), or :class:`ftorch_bridge.networks.ResCNN`.
     """
     state, config, notes = read_weights(path)
-    if not config:
+    if config is None:
         raise WeightsError(f"{path}: expected the network's configuration in its metadata, found none")
     kind = notes.get("network", "ftorch_bridge.networks:ResCNN")
     try:

@@ -13,6 +13,7 @@ console = Console()
 
 def _expected() -> tuple[type[Exception], ...]:
     """Errors with a message for users. Imported when one came: not every command needs PyTorch."""
+    from ftorch_bridge.checkpoints import TrainingError  # noqa: PLC0415
     from ftorch_bridge.column_file import ColumnFileError  # noqa: PLC0415
     from ftorch_bridge.dataset import DatasetError  # noqa: PLC0415
     from ftorch_bridge.envelope import EnvelopeError  # noqa: PLC0415
@@ -21,7 +22,6 @@ def _expected() -> tuple[type[Exception], ...]:
     from ftorch_bridge.measuring import BenchError  # noqa: PLC0415
     from ftorch_bridge.programs import ProgramError  # noqa: PLC0415
     from ftorch_bridge.stability import StabilityError  # noqa: PLC0415
-    from ftorch_bridge.training import TrainingError  # noqa: PLC0415
     from ftorch_bridge.weights import WeightsError  # noqa: PLC0415
 
     return (

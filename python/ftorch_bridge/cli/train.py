@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+import tempfile
 import time
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -15,23 +17,23 @@ import typer
 from rich.progress import Progress
 from rich.table import Table
 
-from ftorch_bridge import programs
+from ftorch_bridge import checkpoints, programs
+from ftorch_bridge.checkpoints import TrainingError
 from ftorch_bridge.cli import console, one_line_errors
 from ftorch_bridge.column_file import CLOUD_VARIABLES, ColumnFileError, write
 from ftorch_bridge.columns import DEFAULT_LAYERS, generate_columns, read_ecrad
 from ftorch_bridge.dataset import SPLITS, Dataset, DatasetError, JoinedDataset, Settings
 from ftorch_bridge.envelope import METADATA_KEY, Envelope, EnvelopeError
-from ftorch_bridge.evaluation import LARGE_ERROR, SPECTRA, errors_table, model_card
+from ftorch_bridge.evaluation import LARGE_ERROR, SPECTRA, errors_table, labelled, model_card
 from ftorch_bridge.evaluation import evaluate as evaluate_network
 from ftorch_bridge.extremes import EXTREMES, extreme_columns
 from ftorch_bridge.files import whole_file, write_json
 from ftorch_bridge.measuring import machine_facts
-from ftorch_bridge.networks import ResCNNConfig
+from ftorch_bridge.networks import ResCNN, ResCNNConfig
 from ftorch_bridge.ranks import rank_and_size
 from ftorch_bridge.sky import INPUTS
 from ftorch_bridge.training import (
     TrainingConfig,
-    TrainingError,
     errors_of,
     fit,
     read_samples,
@@ -88,7 +90,7 @@ def dataset_command(
     layers: Annotated[
         list[int] | None, typer.Option(help=f"layers of generated columns, {DEFAULT_LAYERS} if not given; several: in turns")
     ] = None,
-    columns_per_shard: Annotated[int, typer.Option(help="columns in a shard")] = Settings.columns_per_shard,
+    columns_per_shard: Annotated[int, typer.Option(help="columns in a shard", min=1)] = Settings.columns_per_shard,
     seed: Annotated[int, typer.Option(help="the same seed gives the same columns")] = Settings.seed,
     top_pressure: Annotated[float, typer.Option(help="pressure of the uppermost level [Pa]")] = Settings.top_pressure,
     clear_sky: Annotated[bool, typer.Option("--clear-sky", help="leave the clouds out")] = False,
@@ -99,7 +101,7 @@ def dataset_command(
     draws: Annotated[int, typer.Option(help="McICA draws to average")] = Settings.draws,
     ice_optics: Annotated[str, typer.Option(help="ice optics, as of radml-rrtmg")] = Settings.ice_optics,
     absorbing_ice: Annotated[bool, typer.Option("--absorbing-ice", help="as of radml-rrtmg")] = False,
-    threads: Annotated[int, typer.Option(help="OpenMP threads of RRTMG")] = 1,
+    threads: Annotated[int, typer.Option(help="OpenMP threads of RRTMG", min=1)] = 1,
     part: Annotated[
         str | None, typer.Option(help="K/N: make only the K-th of N parts; by default as mpirun, srun or torchrun say")
     ] = None,
@@ -132,23 +134,22 @@ def dataset_command(
         started = time.monotonic()
         with Progress(*Progress.get_default_columns(), console=console, transient=True, disable=rank > 0) as progress:
             task = progress.add_task("shards", total=len(mine), completed=len(mine) - len(missing))
-            for shard in missing:
-                dataset.make(shard, threads)
-                progress.advance(task)
+            with checkpoints.told_to_stop() as asked:
+                for shard in missing:
+                    try:
+                        dataset.make(shard, threads)
+                    except programs.ProgramError:
+                        if not asked():  # Ctrl-C reaches RRTMG, too
+                            raise
+                    if asked():
+                        raise DatasetError(
+                            f"{folder}: stopped by {asked()}, {len(dataset.shards())} of {shards} shards are there: "
+                            "the same command goes on"
+                        )
+                    progress.advance(task)
         took = time.monotonic() - started
         of = f", part {rank + 1} of {size}" if size > 1 else ""
         console.print(f"{folder}: {len(missing)} shards made in {took:.1f} s, {len(mine)} there{of}", soft_wrap=True)
-
-
-def _check_checkpoint(output: Path, resume: bool) -> None:
-    """Raises :class:`TrainingError` where a training would overwrite what another has made."""
-    checkpoint = output.with_suffix(".checkpoint.pt")
-    if resume and output.exists() and not checkpoint.exists():
-        raise TrainingError(
-            f"{output}: its training has ended, there is no checkpoint to go on from: --resume would begin anew"
-        )
-    if not resume and checkpoint.exists():
-        raise TrainingError(f"{checkpoint}: a training was cut off here: go on with --resume, or remove it to begin anew")
 
 
 @app.command("recipe")
@@ -157,7 +158,7 @@ def recipe_command(
     folder: Annotated[Path, typer.Argument(help="data set")],
     output: Annotated[Path, typer.Option("--output", "-o", help="weights to write (.safetensors)")],
     layers: Annotated[int, typer.Option(help="grid that the network is validated on")] = DEFAULT_LAYERS,
-    threads: Annotated[int, typer.Option(help="threads of PyTorch, in each process")] = 1,
+    threads: Annotated[int, typer.Option(help="threads of PyTorch, in each process", min=1)] = 1,
     resume: Annotated[bool, typer.Option("--resume", help="go on from the checkpoint of a run that was cut off")] = False,
 ) -> None:
     """Train a network on a data set by a recipe, under torchrun on several processes.
@@ -170,12 +171,11 @@ def recipe_command(
     with one_line_errors("ftorch-train recipe"):
         recipe = read_recipe(recipe_file)
         dataset = Dataset(folder)
-        _check_checkpoint(output, resume)
         result = train(
             recipe,
             dataset,
             layers=layers,
-            checkpoint=output.with_suffix(".checkpoint.pt"),
+            checkpoint=checkpoints.begin(output, resume),
             resume=resume,
             threads=threads,
             say=lambda words: console.print(words, soft_wrap=True, highlight=False),
@@ -264,6 +264,7 @@ def replay_command(
             raise DatasetError(f"replay: expected one process, got {size}; run it without torchrun or mpirun")
         if not 0.0 < share < 1.0:
             raise DatasetError(f"--share: expected more than 0 and less than 1, got {share:g}")
+        checkpoint = checkpoints.begin(output, resume)
         network, notes = load_network(weights)
         if recipe_file is None and "recipe" not in notes:
             raise TrainingError(f"{weights}: expected the recipe in its metadata, found none; give one with --recipe")
@@ -291,7 +292,7 @@ def replay_command(
             recorded,
             layers=layers or base.settings.layers[0],
             share=share,
-            checkpoint=output.with_suffix(".checkpoint.pt"),
+            checkpoint=checkpoint,
             resume=resume,
             threads=threads,
             say=lambda words: console.print(words, soft_wrap=True, highlight=False),
@@ -416,16 +417,16 @@ def fit_command(
     training: Annotated[list[Path], typer.Argument(help="column files to train on, one vertical grid each")],
     validation: Annotated[Path, typer.Option(help="column file that is never trained on")],
     output: Annotated[Path, typer.Option("--output", "-o", help="weights to write (.safetensors)")],
-    steps: Annotated[int, typer.Option(help="optimisation steps")] = TrainingConfig.steps,
-    batch: Annotated[int, typer.Option(help="columns in a step")] = TrainingConfig.batch,
+    steps: Annotated[int, typer.Option(help="optimisation steps", min=1)] = TrainingConfig.steps,
+    batch: Annotated[int, typer.Option(help="columns in a step", min=1)] = TrainingConfig.batch,
     learning_rate: Annotated[
         float, typer.Option(help="highest learning rate of the cosine schedule")
     ] = TrainingConfig.learning_rate,
-    channels: Annotated[int, typer.Option(help="channels of the network")] = ResCNNConfig.channels,
-    modules: Annotated[int, typer.Option(help="residual modules")] = ResCNNConfig.modules,
-    points: Annotated[int, typer.Option(help="pseudo-spectral points")] = ResCNNConfig.points,
+    channels: Annotated[int, typer.Option(help="channels of the network", min=1)] = ResCNNConfig.channels,
+    modules: Annotated[int, typer.Option(help="residual modules", min=0)] = ResCNNConfig.modules,
+    points: Annotated[int, typer.Option(help="pseudo-spectral points", min=1)] = ResCNNConfig.points,
     seed: Annotated[int, typer.Option(help="seed of weights and shuffling")] = TrainingConfig.seed,
-    threads: Annotated[int, typer.Option(help="threads of PyTorch")] = TrainingConfig.threads,
+    threads: Annotated[int, typer.Option(help="threads of PyTorch", min=1)] = TrainingConfig.threads,
     resume: Annotated[bool, typer.Option("--resume", help="go on from the checkpoint of a run that was cut off")] = False,
 ) -> None:
     """Train the residual network on RRTMG's results for column files.
@@ -433,6 +434,7 @@ def fit_command(
     RRTMG is run where a file's fluxes (FILE.fluxes.nc) are missing or older than the columns.
     """
     with one_line_errors("ftorch-train fit"):
+        checkpoint = checkpoints.begin(output, resume)
         samples = [read_samples(path, _fluxes_of(path)) for path in training]
         unseen = read_samples(validation, _fluxes_of(validation))
         config = TrainingConfig(steps=steps, batch=batch, learning_rate=learning_rate, seed=seed, threads=threads)
@@ -441,7 +443,7 @@ def fit_command(
             unseen,
             ResCNNConfig(channels=channels, modules=modules, points=points),
             config,
-            checkpoint=output.with_suffix(".checkpoint.pt"),
+            checkpoint=checkpoint,
             resume=resume,
         )
         errors = errors_of(network, unseen)
@@ -459,12 +461,15 @@ def fit_command(
 @app.command()
 def evaluate(
     weights: Annotated[Path, typer.Argument(help="weights (.safetensors)")],
-    data: Annotated[Path, typer.Argument(help="data set; or for a network of the clear sky's longwave a column file")],
+    data: Annotated[Path, typer.Argument(help="data set, or a column file (.nc), which RRTMG then labels")],
     split: Annotated[str, typer.Option(help="train, validation, test; or all, of a set with a seed of its own")] = "test",
-    layers: Annotated[int, typer.Option(help="grid of the columns")] = DEFAULT_LAYERS,
+    layers: Annotated[
+        int | None, typer.Option(help=f"grid of the columns, {DEFAULT_LAYERS} if not given; that of a column file is its own")
+    ] = None,
+    draws: Annotated[int, typer.Option(help="McICA draws in the labels of a column file", min=1)] = Settings.draws,
     at_most: Annotated[int, typer.Option(help="columns to take", min=1)] = 4096,
-    noise_columns: Annotated[int, typer.Option(help="columns that RRTMG labels again, to tell the noise of labels")] = 0,
-    threads: Annotated[int, typer.Option(help="threads of RRTMG and of PyTorch")] = 1,
+    noise_columns: Annotated[int, typer.Option(help="columns that RRTMG labels again, to tell the noise of labels", min=0)] = 0,
+    threads: Annotated[int, typer.Option(help="threads of RRTMG and of PyTorch", min=1)] = 1,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="model card to write (.md), with .json and .png beside it")
     ] = None,
@@ -477,14 +482,20 @@ def evaluate(
             raise DatasetError(f"--split: expected one of {', '.join(SPLITS)} or all, got {split}")
         network, notes = load_network(weights)
         torch.set_num_threads(threads)
-        if data.suffix == ".nc":
+        if data.suffix == ".nc" and isinstance(network, ResCNN):
             _print_errors(f"{weights} on {data}", errors_of(network, read_samples(data, _fluxes_of(data))))
             return
-        with Progress(*Progress.get_default_columns(), console=console, transient=True) as progress:
+        with Progress(*Progress.get_default_columns(), console=console, transient=True) as progress, ExitStack() as stack:
             task = progress.add_task("columns", total=None)
+            if data.suffix == ".nc":
+                folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+                dataset, layers = labelled(data, folder, draws=draws, at_most=at_most, threads=threads)
+                split = "all"
+            else:
+                dataset, layers = Dataset(data), layers or DEFAULT_LAYERS
             found = evaluate_network(
                 network,
-                Dataset(data),
+                dataset,
                 split=split,
                 layers=layers,
                 at_most=at_most,
