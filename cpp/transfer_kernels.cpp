@@ -14,7 +14,7 @@ using std::ptrdiff_t;
 constexpr float stefan_boltzmann = 5.670400e-8F;  // W m-2 K-4, as in RRTMG
 constexpr float half_depth = 1.0F / 0.278F;       // of the Pade form of the source linear in depth (Clough et al. 1992)
 constexpr float largest_head = 12.0F;
-constexpr float least_cosine = 0.01F;
+constexpr float least_cosine = 1e-6F;
 constexpr float least_depth = 1e-12F;  // keeps quotients of depths defined
 
 // A value with its derivatives for the depths of absorption and of scattering.

@@ -243,7 +243,7 @@ class AllSky(SkyNetwork):
         light from where in the layer it was scattered on average; layers are added up (Lacis and Hansen 1974). Nothing is a
         difference of like numbers.
         """
-        cosine = s["cos_zenith"].clamp_min(0.01)
+        cosine = s["cos_zenith"].clamp_min(1e-6)
         depth = absorbing + scattering
         slant = depth / cosine
         beam_transmission = (-slant).exp()
