@@ -243,7 +243,54 @@ RADML_INLINE void describe_tile(const SkyInputs& in, const SkyOutputs& out, ptrd
   }
 }
 
+RADML_INLINE float polynomial(const float* __restrict term, float x) {
+  float sum = term[cloud_band_terms - 1];
+  for (int i = cloud_band_terms - 2; i >= 0; --i) sum = sum * x + term[i];
+  return sum;
+}
+
+RADML_INLINE void absorb_in_tile(const CloudBands& in, ptrdiff_t tile) {
+  constexpr ptrdiff_t row = 2 * cloud_band_terms;
+  for (ptrdiff_t l = 0; l < in.layers; ++l) {
+    const auto at = [&](ptrdiff_t which) { return (which * in.layers + l) * in.columns + tile * w; };
+    const float *liquid = in.clouds + at(0), *ice = in.clouds + at(1);
+    float most = 0.0F;
+    for (int lane = 0; lane < tile_width; ++lane) most = std::max(most, std::max(liquid[lane], ice[lane]));
+    if (most <= 0.0F) {
+      for (int band = 0; band < cloud_bands; ++band) std::fill_n(in.absorption + at(band), w, 0.0F);
+      continue;
+    }
+    alignas(64) float x_liquid[tile_width], x_ice[tile_width];
+    const float *small_liquid = in.smallness + at(0), *small_ice = in.smallness + at(1);
+    RADML_LANES {
+      x_liquid[lane] = logarithm(small_liquid[lane]);
+      x_ice[lane] = logarithm(small_ice[lane]);
+    }
+    for (int band = 0; band < cloud_bands; ++band) {
+      const float* of_absorption = in.table + band * row;
+      const float* of_scattering = of_absorption + cloud_bands * row;
+      const float* of_forward = of_scattering + cloud_bands * row;
+      float* result = in.absorption + at(band);
+      RADML_LANES {
+        const auto depth = [&](const float* of) {
+          return liquid[lane] * polynomial(of, x_liquid[lane]) + ice[lane] * polynomial(of + cloud_band_terms, x_ice[lane]);
+        };
+        const float absorption = depth(of_absorption), scattering = depth(of_scattering), forward = depth(of_forward);
+        const float sideways = scattering - forward;
+        const bool pure =
+            forward >= sideways && absorption * forward * forward < (absorption + scattering) * sideways * sideways;
+        result[lane] = pure ? 0.0F : std::max(absorption, 0.0F);
+      }
+    }
+  }
+}
+
 }  // namespace
+
+RADML_FOR_EACH_VECTOR
+void absorb_in_bands(const CloudBands& problem, ptrdiff_t first, ptrdiff_t last) {
+  for (ptrdiff_t tile = first; tile < last; ++tile) absorb_in_tile(problem, tile);
+}
 
 RADML_FOR_EACH_VECTOR
 void describe_sky(const SkyInputs& inputs, const SkyOutputs& outputs, ptrdiff_t first, ptrdiff_t last) {

@@ -48,4 +48,18 @@ struct SkyOutputs {
 // Describe tiles `first` to `last - 1`.
 void describe_sky(const SkyInputs& inputs, const SkyOutputs& outputs, std::ptrdiff_t first, std::ptrdiff_t last);
 
+// What clouds absorb in bands of RRTMG's: see ftorch_bridge/cloud_bands.py, the reference.
+inline constexpr int cloud_bands = 8;
+inline constexpr int cloud_band_terms = 5;  // of a polynomial
+
+struct CloudBands {
+  std::ptrdiff_t layers, columns;  // in whole tiles
+  const float* table;              // (absorption, scattering or forward, band, kind, term)
+  const float* clouds;             // (kind, layer, column): droplets, crystals
+  const float* smallness;          // (kind, layer, column)
+  float* absorption;               // (band, layer, column)
+};
+
+void absorb_in_bands(const CloudBands& problem, std::ptrdiff_t first, std::ptrdiff_t last);
+
 }  // namespace radml

@@ -41,7 +41,7 @@ struct Fluxes {
 };
 
 inline constexpr int longwave_terms = 2;
-inline constexpr int shortwave_absorbing_terms = 3;
+inline constexpr int shortwave_absorbing_terms = 4;
 inline constexpr int shortwave_scattering_terms = 2;
 
 struct LongwaveProblem {

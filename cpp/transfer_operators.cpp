@@ -237,7 +237,7 @@ struct ShortwaveTensors {
 
   ShortwaveTensors(const Arguments& arguments, const Tensor& gas_head, const Tensor& gas_strength, const Tensor& gases,
                    const Tensor& fixed_strength, const Tensor& fixed_gases, const Tensor& cloud_head, const Tensor& cloud_strength,
-                   const Tensor& scattering_head, const Tensor& scattering_strength, const Tensor& clouds,
+                   const Tensor& band_strength, const Tensor& bands, const Tensor& scattering_head, const Tensor& scattering_strength, const Tensor& clouds,
                    const Tensor& rayleigh, const Tensor& air, const Tensor& incident_given, const Tensor& albedo_given,
                    const Tensor& cosine_given) {
     TORCH_CHECK(gas_head.dim() == 3, shortwave_name, ": gas head: expected (point, layer, column), got ", gas_head.sizes());
@@ -245,6 +245,7 @@ struct ShortwaveTensors {
     absorbing.emplace_back(arguments, "gas", sizes, gas_head, gas_strength, gases);
     absorbing.emplace_back(arguments, "fixed gas", sizes, Tensor(), fixed_strength, fixed_gases);
     absorbing.emplace_back(arguments, "cloud", sizes, cloud_head, cloud_strength, clouds);
+    absorbing.emplace_back(arguments, "cloud bands", sizes, Tensor(), band_strength, bands);
     scattering.emplace_back(arguments, "Rayleigh", sizes, Tensor(), rayleigh, air);
     scattering.emplace_back(arguments, "scattering cloud", sizes, scattering_head, scattering_strength, clouds);
     incident = arguments.take_columns("incident", incident_given, {sizes.points, sizes.columns});
@@ -254,7 +255,7 @@ struct ShortwaveTensors {
 
   [[nodiscard]] radml::ShortwaveProblem kernel() const {
     return {sizes.grid(),
-            {absorbing[0].kernel(), absorbing[1].kernel(), absorbing[2].kernel()},
+            {absorbing[0].kernel(), absorbing[1].kernel(), absorbing[2].kernel(), absorbing[3].kernel()},
             {scattering[0].kernel(), scattering[1].kernel()},
             read(incident),
             read(albedo),
@@ -264,12 +265,12 @@ struct ShortwaveTensors {
 
 std::tuple<Tensor, Tensor, Tensor> shortwave(const Tensor& gas_head, const Tensor& gas_strength, const Tensor& gases,
                                              const Tensor& fixed_strength, const Tensor& fixed_gases, const Tensor& cloud_head,
-                                             const Tensor& cloud_strength, const Tensor& scattering_head,
-                                             const Tensor& scattering_strength, const Tensor& clouds, const Tensor& rayleigh,
+                                             const Tensor& cloud_strength, const Tensor& band_strength, const Tensor& bands,
+                                             const Tensor& scattering_head, const Tensor& scattering_strength, const Tensor& clouds, const Tensor& rayleigh,
                                              const Tensor& air, const Tensor& incident, const Tensor& albedo, const Tensor& cosine) {
   const Arguments arguments(shortwave_name);
   const ShortwaveTensors tensors(arguments, gas_head, gas_strength, gases, fixed_strength, fixed_gases, cloud_head, cloud_strength,
-                                 scattering_head, scattering_strength, clouds, rayleigh, air, incident, albedo, cosine);
+                                 band_strength, bands, scattering_head, scattering_strength, clouds, rayleigh, air, incident, albedo, cosine);
   const FluxTensors fluxes(tensors.sizes);
   const auto problem = tensors.kernel();
   const auto results = fluxes.kernel();
@@ -280,15 +281,15 @@ std::tuple<Tensor, Tensor, Tensor> shortwave(const Tensor& gas_head, const Tenso
 struct ShortwaveFunction : torch::autograd::Function<ShortwaveFunction> {
   static variable_list forward(AutogradContext* context, const Tensor& gas_head, const Tensor& gas_strength, const Tensor& gases,
                                const Tensor& fixed_strength, const Tensor& fixed_gases, const Tensor& cloud_head,
-                               const Tensor& cloud_strength, const Tensor& scattering_head, const Tensor& scattering_strength,
-                               const Tensor& clouds, const Tensor& rayleigh, const Tensor& air, const Tensor& incident,
+                               const Tensor& cloud_strength, const Tensor& band_strength, const Tensor& bands,
+                               const Tensor& scattering_head, const Tensor& scattering_strength, const Tensor& clouds, const Tensor& rayleigh, const Tensor& air, const Tensor& incident,
                                const Tensor& albedo, const Tensor& cosine) {
     const at::AutoDispatchBelowADInplaceOrView below;
     context->save_for_backward({gas_head, gas_strength, gases, fixed_strength, fixed_gases, cloud_head, cloud_strength,
-                                scattering_head, scattering_strength, clouds, rayleigh, air, incident, albedo, cosine});
+                                band_strength, bands, scattering_head, scattering_strength, clouds, rayleigh, air, incident, albedo, cosine});
     auto [up, down, absorbed] =
-        shortwave(gas_head, gas_strength, gases, fixed_strength, fixed_gases, cloud_head, cloud_strength, scattering_head,
-                  scattering_strength, clouds, rayleigh, air, incident, albedo, cosine);
+        shortwave(gas_head, gas_strength, gases, fixed_strength, fixed_gases, cloud_head, cloud_strength, band_strength, bands,
+                  scattering_head, scattering_strength, clouds, rayleigh, air, incident, albedo, cosine);
     return {up, down, absorbed};
   }
 
@@ -296,15 +297,16 @@ struct ShortwaveFunction : torch::autograd::Function<ShortwaveFunction> {
     const auto saved = context->get_saved_variables();
     const Arguments arguments(shortwave_name);
     const ShortwaveTensors tensors(arguments, saved[0], saved[1], saved[2], saved[3], saved[4], saved[5], saved[6], saved[7],
-                                   saved[8], saved[9], saved[10], saved[11], saved[12], saved[13], saved[14]);
+                                   saved[8], saved[9], saved[10], saved[11], saved[12], saved[13], saved[14], saved[15], saved[16]);
     const Sizes& sizes = tensors.sizes;
     const auto adjoints = flux_adjoints(arguments, given, sizes);
     const TermGradient gas(tensors.absorbing[0], sizes), fixed(tensors.absorbing[1], sizes), cloud(tensors.absorbing[2], sizes);
+    const TermGradient bands(tensors.absorbing[3], sizes);
     const TermGradient rayleigh(tensors.scattering[0], sizes), scattering(tensors.scattering[1], sizes);
     const Tensor incident = at::empty_like(tensors.incident);
     const auto problem = tensors.kernel();
     const Fluxes<const float> adjoint{read(adjoints[0]), read(adjoints[1]), read(adjoints[2])};
-    const radml::ShortwaveGradient gradient{{gas.kernel(), fixed.kernel(), cloud.kernel()},
+    const radml::ShortwaveGradient gradient{{gas.kernel(), fixed.kernel(), cloud.kernel(), bands.kernel()},
                                             {rayleigh.kernel(), scattering.kernel()},
                                             incident.data_ptr<float>()};
     for_each_tile(sizes.columns, [&](int64_t first, int64_t last) { radml::adjoint_shortwave(problem, adjoint, gradient, first, last); });
@@ -315,6 +317,8 @@ struct ShortwaveFunction : torch::autograd::Function<ShortwaveFunction> {
             Tensor(),
             first_columns(cloud.head, sizes),
             cloud.strength.sum(0),
+            bands.strength.sum(0),
+            Tensor(),
             first_columns(scattering.head, sizes),
             scattering.strength.sum(0),
             Tensor(),
@@ -328,15 +332,15 @@ struct ShortwaveFunction : torch::autograd::Function<ShortwaveFunction> {
 
 std::tuple<Tensor, Tensor, Tensor> shortwave_with_gradients(
     const Tensor& gas_head, const Tensor& gas_strength, const Tensor& gases, const Tensor& fixed_strength,
-    const Tensor& fixed_gases, const Tensor& cloud_head, const Tensor& cloud_strength, const Tensor& scattering_head,
-    const Tensor& scattering_strength, const Tensor& clouds, const Tensor& rayleigh, const Tensor& air, const Tensor& incident,
+    const Tensor& fixed_gases, const Tensor& cloud_head, const Tensor& cloud_strength, const Tensor& band_strength,
+    const Tensor& bands, const Tensor& scattering_head, const Tensor& scattering_strength, const Tensor& clouds, const Tensor& rayleigh, const Tensor& air, const Tensor& incident,
     const Tensor& albedo, const Tensor& cosine) {
   if (at::GradMode::is_enabled())
-    refuse_gradients(shortwave_name, {{"gases", &gases}, {"fixed gases", &fixed_gases}, {"clouds", &clouds}, {"air", &air},
+    refuse_gradients(shortwave_name, {{"gases", &gases}, {"fixed gases", &fixed_gases}, {"clouds", &clouds}, {"cloud bands", &bands}, {"air", &air},
                                       {"albedo", &albedo}, {"cosine", &cosine}});
   auto results =
-      ShortwaveFunction::apply(gas_head, gas_strength, gases, fixed_strength, fixed_gases, cloud_head, cloud_strength,
-                               scattering_head, scattering_strength, clouds, rayleigh, air, incident, albedo, cosine);
+      ShortwaveFunction::apply(gas_head, gas_strength, gases, fixed_strength, fixed_gases, cloud_head, cloud_strength, band_strength,
+                               bands, scattering_head, scattering_strength, clouds, rayleigh, air, incident, albedo, cosine);
   return {results[0], results[1], results[2]};
 }
 
@@ -349,7 +353,8 @@ TORCH_LIBRARY_FRAGMENT(radml, library) {
       "Tensor surface_temperature, Tensor surface_emissivity) -> (Tensor, Tensor, Tensor)");
   library.def(
       "shortwave_transfer(Tensor gas_head, Tensor gas_strength, Tensor gases, Tensor fixed_strength, Tensor fixed_gases, "
-      "Tensor cloud_head, Tensor cloud_strength, Tensor scattering_head, Tensor scattering_strength, Tensor clouds, "
+      "Tensor cloud_head, Tensor cloud_strength, Tensor band_strength, Tensor bands, Tensor scattering_head, "
+      "Tensor scattering_strength, Tensor clouds, "
       "Tensor rayleigh, Tensor air, Tensor incident, Tensor albedo, Tensor cosine) -> (Tensor, Tensor, Tensor)");
 }
 

@@ -67,6 +67,7 @@ def test_a_bright_ground_without_absorbers_sends_all_light_back():
     with torch.no_grad():
         for optics in (network.shortwave_gas, network.shortwave_cloud):
             optics.strength.fill_(-60.0)
+        network.cloud_bands.fill_(-60.0)
         network.ozone.fill_(-60.0)
     results = results_of(network, columns)
     np.testing.assert_allclose(results["sw_up"][:, 0], results["sw_down"][:, 0], rtol=2e-3)

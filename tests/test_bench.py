@@ -11,9 +11,9 @@ import xarray as xr
 from ftorch_bridge import programs
 from ftorch_bridge.bench import run_radiation
 from ftorch_bridge.cli.bench import app
-from ftorch_bridge.column_file import read_columns, write
+from ftorch_bridge.column_file import read_columns, read_fluxes, write
 from ftorch_bridge.columns import generate_columns, read_ecrad
-from ftorch_bridge.evaluation import compare
+from ftorch_bridge.evaluation import compare, run_network
 from ftorch_bridge.exporting import describe, export, load_source
 from ftorch_bridge.networks import INPUTS, OUTPUTS
 from test_columns import IFS_FILE
@@ -104,6 +104,23 @@ def test_the_shipped_networks_of_all_sky_are_close_to_rrtmg(tmp_path, name, heat
         assert errors["surface_net_rmse"] < limit
         assert errors["flux_up_relative_mae"] < 0.01
         assert errors["flux_down_relative_mae"] < 0.01
+
+
+@pytest.mark.parametrize("name", ["all_sky", "all_sky_small"])
+def test_the_shipped_networks_follow_the_sun_to_the_horizon(tmp_path, name):
+    columns = generate_columns(64, seed=778, clear_sky=True)
+    columns["cos_zenith"] = ("column", np.geomspace(1e-4, 1e-2, 64))
+    write(columns, tmp_path / "columns.nc")
+    programs.run("radml-rrtmg", tmp_path / "columns.nc", tmp_path / "fluxes.nc")
+    rrtmg = read_fluxes(tmp_path / "fluxes.nc")["sw_heating_rate"].to_numpy()[:, :5]  # where all of such light stays
+    module, _ = load_source("ftorch_bridge.all_sky:AllSky", programs.data_file(f"{name}.safetensors"))
+    # The column file says nothing of clouds where there are none.
+    inputs = {"cloud_fraction": 0.0, "cloud_liquid_path": 0.0, "cloud_ice_path": 0.0, "liquid_radius": 1e-5, "ice_radius": 3e-5}
+    blank = np.ones((64, 89))
+    arrays = {n: columns[n].to_numpy() if n in columns else inputs[n] * blank for n in module.inputs}
+    found = run_network(module, {n: values.astype(np.float32) for n, values in arrays.items()})["sw_heating_rate"][:, :5]
+    assert rrtmg.max() > 5.0
+    assert np.sqrt(((found - rrtmg) ** 2).mean()) < 0.4 * np.sqrt((rrtmg**2).mean())
 
 
 @pytest.mark.parametrize(

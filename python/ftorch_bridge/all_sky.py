@@ -20,6 +20,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
+from ftorch_bridge.cloud_bands import CLOUD_BANDS, TABLE, absorption_in_bands
 from ftorch_bridge.networks import ChannelMixing, LayerConvolution
 from ftorch_bridge.sky import CLOUD_FEATURES, FEATURES, SKY_FEATURES, SUN_FEATURES, SkyNetwork
 
@@ -122,6 +123,10 @@ class AllSky(SkyNetwork):
         self.shortwave_gas = Optics(channels, ABSORBERS - 1, spectrum)
         self.shortwave_cloud = Optics(channels, 2, torch.full((common + cloudy,), -4.0))
         self.scattering_cloud = Optics(channels, 2, torch.zeros(common + cloudy))
+        # How much of what clouds absorb in each of RRTMG's bands they do at a point: the less, the more transparent it begins.
+        opaque = torch.cat([torch.linspace(-9.0, -2.0, common), torch.linspace(-9.0, -2.0, cloudy)])
+        self.cloud_bands = nn.Parameter(opaque[:, None] + 0.5 * torch.randn(common + cloudy, CLOUD_BANDS))
+        self.register_buffer("cloud_band_table", torch.tensor(TABLE), persistent=False)
         self.rayleigh = nn.Parameter(torch.full((len(spectrum), 1), -14.0))
         # Cross sections of ozone in sunlight hardly know the state of the air.
         ozone = torch.cat([torch.full((clear,), -6.0), torch.linspace(2.5, -5.0, common), torch.full((cloudy,), -6.0)])
@@ -175,6 +180,13 @@ class AllSky(SkyNetwork):
             self.scattering_cloud.head(x),
         ]
         return heads, (x * share).sum(1)
+
+    def near_infrared(self, clouds: Tensor, smallness: Tensor) -> Tensor:
+        """See :func:`ftorch_bridge.cloud_bands.absorption_in_bands`."""
+        asked = torch.is_grad_enabled() and (clouds.requires_grad or smallness.requires_grad)
+        if self.use_operators and not clouds.is_cuda and not asked:
+            return torch.ops.radml.cloud_bands(self.cloud_band_table, clouds, smallness)
+        return absorption_in_bands(self.cloud_band_table, clouds, smallness)
 
     def emission_cubic(self) -> Tensor:
         """How the share of the Planck function that each point emits grows with temperature (3, spectral point)."""
@@ -318,6 +330,7 @@ class AllSky(SkyNetwork):
         common = self.common_share(sun)[:, 0].softmax(0)
         clear = (1.0 - clouded) * self.clear_share(sun)[:, 0].softmax(0)
         cloudy = clouded * self.sun_share(hidden)[:, 0].softmax(0)
+        bands = self.near_infrared(clouds, s["features"][19:21])
         suns = torch.cat([common[-1:] * clear, common[:-1], common[-1:] * cloudy])
         incident = suns * s["incident"]
         if self.use_operators and not thickness.is_cuda:
@@ -345,6 +358,8 @@ class AllSky(SkyNetwork):
                 ozone,
                 heads[3],
                 self.shortwave_cloud.strength.exp(),
+                self.cloud_bands.exp(),
+                bands,
                 heads[4],
                 self.scattering_cloud.strength.exp(),
                 clouds,
@@ -360,7 +375,7 @@ class AllSky(SkyNetwork):
             )
             # The least depths keep quotients of them defined.
             absorbing = self.shortwave_gas(heads[2], amounts[:5]) + depths(self.ozone.exp(), ozone)
-            absorbing = with_clouds(absorbing, self.shortwave_cloud(heads[3], clouds))
+            absorbing = with_clouds(absorbing, self.shortwave_cloud(heads[3], clouds) + depths(self.cloud_bands.exp(), bands))
             scattering = with_clouds(self.rayleigh.exp()[:, :, None] * thickness, self.scattering_cloud(heads[4], clouds))
             sw_up, sw_down, sw_absorbed = self.shortwave(absorbing + 1e-12, scattering + 1e-12, incident, s)
         rate = self.heating_factor / thickness
