@@ -139,7 +139,7 @@ def test_a_replay_that_was_cut_off_ends_with_the_same_weights(
     assert "cut off" in refused(*arguments)
     monkeypatch.setattr(recipe_module._Run, "step", original)
     assert output.with_suffix(".checkpoint.pt").is_file() and not output.exists()
-    assert "made by another recipe" in refused(*arguments, "--share", 0.5, "--resume")
+    assert "recorded columns.share: expected 0.5, got 0.25" in refused(*arguments, "--share", 0.5, "--resume")
     ran(*arguments, "--resume")
     whole, part = (read_weights(tmp_path / f"{name}.safetensors")[0] for name in ("whole", "part"))
     first = read_weights(made / "first.safetensors")[0]
