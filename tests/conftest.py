@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -48,3 +50,11 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     script = ROOT / "tests" / "torch" / "make_packages.py"
     subprocess.run([sys.executable, "-W", "ignore", script, folder], check=True)
     return folder
+
+
+@pytest.fixture
+def heeded() -> Iterator[None]:
+    """SIGINT as a terminal's programs have it, also where the tests were started with it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -106,6 +106,7 @@ def test_a_set_that_was_killed_is_gone_on_with(made: Path, tmp_path: Path) -> No
     assert not list(folder.glob(".*"))
 
 
+@pytest.mark.usefixtures("heeded")
 def test_a_set_that_was_interrupted_ends_at_once_and_is_gone_on_with(made: Path, tmp_path: Path) -> None:
     folder = tmp_path / "set"
     said = []

@@ -202,6 +202,7 @@ def test_a_checkpoint_that_is_cut_off_is_refused(dataset: Path, tmp_path: Path, 
         train(recipe, Dataset(dataset), layers=20, checkpoint=checkpoint, resume=True)
 
 
+@pytest.mark.usefixtures("heeded")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_training_with_a_checkpoint_that_it_goes_on_from(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
@@ -236,6 +237,7 @@ def test_a_signal_ends_a_training_with_a_checkpoint_that_it_goes_on_from(
     assert all(torch.equal(tensor, resumed[name]) for name, tensor in whole[0].state_dict().items())
 
 
+@pytest.mark.usefixtures("heeded")
 def test_a_second_signal_acts_at_once() -> None:
     with checkpoints.told_to_stop() as asked:
         assert asked() is None
@@ -243,6 +245,15 @@ def test_a_second_signal_acts_at_once() -> None:
         assert asked() == "SIGINT"
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.usefixtures("heeded")
+def test_a_signal_that_is_ignored_stays_so() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with checkpoints.told_to_stop() as asked:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert asked() is None
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
 @pytest.mark.parametrize("command", ["recipe", "replay", "fit"])

@@ -89,6 +89,8 @@ def told_to_stop() -> Iterator[Callable[[], str | None]]:
         yield lambda: None
         return
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    # What is ignored, Ctrl-C under nohup for example, stays so.
+    before = {number: handler for number, handler in before.items() if handler not in (signal.SIG_IGN, None)}
 
     def put_back() -> None:
         for number, handler in before.items():
