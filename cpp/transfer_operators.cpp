@@ -237,8 +237,8 @@ struct ShortwaveTensors {
 
   ShortwaveTensors(const Arguments& arguments, const Tensor& gas_head, const Tensor& gas_strength, const Tensor& gases,
                    const Tensor& fixed_strength, const Tensor& fixed_gases, const Tensor& cloud_head, const Tensor& cloud_strength,
-                   const Tensor& band_strength, const Tensor& bands, const Tensor& scattering_head, const Tensor& scattering_strength, const Tensor& clouds,
-                   const Tensor& rayleigh, const Tensor& air, const Tensor& incident_given, const Tensor& albedo_given,
+                   const Tensor& band_strength, const Tensor& bands, const Tensor& scattering_head,
+                   const Tensor& scattering_strength, const Tensor& clouds, const Tensor& rayleigh, const Tensor& air, const Tensor& incident_given, const Tensor& albedo_given,
                    const Tensor& cosine_given) {
     TORCH_CHECK(gas_head.dim() == 3, shortwave_name, ": gas head: expected (point, layer, column), got ", gas_head.sizes());
     sizes = {gas_head.size(0), gas_head.size(1), gas_head.size(2)};
@@ -266,11 +266,12 @@ struct ShortwaveTensors {
 std::tuple<Tensor, Tensor, Tensor> shortwave(const Tensor& gas_head, const Tensor& gas_strength, const Tensor& gases,
                                              const Tensor& fixed_strength, const Tensor& fixed_gases, const Tensor& cloud_head,
                                              const Tensor& cloud_strength, const Tensor& band_strength, const Tensor& bands,
-                                             const Tensor& scattering_head, const Tensor& scattering_strength, const Tensor& clouds, const Tensor& rayleigh,
-                                             const Tensor& air, const Tensor& incident, const Tensor& albedo, const Tensor& cosine) {
+                                             const Tensor& scattering_head, const Tensor& scattering_strength, const Tensor& clouds,
+                                             const Tensor& rayleigh, const Tensor& air, const Tensor& incident, const Tensor& albedo, const Tensor& cosine) {
   const Arguments arguments(shortwave_name);
   const ShortwaveTensors tensors(arguments, gas_head, gas_strength, gases, fixed_strength, fixed_gases, cloud_head, cloud_strength,
-                                 band_strength, bands, scattering_head, scattering_strength, clouds, rayleigh, air, incident, albedo, cosine);
+                                 band_strength, bands, scattering_head, scattering_strength, clouds, rayleigh, air, incident,
+                                 albedo, cosine);
   const FluxTensors fluxes(tensors.sizes);
   const auto problem = tensors.kernel();
   const auto results = fluxes.kernel();
@@ -282,11 +283,13 @@ struct ShortwaveFunction : torch::autograd::Function<ShortwaveFunction> {
   static variable_list forward(AutogradContext* context, const Tensor& gas_head, const Tensor& gas_strength, const Tensor& gases,
                                const Tensor& fixed_strength, const Tensor& fixed_gases, const Tensor& cloud_head,
                                const Tensor& cloud_strength, const Tensor& band_strength, const Tensor& bands,
-                               const Tensor& scattering_head, const Tensor& scattering_strength, const Tensor& clouds, const Tensor& rayleigh, const Tensor& air, const Tensor& incident,
-                               const Tensor& albedo, const Tensor& cosine) {
+                               const Tensor& scattering_head, const Tensor& scattering_strength, const Tensor& clouds,
+                               const Tensor& rayleigh, const Tensor& air, const Tensor& incident, const Tensor& albedo,
+                               const Tensor& cosine) {
     const at::AutoDispatchBelowADInplaceOrView below;
     context->save_for_backward({gas_head, gas_strength, gases, fixed_strength, fixed_gases, cloud_head, cloud_strength,
-                                band_strength, bands, scattering_head, scattering_strength, clouds, rayleigh, air, incident, albedo, cosine});
+                                band_strength, bands, scattering_head, scattering_strength, clouds, rayleigh, air, incident,
+                                albedo, cosine});
     auto [up, down, absorbed] =
         shortwave(gas_head, gas_strength, gases, fixed_strength, fixed_gases, cloud_head, cloud_strength, band_strength, bands,
                   scattering_head, scattering_strength, clouds, rayleigh, air, incident, albedo, cosine);

@@ -10,6 +10,7 @@ import pytest
 import torch
 from ftorch_bridge.cloud_bands import CLOUD_BANDS, TABLE, absorption_in_bands
 from ftorch_bridge.columns import generate_columns
+from ftorch_bridge.sky import SMALLNESS
 from ftorch_bridge.transfer import operators_available
 from test_all_sky import inputs_of, random_network
 
@@ -91,7 +92,7 @@ def test_the_operator_is_the_equations(columns: int) -> None:
     network = random_network()
     with torch.no_grad():
         state = network.describe(inputs_of(generate_columns(columns, 25, seed=4)))
-        clouds, smallness = state["clouds"], state["features"][19:21]
+        clouds, smallness = state["clouds"], state["features"][SMALLNESS : SMALLNESS + 2]
         ours = torch.ops.radml.cloud_bands(network.cloud_band_table, clouds, smallness)
         theirs = absorption_in_bands(network.cloud_band_table, clouds, smallness)
     assert ours.shape == (CLOUD_BANDS, 25, columns)

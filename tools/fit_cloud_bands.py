@@ -11,8 +11,8 @@ from pathlib import Path
 
 import netCDF4
 import numpy as np
+from ftorch_bridge.cloud_bands import CLOUD_BANDS
 
-BANDS = 8
 DEGREE = 4
 RADII = ((4.0, 21.0), (4.5, 91.0))  # micrometres, droplets and crystals
 NORMAL_RADIUS = (10.0, 30.0)
@@ -28,12 +28,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tables", type=Path)
     with netCDF4.Dataset(parser.parse_args().tables) as file:
-        rows = np.zeros((3, BANDS, 2, DEGREE + 1))
+        rows = np.zeros((3, CLOUD_BANDS, 2, DEGREE + 1))
         for kind, name in enumerate(("liquid", "ice_fu")):
             size = np.asarray(file["liquid_radius" if kind == 0 else "ice_fu_size"][:])
             radius = size if kind == 0 else size / SIZE_OF_RADIUS
             inside = (radius >= RADII[kind][0]) & (radius <= RADII[kind][1])
-            for band in range(BANDS):
+            for band in range(CLOUD_BANDS):
                 albedo, asymmetry, extinction = (
                     np.asarray(file[f"shortwave_{name}_{what}"][band])
                     for what in ("single_scattering_albedo", "asymmetry", "extinction")
@@ -48,7 +48,7 @@ def main() -> None:
                 for what, depth in enumerate(((1.0 - albedo) * extinction, scattering, forward)):
                     fitted = (depth * radius)[inside] * DEPTH_OF_AMOUNT[kind]
                     rows[what, band, kind] = np.polynomial.polynomial.polyfit(smallness, fitted, DEGREE)
-    for row in rows.reshape(3 * BANDS, -1):
+    for row in rows.reshape(3 * CLOUD_BANDS, -1):
         print("    (" + ", ".join(f"{value:.5g}" for value in row) + "),")
 
 

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from ftorch_bridge.cloud_bands import CLOUD_BANDS, TABLE, absorption_in_bands
 from ftorch_bridge.networks import ChannelMixing, LayerConvolution
-from ftorch_bridge.sky import CLOUD_FEATURES, FEATURES, SKY_FEATURES, SUN_FEATURES, SkyNetwork
+from ftorch_bridge.sky import CLOUD_FEATURES, FEATURES, SKY_FEATURES, SMALLNESS, SUN_FEATURES, SkyNetwork
 
 ABSORBERS: Final = 6  # h2o, co2, ch4, n2o, air for what is the same everywhere, and o3
 
@@ -99,8 +99,9 @@ class Optics(nn.Module):
 class AllSky(SkyNetwork):
     """Longwave and shortwave radiation of any sky: see the module's text."""
 
-    __constants__ = (*SkyNetwork.__constants__, "longwave_common", "context_scale", "cloud_features")
+    __constants__ = (*SkyNetwork.__constants__, "longwave_common", "context_scale", "cloud_features", "smallness")
     cloud_features = CLOUD_FEATURES
+    smallness = SMALLNESS
     context_scale = 5.0  # of a layer's share of the mass, where modules accumulate
 
     def __init__(self, config: AllSkyConfig | None = None) -> None:
@@ -183,8 +184,7 @@ class AllSky(SkyNetwork):
 
     def near_infrared(self, clouds: Tensor, smallness: Tensor) -> Tensor:
         """See :func:`ftorch_bridge.cloud_bands.absorption_in_bands`."""
-        asked = torch.is_grad_enabled() and (clouds.requires_grad or smallness.requires_grad)
-        if self.use_operators and not clouds.is_cuda and not asked:
+        if self.operators_serve([clouds, smallness]):
             return torch.ops.radml.cloud_bands(self.cloud_band_table, clouds, smallness)
         return absorption_in_bands(self.cloud_band_table, clouds, smallness)
 
@@ -330,7 +330,7 @@ class AllSky(SkyNetwork):
         common = self.common_share(sun)[:, 0].softmax(0)
         clear = (1.0 - clouded) * self.clear_share(sun)[:, 0].softmax(0)
         cloudy = clouded * self.sun_share(hidden)[:, 0].softmax(0)
-        bands = self.near_infrared(clouds, s["features"][19:21])
+        bands = self.near_infrared(clouds, s["features"][self.smallness : self.smallness + 2])
         suns = torch.cat([common[-1:] * clear, common[:-1], common[-1:] * cloudy])
         incident = suns * s["incident"]
         if self.use_operators and not thickness.is_cuda:

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from ftorch_bridge.files import whole_file
+from ftorch_bridge.files import expect_file, whole_file
 
 
 class TrainingError(ValueError):
@@ -25,7 +25,8 @@ class TrainingError(ValueError):
 def begin(output: Path, resume: bool) -> Path:
     """The checkpoint of a training that will write ``output``.
 
-    Raises :class:`TrainingError` where the training would overwrite what another has made, or could not write in the end.
+    Raises :class:`TrainingError` where the training would overwrite what another has made, or could not write in the end, and
+    what :func:`ftorch_bridge.files.expect_file` raises.
     """
     checkpoint = output.with_suffix(".checkpoint.pt")
     if resume and output.exists() and not checkpoint.exists():
@@ -34,8 +35,7 @@ def begin(output: Path, resume: bool) -> Path:
         )
     if not resume and checkpoint.exists():
         raise TrainingError(f"{checkpoint}: a training was cut off here: go on with --resume, or remove it to begin anew")
-    if output.is_dir():
-        raise TrainingError(f"{output}: expected a file to write, got a folder")
+    expect_file(output)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -77,15 +77,20 @@ def _flat(settings: Any, name: str = "") -> dict[str, Any]:
     return found
 
 
+def stopped(path: Path, by: str, step: int, steps: int) -> TrainingError:
+    """What a training raises that a signal has ended, with its checkpoint written."""
+    return TrainingError(f"{path}: stopped by {by} after step {step} of {steps}: --resume goes on from here")
+
+
 @contextmanager
-def told_to_stop() -> Iterator[Callable[[], str | None]]:
+def told_to_stop(wanted: bool = True) -> Iterator[Callable[[], str | None]]:
     """A function that names the signal by which somebody asked to stop, SIGINT or SIGTERM; none before that.
 
-    Within the context the first signal waits to be asked about, a second one acts as if the context was not there. In another
-    thread than the main one signals act as ever.
+    Within the context the first signal waits to be asked about, a second one acts as if the context was not there. Where that
+    is not ``wanted``, and in another thread than the main one, signals act as ever.
     """
     received: list[str] = []
-    if threading.current_thread() is not threading.main_thread():
+    if not wanted or threading.current_thread() is not threading.main_thread():
         yield lambda: None
         return
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}

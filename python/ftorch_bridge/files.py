@@ -10,15 +10,20 @@ from pathlib import Path
 from typing import Any
 
 
+def expect_file(path: Path) -> None:
+    """Raises ``ValueError`` where ``path`` is there and no file, a device for example: renaming to it would replace it."""
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path}: expected a file to write, got a {'folder' if path.is_dir() else 'device'}")
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """A temporary name in the folder of ``path`` to write to; renamed to ``path`` on success, removed on failure.
 
-    Missing folders are made. The temporary name keeps the suffix, by which some writers choose the format. Raises
-    ``ValueError`` where ``path`` is something else than a file, a device for example: renaming would replace it.
+    Missing folders are made. The temporary name keeps the suffix, by which some writers choose the format. Raises what
+    :func:`expect_file` raises.
     """
-    if path.exists() and not path.is_file():
-        raise ValueError(f"{path}: expected a file to write, got a {'folder' if path.is_dir() else 'device'}")
+    expect_file(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
     try:

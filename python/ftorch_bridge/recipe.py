@@ -455,19 +455,13 @@ class _Run:
 
         Raises :class:`TrainingError` then, with a checkpoint written; without a checkpoint signals act as ever.
         """
-        if checkpoint is None:
-            self._go(None, say, lambda: None)
-            return
-        with checkpoints.told_to_stop() as asked:
-            self._go(checkpoint, say, asked)
-
-    def _go(self, checkpoint: Path | None, say: Callable[[str], None], asked: Callable[[], str | None]) -> None:
         training, watch, state = self.recipe.training, self.recipe.validation, self.state
         batches = self.batches()
         model = nn.parallel.DistributedDataParallel(self.network) if self.size > 1 else self.network
         started = saved = time.monotonic()
         columns = (TextColumn("training"), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
-        with Progress(*columns, TextColumn("{task.fields[note]}"), disable=self.rank > 0) as bar:
+        bar = Progress(*columns, TextColumn("{task.fields[note]}"), disable=self.rank > 0)
+        with checkpoints.told_to_stop(checkpoint is not None) as asked, bar:
             task = bar.add_task("", total=training.steps, completed=state.step, note="")
             for batch in batches:
                 self.step(model, batch)
@@ -487,10 +481,7 @@ class _Run:
                     self.save(checkpoint, batches.position(), state.seconds + now - started)
                     saved = now
                 if stop:
-                    raise TrainingError(
-                        f"{checkpoint}: stopped by {asked() or 'a signal'} after step {state.step} of {training.steps}: "
-                        "--resume goes on from here"
-                    )
+                    raise checkpoints.stopped(checkpoint, asked() or "a signal", state.step, training.steps)
 
 
 def train(

@@ -35,6 +35,8 @@ INPUTS: Final = (
 OUTPUTS: Final = ("lw_up", "lw_down", "lw_heating_rate", "sw_up", "sw_down", "sw_heating_rate")
 
 FEATURES: Final = 31
+SMALLNESS: Final = 19
+"""The first of two features of layers: inverse radii of droplets and crystals."""
 CLOUD_FEATURES: Final = 7
 SUN_FEATURES: Final = 8
 SKY_FEATURES: Final = CLOUD_FEATURES + SUN_FEATURES
@@ -94,6 +96,11 @@ class SkyNetwork(RadiationNetwork):
             mean.copy_(values.double().mean(1, keepdim=True))
             scale.copy_(1.0 / values.double().std(1, keepdim=True).clamp_min(1e-3))
 
+    def operators_serve(self, inputs: list[Tensor]) -> bool:
+        """Whether an operator without derivatives may take these: they are on a CPU and nobody asks for derivatives by them."""
+        asked = torch.is_grad_enabled() and any([tensor.requires_grad for tensor in inputs])
+        return self.use_operators and not inputs[0].is_cuda and not asked
+
     def infers_on_cpu(self, tensor: Tensor) -> bool:
         """Whether this is a forward without derivatives on a CPU, which every operator serves."""
         return not tensor.is_cuda and not torch.is_grad_enabled()
@@ -106,8 +113,7 @@ class SkyNetwork(RadiationNetwork):
         ``ozone`` and ``clouds`` (kind, layer, column); ``incident`` sunlight at the top [W m-2]; and of the inputs
         ``pressure_layer``, ``temperature_layer``, ``temperature_level`` and those of the surface.
         """
-        asked = torch.is_grad_enabled() and any([tensor.requires_grad for tensor in inputs])
-        if self.use_operators and not inputs[0].is_cuda and not asked:
+        if self.operators_serve(inputs):
             found = torch.ops.radml.describe_sky(inputs)
             s: dict[str, Tensor] = {}
             for i, name in enumerate(self.described):

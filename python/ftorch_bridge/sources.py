@@ -56,8 +56,10 @@ def _of_class(source: str, weights: Path | None, notes: dict[str, str]) -> nn.Mo
     if weights.suffix == ".safetensors":
         state, config, stored = read_weights(weights)
         notes.update(stored)
-        configured = config is not None and hasattr(found, "from_config")
-        module = _configured(source, found, config, weights) if configured else _made(source, found)
+        if config is None or not hasattr(found, "from_config"):
+            module = _made(source, found)
+        else:
+            module = _configured(source, found, config, weights)
     else:
         state = _state_dictionary(weights)
         module = _made(source, found)
@@ -68,7 +70,7 @@ def _of_class(source: str, weights: Path | None, notes: dict[str, str]) -> nn.Mo
     return module
 
 
-def _configured(source: str, found: Any, config: Mapping[str, Any] | None, weights: Path) -> nn.Module:
+def _configured(source: str, found: Any, config: Mapping[str, Any], weights: Path) -> nn.Module:
     try:
         return found.from_config(config)
     except Exception as error:  # the class's own affair

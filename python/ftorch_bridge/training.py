@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -152,21 +151,6 @@ def fit(
     With ``checkpoint`` the state is saved from time to time, and when SIGINT or SIGTERM says to stop, which raises
     :class:`TrainingError`; ``resume`` goes on from it.
     """
-    if checkpoint is None:
-        return _fit(training, validation, network_config, config, None, False, lambda: None)
-    with checkpoints.told_to_stop() as asked:
-        return _fit(training, validation, network_config, config, checkpoint, resume, asked)
-
-
-def _fit(
-    training: list[Samples],
-    validation: Samples,
-    network_config: ResCNNConfig,
-    config: TrainingConfig,
-    checkpoint: Path | None,
-    resume: bool,
-    asked: Callable[[], str | None],
-) -> ResCNN:
     torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
     network = ResCNN(network_config)
@@ -206,7 +190,7 @@ def _fit(
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )
-    with progress:
+    with checkpoints.told_to_stop(checkpoint is not None) as asked, progress:
         task = progress.add_task("training", total=config.steps, completed=start, note="")
         saved = shown = time.monotonic()
         running = 0.0
@@ -245,11 +229,8 @@ def _fit(
                 }
                 checkpoints.save(checkpoint, settings, state)
                 saved = now
-                if asked():
-                    raise TrainingError(
-                        f"{checkpoint}: stopped by {asked()} after step {step + 1} of {config.steps}: "
-                        "--resume goes on from here"
-                    )
+                if by := asked():
+                    raise checkpoints.stopped(checkpoint, by, step + 1, config.steps)
     if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)
     return network.eval()
