@@ -258,28 +258,35 @@ RADML_INLINE void absorb_in_tile(const CloudBands& in, ptrdiff_t tile) {
     for (int lane = 0; lane < tile_width; ++lane) most = std::max(most, std::max(liquid[lane], ice[lane]));
     if (most <= 0.0F) {
       for (int band = 0; band < cloud_bands; ++band) std::fill_n(in.absorption + at(band), w, 0.0F);
+      for (int test = 0; test < cloud_tests; ++test) std::fill_n(in.tests + at(test), w, 0.0F);
       continue;
     }
-    alignas(64) float x_liquid[tile_width], x_ice[tile_width];
-    const float *small_liquid = in.smallness + at(0), *small_ice = in.smallness + at(1);
+    alignas(64) float x_liquid[tile_width], x_ice[tile_width], by_cover[tile_width];
+    const float *small_liquid = in.smallness + at(0), *small_ice = in.smallness + at(1), *cover = in.cover + at(0);
     RADML_LANES {
       x_liquid[lane] = logarithm(small_liquid[lane]);
       x_ice[lane] = logarithm(small_ice[lane]);
+      by_cover[lane] = 1.0F / std::max(cover[lane], 1e-6F);
     }
     for (int band = 0; band < cloud_bands; ++band) {
       const float* of_absorption = in.table + band * row;
       const float* of_scattering = of_absorption + cloud_bands * row;
       const float* of_forward = of_scattering + cloud_bands * row;
-      float* result = in.absorption + at(band);
+      float *result = in.absorption + at(band), *is_pure = in.tests + at(band), *overlooked = in.tests + at(cloud_bands + band);
       RADML_LANES {
         const auto depth = [&](const float* of) {
           return liquid[lane] * polynomial(of, x_liquid[lane]) + ice[lane] * polynomial(of + cloud_band_terms, x_ice[lane]);
         };
         const float absorption = depth(of_absorption), scattering = depth(of_scattering), forward = depth(of_forward);
         const float sideways = scattering - forward;
-        const bool pure =
-            forward >= sideways && absorption * forward * forward < (absorption + scattering) * sideways * sideways;
+        const float a = forward * forward, b = sideways * sideways;
+        const bool pure = forward >= sideways && absorption * a < (absorption + scattering) * b;
+        const float margin = scattering * b / std::max(a - b, 1e-6F * a + 1e-20F) - absorption;
+        const float inside = std::min(std::max(margin * by_cover[lane], 0.0F), 100.0F);
+        const float scaled = 0.2F * (logarithm(inside + 1e-3F) + 7.0F);
         result[lane] = pure ? 0.0F : std::max(absorption, 0.0F);
+        is_pure[lane] = pure ? 1.0F : 0.0F;
+        overlooked[lane] = pure ? scaled : 0.0F;
       }
     }
   }

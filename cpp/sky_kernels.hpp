@@ -51,13 +51,16 @@ void describe_sky(const SkyInputs& inputs, const SkyOutputs& outputs, std::ptrdi
 // What clouds absorb in bands of RRTMG's: see ftorch_bridge/cloud_bands.py, the reference.
 inline constexpr int cloud_bands = 8;
 inline constexpr int cloud_band_terms = 5;  // of a polynomial
+inline constexpr int cloud_tests = 2 * cloud_bands;
 
 struct CloudBands {
   std::ptrdiff_t layers, columns;  // in whole tiles
   const float* table;              // (absorption, scattering or forward, band, kind, term)
   const float* clouds;             // (kind, layer, column): droplets, crystals
   const float* smallness;          // (kind, layer, column)
+  const float* cover;              // (layer, column)
   float* absorption;               // (band, layer, column)
+  float* tests;                    // (cloud_tests, layer, column)
 };
 
 void absorb_in_bands(const CloudBands& problem, std::ptrdiff_t first, std::ptrdiff_t last);

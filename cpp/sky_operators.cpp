@@ -86,29 +86,34 @@ std::vector<Tensor> describe_sky(const std::vector<Tensor>& given) {
   return results;
 }
 
-Tensor cloud_bands(const Tensor& table_given, const Tensor& clouds_given, const Tensor& smallness_given) {
+std::vector<Tensor> cloud_bands(const Tensor& table_given, const Tensor& clouds_given, const Tensor& smallness_given,
+                                const Tensor& cover_given) {
   const radml::Arguments arguments("radml::cloud_bands");
   TORCH_CHECK(clouds_given.dim() == 3, "radml::cloud_bands: clouds: expected (2, layer, column), got ", clouds_given.sizes());
   const int64_t layers = clouds_given.size(1), columns = clouds_given.size(2), padded = radml::in_whole_tiles(columns);
   const Tensor table = arguments.take("table", table_given, {3 * radml::cloud_bands, 2 * radml::cloud_band_terms});
   const Tensor clouds = arguments.take_columns("clouds", clouds_given, {2, layers, columns});
   const Tensor smallness = arguments.take_columns("smallness", smallness_given, {2, layers, columns});
+  const Tensor cover = arguments.take_columns("cover", cover_given, {layers, columns});
   const Tensor absorption = at::empty({radml::cloud_bands, layers, padded});
+  const Tensor tests = at::empty({radml::cloud_tests, layers, padded});
   const radml::CloudBands problem{layers,
                                   padded,
                                   radml::read(table),
                                   radml::read(clouds),
                                   radml::read(smallness),
-                                  absorption.data_ptr<float>()};
+                                  radml::read(cover),
+                                  absorption.data_ptr<float>(),
+                                  tests.data_ptr<float>()};
   radml::for_each_tile(columns, [&](int64_t first, int64_t last) { radml::absorb_in_bands(problem, first, last); });
-  return absorption.narrow(-1, 0, columns);
+  return {absorption.narrow(-1, 0, columns), tests.narrow(-1, 0, columns)};
 }
 
 }  // namespace
 
 TORCH_LIBRARY_FRAGMENT(radml, library) {
   library.def("describe_sky(Tensor[] columns) -> Tensor[]");
-  library.def("cloud_bands(Tensor table, Tensor clouds, Tensor smallness) -> Tensor");
+  library.def("cloud_bands(Tensor table, Tensor clouds, Tensor smallness, Tensor cover) -> Tensor[]");
 }
 
 TORCH_LIBRARY_IMPL(radml, CPU, library) {

@@ -91,10 +91,24 @@ RADML_INLINE void mix(const DepthTerm& term, const Grid& grid, int point, int la
   }
 }
 
-// Add a term to the depths of a point's layers.
-RADML_INLINE void add_depth(const DepthTerm& term, const Grid& grid, int point, ptrdiff_t column, float* __restrict depth) {
+// Which layers of a tile have any of a term's amounts: most have no cloud, and need no exponential of what it would do.
+RADML_INLINE void find_layers(const DepthTerm& term, const Grid& grid, ptrdiff_t column, float* __restrict present) {
+  for (int layer = 0; layer < grid.layers; ++layer) {
+    float most = 0.0F;
+    for (int kind = 0; kind < term.kinds && most == 0.0F; ++kind) {
+      const float* amount = term.amounts + (static_cast<ptrdiff_t>(kind) * grid.layers + layer) * grid.columns + column;
+      for (int lane = 0; lane < tile_width; ++lane) most = std::max(most, std::abs(amount[lane]));
+    }
+    present[layer] = most;
+  }
+}
+
+// Add a term to the depths of a point's layers, those of which `present` is not zero.
+RADML_INLINE void add_depth(const DepthTerm& term, const Grid& grid, int point, ptrdiff_t column, const float* present,
+                            float* __restrict depth) {
   if (point < term.first_point) return;
   for (int layer = 0; layer < grid.layers; ++layer) {
+    if (present[layer] == 0.0F) continue;
     alignas(64) float mixed[tile_width];
     float* row = depth + static_cast<ptrdiff_t>(layer) * tile_width;
     mix(term, grid, point, layer, column, mixed);
@@ -202,12 +216,20 @@ RADML_INLINE float planck_cubic(const PointShare& share, int lane, float total, 
 
 // Rows of one point: absorption, source of the layer's middle and of its levels, fluxes.
 struct LongwaveRows {
-  float *depth, *absorption, *middle, *level, *surface, *up, *down, *sky;
+  float *depth, *absorption, *edge, *middle, *level, *surface, *up, *down, *sky, *present[longwave_terms];
 };
 
-RADML_INLINE LongwaveRows take_longwave_rows(ptrdiff_t layers, Rows& rows) {
-  return {rows.take(layers),     rows.take(layers),     rows.take(layers),     rows.take(layers + 1),
-          rows.take(1),          rows.take(layers + 1), rows.take(layers + 1), rows.take(1)};
+RADML_INLINE ptrdiff_t rows_for_layers(ptrdiff_t layers) { return (layers + tile_width - 1) / tile_width; }
+
+RADML_INLINE LongwaveRows take_longwave_rows(const LongwaveProblem& problem, ptrdiff_t column, Rows& rows) {
+  const ptrdiff_t layers = problem.grid.layers;
+  LongwaveRows r{rows.take(layers), rows.take(layers),     rows.take(layers),     rows.take(layers), rows.take(layers + 1),
+                 rows.take(1),      rows.take(layers + 1), rows.take(layers + 1), rows.take(1),      {}};
+  for (int term = 0; term < longwave_terms; ++term) {
+    r.present[term] = rows.take(rows_for_layers(layers));
+    find_layers(problem.depth[term], problem.grid, column, r.present[term]);
+  }
+  return r;
 }
 
 RADML_INLINE float lerp(float x, float y, float weight) { return x + weight * (y - x); }
@@ -218,7 +240,8 @@ RADML_INLINE void longwave_point(const LongwaveProblem& problem, int point, ptrd
   const ptrdiff_t layers = grid.layers;
   constexpr ptrdiff_t w = tile_width;
   fill(r.depth, layers, 0.0F);
-  for (const DepthTerm& term : problem.depth) add_depth(term, grid, point, column, r.depth);
+  for (int term = 0; term < longwave_terms; ++term)
+    add_depth(problem.depth[term], grid, point, column, r.present[term], r.depth);
   if (share.sky < 0) {
     RADML_LANES r.sky[lane] = 1.0F;
   } else {
@@ -235,23 +258,23 @@ RADML_INLINE void longwave_point(const LongwaveProblem& problem, int point, ptrd
 
   RADML_LANES r.down[lane] = 0.0F;
   for (ptrdiff_t l = 0; l < layers; ++l) {
-    float *depth = r.depth + l * w, *absorption = r.absorption + l * w, *flux = r.down + l * w;
-    const float *middle = r.middle + l * w, *level = r.level + l * w;
+    float *absorption = r.absorption + l * w, *edge = r.edge + l * w, *flux = r.down + l * w;
+    const float *depth = r.depth + l * w, *middle = r.middle + l * w, *level = r.level + l * w;
     RADML_LANES {
-      const float d = depth[lane], passing = exponential(-d), a = stopped_part(d, passing);
-      const float source = lerp(middle[lane], level[w + lane], d / (d + half_depth));
+      const float d = depth[lane], passing = exponential(-d), a = stopped_part(d, passing), e = d / (d + half_depth);
+      const float source = lerp(middle[lane], level[w + lane], e);
       absorption[lane] = a;
+      edge[lane] = e;
       flux[w + lane] = flux[lane] + a * (source - flux[lane]);
     }
   }
   const float* emissivity = problem.surface_emissivity + column;
   RADML_LANES r.up[layers * w + lane] = lerp(r.down[layers * w + lane], r.surface[lane], emissivity[lane]);
   for (ptrdiff_t l = layers - 1; l >= 0; --l) {
-    float *depth = r.depth + l * w, *absorption = r.absorption + l * w, *flux = r.up + l * w;
-    const float *middle = r.middle + l * w, *level = r.level + l * w;
+    const float *absorption = r.absorption + l * w, *edge = r.edge + l * w, *middle = r.middle + l * w, *level = r.level + l * w;
+    float* flux = r.up + l * w;
     RADML_LANES {
-      const float d = depth[lane];
-      const float source = lerp(middle[lane], level[lane], d / (d + half_depth));
+      const float source = lerp(middle[lane], level[lane], edge[lane]);
       flux[lane] = flux[w + lane] + absorption[lane] * (source - flux[w + lane]);
     }
   }
@@ -260,9 +283,9 @@ RADML_INLINE void longwave_point(const LongwaveProblem& problem, int point, ptrd
 RADML_INLINE void longwave_tile(const LongwaveProblem& problem, const Fluxes<float>& fluxes, ptrdiff_t tile) {
   const ptrdiff_t layers = problem.grid.layers, columns = problem.grid.columns, column = tile * tile_width;
   constexpr ptrdiff_t w = tile_width;
-  Rows rows(16 * layers + 32);
+  Rows rows(18 * layers + 32);
   const Emitters emitters = make_emitters(problem, column, rows);
-  const LongwaveRows r = take_longwave_rows(layers, rows);
+  const LongwaveRows r = take_longwave_rows(problem, column, rows);
   float *up = rows.take(layers + 1), *down = rows.take(layers + 1), *absorbed = rows.take(layers);
   fill(up, layers + 1, 0.0F);
   fill(down, layers + 1, 0.0F);
@@ -275,9 +298,8 @@ RADML_INLINE void longwave_tile(const LongwaveProblem& problem, const Fluxes<flo
       RADML_LANES {
         // What a layer absorbs less what it emits, with no difference of large fluxes.
         const ptrdiff_t i = l * w + lane;
-        const float edge = r.depth[i] / (r.depth[i] + half_depth);
-        const float from_above = r.down[i] - lerp(r.middle[i], r.level[i + w], edge);
-        const float from_below = r.up[i + w] - lerp(r.middle[i], r.level[i], edge);
+        const float from_above = r.down[i] - lerp(r.middle[i], r.level[i + w], r.edge[i]);
+        const float from_below = r.up[i + w] - lerp(r.middle[i], r.level[i], r.edge[i]);
         absorbed[i] += r.absorption[i] * (from_above + from_below);
       }
   }
@@ -292,9 +314,9 @@ RADML_INLINE void longwave_adjoint_tile(const LongwaveProblem& problem, const Fl
   const ptrdiff_t layers = grid.layers, columns = grid.columns, column = tile * tile_width;
   const int spectra = problem.common + problem.per_sky;
   constexpr ptrdiff_t w = tile_width;
-  Rows rows(24 * layers + 64);
+  Rows rows(26 * layers + 64);
   const Emitters emitters = make_emitters(problem, column, rows);
-  const LongwaveRows r = take_longwave_rows(layers, rows);
+  const LongwaveRows r = take_longwave_rows(problem, column, rows);
   float *all_up = rows.take(layers + 1), *all_down = rows.take(layers + 1), *all_absorbed = rows.take(layers);
   float *up = rows.take(layers + 1), *down = rows.take(layers + 1);
   float *depth = rows.take(layers), *middle = rows.take(layers), *level = rows.take(layers + 1), *surface = rows.take(1);
@@ -429,23 +451,33 @@ struct ShortwaveRows {
   float *absorbing, *scattering, *inverse_cosine;
   Layer<float*> layer;
   float *beam, *albedo, *source, *gain, *diffuse, *up;
+  float *of_absorbing[shortwave_absorbing_terms], *of_scattering[shortwave_scattering_terms];
 };
 
-RADML_INLINE ShortwaveRows take_shortwave_rows(ptrdiff_t layers, Rows& rows) {
-  const ptrdiff_t levels = layers + 1;
-  return {rows.take(layers),
-          rows.take(layers),
-          rows.take(1),
-          {rows.take(layers), rows.take(layers), rows.take(layers), rows.take(layers), rows.take(layers), rows.take(layers),
-           rows.take(layers)},
-          rows.take(levels),
-          rows.take(levels),
-          rows.take(levels),
-          rows.take(layers),
-          rows.take(levels),
-          rows.take(levels)};
+RADML_INLINE ShortwaveRows take_shortwave_rows(const ShortwaveProblem& problem, ptrdiff_t column, Rows& rows) {
+  const ptrdiff_t layers = problem.grid.layers, levels = layers + 1;
+  ShortwaveRows r{rows.take(layers),
+                  rows.take(layers),
+                  rows.take(1),
+                  {rows.take(layers), rows.take(layers), rows.take(layers), rows.take(layers), rows.take(layers),
+                   rows.take(layers), rows.take(layers)},
+                  rows.take(levels),
+                  rows.take(levels),
+                  rows.take(levels),
+                  rows.take(layers),
+                  rows.take(levels),
+                  rows.take(levels),
+                  {},
+                  {}};
+  const auto find = [&](const DepthTerm& term, float*& present) {
+    present = rows.take(rows_for_layers(layers));
+    find_layers(term, problem.grid, column, present);
+  };
+  for (int term = 0; term < shortwave_absorbing_terms; ++term) find(problem.absorbing[term], r.of_absorbing[term]);
+  for (int term = 0; term < shortwave_scattering_terms; ++term) find(problem.scattering[term], r.of_scattering[term]);
+  return r;
 }
-constexpr ptrdiff_t shortwave_rows = 16;
+constexpr ptrdiff_t shortwave_rows = 18;
 
 // Depths, layers and the passes of one point: beam down, albedos and sources up, diffuse light down.
 RADML_INLINE void shortwave_point(const ShortwaveProblem& problem, int point, ptrdiff_t column, const ShortwaveRows& r) {
@@ -454,8 +486,10 @@ RADML_INLINE void shortwave_point(const ShortwaveProblem& problem, int point, pt
   constexpr ptrdiff_t w = tile_width;
   fill(r.absorbing, layers, least_depth);
   fill(r.scattering, layers, least_depth);
-  for (const DepthTerm& term : problem.absorbing) add_depth(term, grid, point, column, r.absorbing);
-  for (const DepthTerm& term : problem.scattering) add_depth(term, grid, point, column, r.scattering);
+  for (int term = 0; term < shortwave_absorbing_terms; ++term)
+    add_depth(problem.absorbing[term], grid, point, column, r.of_absorbing[term], r.absorbing);
+  for (int term = 0; term < shortwave_scattering_terms; ++term)
+    add_depth(problem.scattering[term], grid, point, column, r.of_scattering[term], r.scattering);
 
   const float* incident = problem.incident + static_cast<ptrdiff_t>(point) * grid.columns + column;
   const float* ground = problem.albedo + column;
@@ -524,8 +558,8 @@ RADML_INLINE bool is_night(const ShortwaveProblem& problem, ptrdiff_t column) {
 RADML_INLINE void shortwave_tile(const ShortwaveProblem& problem, const Fluxes<float>& fluxes, ptrdiff_t tile) {
   const ptrdiff_t layers = problem.grid.layers, columns = problem.grid.columns, column = tile * tile_width;
   constexpr ptrdiff_t w = tile_width;
-  Rows rows((shortwave_rows + 3) * (layers + 1));
-  const ShortwaveRows r = take_shortwave_rows(layers, rows);
+  Rows rows((shortwave_rows + 3) * (layers + 1) + 8);
+  const ShortwaveRows r = take_shortwave_rows(problem, column, rows);
   float *up = rows.take(layers + 1), *down = rows.take(layers + 1), *absorbed = rows.take(layers);
   set_slant(problem, column, r.inverse_cosine);
   fill(up, layers + 1, 0.0F);
@@ -549,8 +583,8 @@ RADML_INLINE void shortwave_adjoint_tile(const ShortwaveProblem& problem, const 
   const Grid& grid = problem.grid;
   const ptrdiff_t layers = grid.layers, columns = grid.columns, column = tile * tile_width;
   constexpr ptrdiff_t w = tile_width;
-  Rows rows((shortwave_rows + 11) * (layers + 1));
-  const ShortwaveRows r = take_shortwave_rows(layers, rows);
+  Rows rows((shortwave_rows + 11) * (layers + 1) + 8);
+  const ShortwaveRows r = take_shortwave_rows(problem, column, rows);
   float *all_up = rows.take(layers + 1), *all_down = rows.take(layers + 1), *all_absorbed = rows.take(layers);
   // Adjoints, of: light scattered out of the beam, albedo and source below a level, diffuse light, the gain, R and T.
   float *albedo = rows.take(layers + 1), *source = rows.take(layers + 1), *scattered_down = rows.take(layers);

@@ -102,6 +102,15 @@ RADML_INLINE void accumulate(const Trunk& trunk, const TrunkModule& module, ptrd
   }
 }
 
+RADML_INLINE bool is_cloudless(const Trunk& trunk, ptrdiff_t layer, ptrdiff_t column) {
+  float most = 0.0F;
+  for (int kind = 0; kind < trunk.kinds_of_clouds; ++kind) {
+    const float* cloud = trunk.clouds + (kind * trunk.layers + layer) * trunk.columns + column;
+    for (int lane = 0; lane < tile_width; ++lane) most = std::max(most, cloud[lane]);
+  }
+  return most <= 0.0F;
+}
+
 RADML_INLINE void run_tile(const Trunk& trunk, ptrdiff_t tile) {
   const ptrdiff_t column = tile * tile_width;
   const int layers = trunk.layers, channels = trunk.stem.outputs();
@@ -117,7 +126,7 @@ RADML_INLINE void run_tile(const Trunk& trunk, ptrdiff_t tile) {
 
   for (int l = 0; l < layers; ++l) {
     for (int feature = 0; feature < trunk.stem.inputs(); ++feature) {
-      const float* source = trunk.features + (static_cast<ptrdiff_t>(feature) * layers + l) * trunk.columns + column;
+      const float* source = trunk.features[feature] + l * trunk.columns + column;
       float* row = features + static_cast<ptrdiff_t>(feature) * tile_width;
       RADML_LANES row[lane] = source[lane];
     }
@@ -138,8 +147,10 @@ RADML_INLINE void run_tile(const Trunk& trunk, ptrdiff_t tile) {
     }
     std::swap(x, next);
   }
-  for (std::size_t head = 0; head < trunk.heads.size(); ++head) {
-    for (int l = 0; l < layers; ++l) {
+  for (int l = 0; l < layers; ++l) {
+    const bool cloudless = is_cloudless(trunk, l, column);
+    for (std::size_t head = 0; head < trunk.heads.size(); ++head) {
+      if (cloudless && trunk.of_clouds[head]) continue;
       float* target = trunk.results[head] + l * trunk.columns + column;
       multiply(trunk.heads[head], x.layer(l), [&](int output, const Lanes& value) {
         float* to = target + static_cast<ptrdiff_t>(output) * layers * trunk.columns;

@@ -37,14 +37,17 @@ struct TrunkModule {
 
 struct Trunk {
   int layers;
-  std::ptrdiff_t columns;  // a multiple of tile_width
-  const float* features;   // (feature, layer, column)
-  const float* share;      // (layer, column): part of the column's mass
-  float context_scale;     // of `share` where contexts are accumulated
+  std::ptrdiff_t columns;              // a multiple of tile_width
+  std::vector<const float*> features;  // (layer, column) of each
+  const float* share;                  // (layer, column): part of the column's mass
+  float context_scale;                 // of `share` where contexts are accumulated
   PackedWeights stem;
   std::vector<TrunkModule> modules;
   std::vector<PackedWeights> heads;
-  std::vector<float*> results;  // of each head (output, layer, column)
+  std::vector<bool> of_clouds;         // whether a head says something of clouds alone
+  const float* clouds;                 // (kind, layer, column)
+  int kinds_of_clouds;
+  std::vector<float*> results;  // of each head (output, layer, column); heads of clouds leave out layers of tiles without a cloud
   float* mean;                  // (channel, column): of the channels, weighted with `share`
 };
 

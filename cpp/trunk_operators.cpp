@@ -28,28 +28,46 @@ PackedWeights pack(const Arguments& arguments, const std::string& what, const Te
   return {radml::read(w), radml::read(b), static_cast<int>(outputs), static_cast<int>(inputs), static_cast<int>(taps)};
 }
 
-std::vector<Tensor> column_trunk(const Tensor& features, const Tensor& share, double context_scale, const Tensor& stem_weight,
-                                 const Tensor& stem_bias, const std::vector<Tensor>& modules, const std::vector<Tensor>& heads) {
-  TORCH_CHECK(features.dim() == 3 && stem_weight.dim() == 2, trunk_name,
-              ": features, stem weight: expected (feature, layer, column) and (channel, feature), got ", features.sizes(), " and ",
-              stem_weight.sizes());
+std::vector<Tensor> column_trunk(const std::vector<Tensor>& features, const Tensor& share, double context_scale, const Tensor& stem_weight,
+                                 const Tensor& stem_bias, const std::vector<Tensor>& modules, const std::vector<Tensor>& heads,
+                                 const Tensor& clouds_given, at::IntArrayRef heads_of_clouds) {
+  TORCH_CHECK(!features.empty() && features[0].dim() == 3 && stem_weight.dim() == 2, trunk_name,
+              ": features, stem weight: expected (feature, layer, column), one tensor or more, and (channel, feature), got ",
+              features.size(), " tensors and ", stem_weight.sizes());
   TORCH_CHECK(modules.size() % tensors_of_module == 0 && heads.size() % 2 == 0, trunk_name, ": expected ", tensors_of_module,
               " tensors a module and 2 a head, got ", modules.size(), " and ", heads.size());
   const Arguments arguments(trunk_name);
-  const int64_t layers = features.size(1), columns = features.size(2), padded = in_whole_tiles(columns);
+  const int64_t layers = features[0].size(1), columns = features[0].size(2), padded = in_whole_tiles(columns);
   const int64_t channels = stem_weight.size(0);
-  const Tensor inputs = arguments.take_columns("features", features, {features.size(0), layers, columns});
+  std::vector<Tensor> inputs;
+  std::vector<const float*> rows;
+  for (const Tensor& some : features) {
+    TORCH_CHECK(some.dim() == 3, trunk_name, ": features: expected (feature, layer, column), got ", some.sizes());
+    inputs.push_back(arguments.take_columns("features", some, {some.size(0), layers, columns}));
+    for (int64_t row = 0; row < some.size(0); ++row) rows.push_back(radml::read(inputs.back()) + row * layers * padded);
+  }
+  const auto number = static_cast<int64_t>(rows.size());
+  TORCH_CHECK(clouds_given.dim() == 3, trunk_name, ": clouds: expected (kind, layer, column), got ", clouds_given.sizes());
+  const Tensor clouds = arguments.take_columns("clouds", clouds_given, {clouds_given.size(0), layers, columns});
   const Tensor weights = arguments.take_columns("share", share, {layers, columns});
   radml::Trunk trunk{static_cast<int>(layers),
                      padded,
-                     radml::read(inputs),
+                     std::move(rows),
                      radml::read(weights),
                      static_cast<float>(context_scale),
-                     pack(arguments, "stem", stem_weight, stem_bias, channels, features.size(0)),
+                     pack(arguments, "stem", stem_weight, stem_bias, channels, number),
                      {},
                      {},
+                     std::vector<bool>(heads.size() / 2),
+                     radml::read(clouds),
+                     static_cast<int>(clouds.size(0)),
                      {},
                      nullptr};
+  for (const int64_t head : heads_of_clouds) {
+    TORCH_CHECK(head >= 0 && head < static_cast<int64_t>(trunk.of_clouds.size()), trunk_name, ": heads of clouds: expected 0 to ",
+                trunk.of_clouds.size() - 1, ", got ", head);
+    trunk.of_clouds[head] = true;
+  }
   const int64_t contexts = modules.empty() ? 0 : modules[0].size(0);
   for (std::size_t i = 0; i < modules.size(); i += tensors_of_module)
     trunk.modules.push_back(
@@ -74,8 +92,8 @@ std::vector<Tensor> column_trunk(const Tensor& features, const Tensor& share, do
 
 TORCH_LIBRARY_FRAGMENT(radml, library) {
   library.def(
-      "column_trunk(Tensor features, Tensor share, float context_scale, Tensor stem_weight, Tensor stem_bias, Tensor[] modules, "
-      "Tensor[] heads) -> Tensor[]");
+      "column_trunk(Tensor[] features, Tensor share, float context_scale, Tensor stem_weight, Tensor stem_bias, Tensor[] modules, "
+      "Tensor[] heads, Tensor clouds, int[] heads_of_clouds) -> Tensor[]");
 }
 
 TORCH_LIBRARY_IMPL(radml, CPU, library) { library.impl("column_trunk", &column_trunk); }

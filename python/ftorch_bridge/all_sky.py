@@ -20,9 +20,18 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from ftorch_bridge.cloud_bands import CLOUD_BANDS, TABLE, absorption_in_bands
+from ftorch_bridge.cloud_bands import CLOUD_BANDS, CLOUD_TESTS, TABLE, clouds_in_bands
 from ftorch_bridge.networks import ChannelMixing, LayerConvolution
-from ftorch_bridge.sky import CLOUD_FEATURES, FEATURES, SKY_FEATURES, SMALLNESS, SUN_FEATURES, SkyNetwork
+from ftorch_bridge.sky import (
+    CLOUD_FEATURES,
+    CLOUD_FRACTION,
+    CLOUDED,
+    FEATURES,
+    SKY_FEATURES,
+    SMALLNESS,
+    SUN_FEATURES,
+    SkyNetwork,
+)
 
 ABSORBERS: Final = 6  # h2o, co2, ch4, n2o, air for what is the same everywhere, and o3
 
@@ -99,9 +108,17 @@ class Optics(nn.Module):
 class AllSky(SkyNetwork):
     """Longwave and shortwave radiation of any sky: see the module's text."""
 
-    __constants__ = (*SkyNetwork.__constants__, "longwave_common", "context_scale", "cloud_features", "smallness")
+    __constants__ = (
+        *SkyNetwork.__constants__,
+        "longwave_common",
+        "context_scale",
+        "cloud_features",
+        "smallness",
+        "cloud_fraction",
+        "clouded",
+    )
     cloud_features = CLOUD_FEATURES
-    smallness = SMALLNESS
+    cloud_fraction, clouded, smallness = CLOUD_FRACTION, CLOUDED, SMALLNESS
     context_scale = 5.0  # of a layer's share of the mass, where modules accumulate
 
     def __init__(self, config: AllSkyConfig | None = None) -> None:
@@ -111,6 +128,7 @@ class AllSky(SkyNetwork):
         channels, contexts, skies = self.config["channels"], self.config["contexts"], self.config["skies"]
         common, per_sky = self.longwave_common, self.config["longwave_points"]
         self.stem = ChannelMixing(FEATURES, channels)
+        self.cloud_stem = nn.Parameter(0.1 * torch.randn(channels, CLOUD_TESTS))
         self.trunk = nn.ModuleList([ContextModule(channels, contexts) for _ in range(self.config["modules"])])
         # Logarithms of strengths at the start: from transparent to opaque.
         window = torch.linspace(-8.0, 3.0, per_sky)
@@ -152,13 +170,16 @@ class AllSky(SkyNetwork):
         """A network of the size in ``config``, the fields of :class:`AllSkyConfig`."""
         return cls(AllSkyConfig(**config))
 
-    def run_trunk(self, features: Tensor, share: Tensor) -> tuple[list[Tensor], Tensor]:
+    def run_trunk(self, features: Tensor, tests: Tensor, clouds: Tensor, share: Tensor) -> tuple[list[Tensor], Tensor]:
         """What the five heads say (point, layer, column), and the mean of the channels (channel, column) over the mass.
 
-        ``features`` are those of :meth:`describe`, ``share`` (layer, column) is the part of the column's mass in each layer.
+        What those of clouds say of layers without a cloud has no meaning. ``features`` and ``clouds`` are those of
+        :meth:`describe`, ``tests`` those of :func:`ftorch_bridge.cloud_bands.clouds_in_bands`, ``share`` (layer, column) is the
+        part of the column's mass in each layer.
         """
         if self.use_operators and self.infers_on_cpu(features):
             weight, bias = self.stem_on_features()
+            weight = torch.cat([weight, self.cloud_stem], 1)
             modules: list[Tensor] = []
             for module in self.trunk:
                 modules += [module.context.weight, module.context.bias]
@@ -168,9 +189,13 @@ class AllSky(SkyNetwork):
             optics += [self.shortwave_gas.head.weight, self.shortwave_gas.head.bias]
             optics += [self.shortwave_cloud.head.weight, self.shortwave_cloud.head.bias]
             optics += [self.scattering_cloud.head.weight, self.scattering_cloud.head.bias]
-            results = torch.ops.radml.column_trunk(features, share, self.context_scale, weight, bias, modules, optics)
+            results = torch.ops.radml.column_trunk(
+                [features, tests], share, self.context_scale, weight, bias, modules, optics, clouds, [1, 3, 4]
+            )
             return results[:5], results[5]
-        x = self.scaled_stem(features)
+        x = self.scaled_stem(features) + torch.mm(self.cloud_stem, tests.flatten(1)).unflatten(
+            1, [tests.shape[1], tests.shape[2]]
+        )
         for module in self.trunk:
             x = module(x, self.context_scale * share)
         heads = [
@@ -182,11 +207,14 @@ class AllSky(SkyNetwork):
         ]
         return heads, (x * share).sum(1)
 
-    def near_infrared(self, clouds: Tensor, smallness: Tensor) -> Tensor:
-        """See :func:`ftorch_bridge.cloud_bands.absorption_in_bands`."""
-        if self.operators_serve([clouds, smallness]):
-            return torch.ops.radml.cloud_bands(self.cloud_band_table, clouds, smallness)
-        return absorption_in_bands(self.cloud_band_table, clouds, smallness)
+    def near_infrared(self, clouds: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+        """See :func:`ftorch_bridge.cloud_bands.clouds_in_bands`."""
+        smallness = features[self.smallness : self.smallness + 2]
+        cover = features[self.cloud_fraction] / features[self.clouded].clamp_min(0.01)
+        if self.operators_serve([clouds, features]):
+            found = torch.ops.radml.cloud_bands(self.cloud_band_table, clouds, smallness, cover)
+            return found[0], found[1]
+        return clouds_in_bands(self.cloud_band_table, clouds, smallness, cover)
 
     def emission_cubic(self) -> Tensor:
         """How the share of the Planck function that each point emits grows with temperature (3, spectral point)."""
@@ -211,7 +239,7 @@ class AllSky(SkyNetwork):
         return torch.cat([divided[0], common, divided[1:].flatten(0, 1)])
 
     def longwave(self, depth: Tensor, base: Tensor, skies: Tensor, s: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """Fluxes up and down (level, column) and what layers absorb (layer, column) [W m-2] from depths (point, layer, column).
+        """Fluxes up and down (point, level, column) and what layers absorb (point, layer, column) [W m-2] from depths, so too.
 
         Without scattering; the source is linear in optical depth.
         """
@@ -242,8 +270,8 @@ class AllSky(SkyNetwork):
         up.reverse()
         upward, downward = torch.stack(up, 1), torch.stack(down, 1)
         # What a layer absorbs less what it emits: no difference of large fluxes, which would drown thin layers in rounding.
-        absorbed = (absorption * (downward[:, :-1] + upward[:, 1:]) - emission_down - emission_up).sum(0)
-        return upward.sum(0), downward.sum(0), absorbed
+        absorbed = absorption * (downward[:, :-1] + upward[:, 1:]) - emission_down - emission_up
+        return upward, downward, absorbed
 
     def shortwave(
         self, absorbing: Tensor, scattering: Tensor, incident: Tensor, s: dict[str, Tensor]
@@ -313,13 +341,17 @@ class AllSky(SkyNetwork):
             up.append(torch.addcmul(source, albedos[layers - 1 - layer], diffuse))
         upward, downward = torch.stack(up, 1), torch.stack(down, 1)
         absorbed = absorptance * (downward[:, :-1] + upward[:, 1:]) + beam_kept * stacked[:, :-1]
-        return upward.sum(0), (downward + stacked).sum(0), absorbed.sum(0)
+        return upward, downward + stacked, absorbed
 
-    def radiate(self, s: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """See :meth:`ftorch_bridge.sky.SkyNetwork.radiate`."""
-        thickness, sky = s["thickness"], s["sky"]
-        amounts, ozone, clouds = s["amounts"], s["ozone"], s["clouds"]
-        heads, mean = self.run_trunk(s["features"], s["share"])
+    def prepare(self, s: dict[str, Tensor]) -> tuple[list[Tensor], Tensor, Tensor, Tensor, Tensor]:
+        """What transfer needs of columns as of :meth:`describe`.
+
+        What the heads of the trunk say; what clouds absorb in bands; how the points share the Planck function at 250 K (point,
+        column), how large the skies are (sky, column), and the sunlight that comes in at points [W m-2] (point, column).
+        """
+        sky = s["sky"]
+        bands, tests = self.near_infrared(s["clouds"], s["features"])
+        heads, mean = self.run_trunk(s["features"], tests, s["clouds"], s["share"])
         scaled = (sky - self.sky_mean) * self.sky_scale
         summary = torch.cat([scaled, mean])
         hidden = self.sky(summary[:, None]).relu()
@@ -330,17 +362,34 @@ class AllSky(SkyNetwork):
         common = self.common_share(sun)[:, 0].softmax(0)
         clear = (1.0 - clouded) * self.clear_share(sun)[:, 0].softmax(0)
         cloudy = clouded * self.sun_share(hidden)[:, 0].softmax(0)
-        bands = self.near_infrared(clouds, s["features"][self.smallness : self.smallness + 2])
         suns = torch.cat([common[-1:] * clear, common[:-1], common[-1:] * cloudy])
-        incident = suns * s["incident"]
+        return heads, bands, base, skies, suns * s["incident"]
+
+    def radiate_by_points(self, s: dict[str, Tensor]) -> tuple[tuple[Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]:
+        """What :meth:`longwave` and :meth:`shortwave` give for columns as of :meth:`describe`, without the operators."""
+        heads, bands, base, skies, incident = self.prepare(s)
+        amounts, clouds = s["amounts"], s["clouds"]
+        longwave = self.longwave(
+            with_clouds(self.longwave_gas(heads[0], amounts), self.longwave_cloud(heads[1], clouds)), base, skies, s
+        )
+        # The least depths keep quotients of them defined.
+        absorbing = self.shortwave_gas(heads[2], amounts[:5]) + depths(self.ozone.exp(), s["ozone"])
+        absorbing = with_clouds(absorbing, self.shortwave_cloud(heads[3], clouds) + depths(self.cloud_bands.exp(), bands))
+        scattering = with_clouds(self.rayleigh.exp()[:, :, None] * s["thickness"], self.scattering_cloud(heads[4], clouds))
+        return longwave, self.shortwave(absorbing + 1e-12, scattering + 1e-12, incident, s)
+
+    def radiate(self, s: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """See :meth:`ftorch_bridge.sky.SkyNetwork.radiate`."""
+        thickness = s["thickness"]
         if self.use_operators and not thickness.is_cuda:
+            heads, bands, base, skies, incident = self.prepare(s)
             lw_up, lw_down, lw_absorbed = torch.ops.radml.longwave_transfer(
                 heads[0],
                 self.longwave_gas.strength.exp(),
-                amounts,
+                s["amounts"],
                 heads[1],
                 self.longwave_cloud.strength.exp(),
-                clouds,
+                s["clouds"],
                 self.emission_cubic(),
                 base,
                 skies,
@@ -353,16 +402,16 @@ class AllSky(SkyNetwork):
             sw_up, sw_down, sw_absorbed = torch.ops.radml.shortwave_transfer(
                 heads[2],
                 self.shortwave_gas.strength.exp(),
-                amounts[:5],
+                s["amounts"][:5],
                 self.ozone.exp(),
-                ozone,
+                s["ozone"],
                 heads[3],
                 self.shortwave_cloud.strength.exp(),
                 self.cloud_bands.exp(),
                 bands,
                 heads[4],
                 self.scattering_cloud.strength.exp(),
-                clouds,
+                s["clouds"],
                 self.rayleigh.exp(),
                 thickness[None],
                 incident,
@@ -370,13 +419,8 @@ class AllSky(SkyNetwork):
                 s["cos_zenith"],
             )
         else:
-            lw_up, lw_down, lw_absorbed = self.longwave(
-                with_clouds(self.longwave_gas(heads[0], amounts), self.longwave_cloud(heads[1], clouds)), base, skies, s
-            )
-            # The least depths keep quotients of them defined.
-            absorbing = self.shortwave_gas(heads[2], amounts[:5]) + depths(self.ozone.exp(), ozone)
-            absorbing = with_clouds(absorbing, self.shortwave_cloud(heads[3], clouds) + depths(self.cloud_bands.exp(), bands))
-            scattering = with_clouds(self.rayleigh.exp()[:, :, None] * thickness, self.scattering_cloud(heads[4], clouds))
-            sw_up, sw_down, sw_absorbed = self.shortwave(absorbing + 1e-12, scattering + 1e-12, incident, s)
+            longwave, shortwave = self.radiate_by_points(s)
+            lw_up, lw_down, lw_absorbed = longwave[0].sum(0), longwave[1].sum(0), longwave[2].sum(0)
+            sw_up, sw_down, sw_absorbed = shortwave[0].sum(0), shortwave[1].sum(0), shortwave[2].sum(0)
         rate = self.heating_factor / thickness
         return lw_up, lw_down, lw_absorbed * rate, sw_up, sw_down, sw_absorbed * rate

@@ -2,7 +2,8 @@
 
 RRTMG solves its two streams without absorption where a test takes a layer for one that only scatters. Fu's crystals scatter
 so far forward that ice which absorbs well passes it, from some size on (docs/rrtmg.md, "Ice that absorbs"): what an ice cloud
-absorbs jumps from layer to layer. A network that is given the paths of water alone has to guess where.
+absorbs jumps from layer to layer, and what its gases absorb does, too. A network that is given the paths of water alone has
+to guess where.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from torch import Tensor
 
 CLOUD_BANDS: Final = 8
 """RRTMG's shortwave bands 16 to 23, 2600 to 12850 cm-1: beyond these clouds absorb next to nothing."""
-
+CLOUD_TESTS: Final = 2 * CLOUD_BANDS
+"""For each band whether RRTMG takes a layer for a scatterer, and how much more absorption would change that."""
 # Absorption, scattering and forward scattering of each band: quartics in the logarithm of smallness, of droplets and crystals.
 # By tools/fit_cloud_bands.py from RRTMG's tables (Hu and Stamnes 1993, Fu 1996), within 5 % for 4 to 21 and 4.5 to 91 um.
 TABLE: Final = (
@@ -45,11 +47,14 @@ TABLE: Final = (
 )
 
 
-def absorption_in_bands(table: Tensor, clouds: Tensor, smallness: Tensor) -> Tensor:
+def clouds_in_bands(table: Tensor, clouds: Tensor, smallness: Tensor, cover: Tensor) -> tuple[Tensor, Tensor]:
     """Depths of absorption in the cloudy part of the sky (band, layer, column), none where RRTMG takes a layer for a scatterer.
 
-    ``table`` is :data:`TABLE`; ``clouds`` and ``smallness`` (kind, layer, column) are water over radius and the inverse of
-    radii, of droplets and crystals, as :meth:`ftorch_bridge.sky.SkyNetwork.describe` has them among amounts and features.
+    And what RRTMG's test makes of the layers (test, layer, column): for each band whether it takes a layer for a scatterer,
+    1 or 0; then for each band how deep an absorption, of gases for example, it would still overlook, on a logarithmic scale,
+    and 0 where it overlooks none. ``table`` is :data:`TABLE`; ``clouds`` and ``smallness`` (kind, layer, column) are water
+    over radius and the inverse of radii, of droplets and crystals, as :meth:`ftorch_bridge.sky.SkyNetwork.describe` has them
+    among amounts and features; ``cover`` (layer, column) is the part of the cloudy sky that has a cloud in the layer.
     """
     x = smallness.log()
     square = x * x
@@ -58,5 +63,10 @@ def absorption_in_bands(table: Tensor, clouds: Tensor, smallness: Tensor) -> Ten
     absorption, scattering, forward = sums.chunk(3)
     # RRTMG's test of the layer without its gases: asymmetry of one half or more, and an albedo above one before scaling.
     sideways = scattering - forward
-    pure = (forward >= sideways) & (absorption * forward * forward < (absorption + scattering) * sideways * sideways)
-    return absorption.clamp_min(0.0).masked_fill(pure, 0.0)
+    a, b = forward * forward, sideways * sideways
+    pure = (forward >= sideways) & (absorption * a < (absorption + scattering) * b)
+    # The absorption at which the test would fail.
+    margin = scattering * b / (a - b).clamp_min(1e-6 * a + 1e-20) - absorption
+    inside = (margin / cover.clamp_min(1e-6)).clamp(0.0, 100.0)
+    overlooked = (0.2 * ((inside + 1e-3).log() + 7.0)).masked_fill(~pure, 0.0)
+    return absorption.clamp_min(0.0).masked_fill(pure, 0.0), torch.cat([pure.to(absorption.dtype), overlooked])

@@ -19,6 +19,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import nn
 
+from ftorch_bridge.checkpoints import TrainingError
 from ftorch_bridge.column_file import COLUMN_VARIABLES, read_columns, write
 from ftorch_bridge.dataset import Arrays, Dataset, DatasetError, Settings, load_split, read_shard, split_of
 from ftorch_bridge.evaluation import LARGE_ERROR, SPECTRA, compare, run_network
@@ -225,8 +226,15 @@ class Outcome:
     """Of :func:`ftorch_bridge.recipe.train`."""
 
 
-def replay_recipe(recipe: Recipe, *, steps: int | None, learning_rate: float | None, seed: int) -> Recipe:
-    """The recipe to train on by: a tenth of the steps and a fifth of the learning rate, unless they are given."""
+def replay_recipe(recipe: Recipe, network: nn.Module, *, steps: int | None, learning_rate: float | None, seed: int) -> Recipe:
+    """The recipe to train ``network`` on by: a tenth of the steps and a fifth of the learning rate, unless they are given.
+
+    The network stays as large as it is, however large that of the recipe is. Raises :class:`TrainingError` for a recipe of
+    another class.
+    """
+    own = f"{type(network).__module__}:{type(network).__name__}"
+    if recipe.network != own:
+        raise TrainingError(f"the recipe: expected one of {own}, as the weights are, got one of {recipe.network}")
     steps = steps or max(1, recipe.training.steps // 10)
     training = replace(
         recipe.training,
@@ -235,7 +243,8 @@ def replay_recipe(recipe: Recipe, *, steps: int | None, learning_rate: float | N
         warm_up=min(recipe.training.warm_up, steps // 10),
         seed=seed,
     )
-    return replace(recipe, training=training, validation=replace(recipe.validation, every=-(-steps // 10), patience=0))
+    validation = replace(recipe.validation, every=-(-steps // 10), patience=0)
+    return replace(recipe, size=network.config, training=training, validation=validation)
 
 
 def train_on(

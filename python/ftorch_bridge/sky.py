@@ -35,8 +35,12 @@ INPUTS: Final = (
 OUTPUTS: Final = ("lw_up", "lw_down", "lw_heating_rate", "sw_up", "sw_down", "sw_heating_rate")
 
 FEATURES: Final = 31
+CLOUD_FRACTION: Final = 13
+"""Which feature of layers it is."""
 SMALLNESS: Final = 19
 """The first of two features of layers: inverse radii of droplets and crystals."""
+CLOUDED: Final = 30
+"""Which feature of layers is the cloudy part of the sky."""
 CLOUD_FEATURES: Final = 7
 SUN_FEATURES: Final = 8
 SKY_FEATURES: Final = CLOUD_FEATURES + SUN_FEATURES

@@ -1,0 +1,129 @@
+"""More points for a trained :class:`ftorch_bridge.all_sky.AllSky`, where single ones carry too much of the heating.
+
+A point is one absorption for all that it stands for. Where it makes most of the heating of a layer, in the mesosphere above
+all, the error of that is the network's. Such points are split into copies that share their light and absorb more and less than
+they did; the network is nearly the same and trains on from there, as a correlated-k model is made by dividing its intervals
+where they err (Hogan and Matricardi 2022, ecCKD).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from ftorch_bridge.all_sky import AllSky
+
+STEP: Final = 0.4
+"""Between the logarithms of the copies' strengths."""
+
+
+@dataclass(frozen=True)
+class Copies:
+    """What becomes of points."""
+
+    index: Tensor
+    """The point that each new one is a copy of."""
+    share: Tensor
+    """Logarithm of its share of that point's light."""
+    strength: Tensor
+    """What is added to the logarithm of its absorption: the mean of the copies' absorption is as before."""
+
+    @classmethod
+    def of(cls, counts: Tensor) -> Copies:
+        """``counts`` (point,) copies of each."""
+        index = torch.repeat_interleave(torch.arange(len(counts)), counts)
+        place = torch.cat([torch.arange(n) - 0.5 * (n - 1) for n in counts.tolist()]) * STEP
+        mean = torch.zeros(len(counts)).index_add_(0, index, place.exp()) / counts
+        return cls(index, -counts[index].float().log(), place - mean[index].log())
+
+    @classmethod
+    def one_of_each(cls, number: int) -> Copies:
+        """Points that stay as they are."""
+        return cls.of(torch.ones(number, dtype=torch.long))
+
+    def __add__(self, behind: Copies) -> Copies:
+        """With the points of ``behind`` behind these."""
+        index = torch.cat([self.index, behind.index + int(self.index.max()) + 1])
+        return Copies(index, torch.cat([self.share, behind.share]), torch.cat([self.strength, behind.strength]))
+
+
+@torch.no_grad()
+def heating_of_points(network: AllSky, inputs: list[Tensor]) -> tuple[Tensor, Tensor]:
+    """How much each point heats or cools on its own, longwave and shortwave (point,) [K day-1].
+
+    The root mean square over columns, and of its squares the root of the sum over layers; ``inputs`` are those of the network,
+    columns of one grid.
+    """
+    operators, network.use_operators = network.use_operators, False  # they add the points up
+    try:
+        s = network.describe(inputs)
+        longwave, shortwave = network.radiate_by_points(s)
+    finally:
+        network.use_operators = operators
+    rate = network.heating_factor / s["thickness"]
+    first, second = (((of[2] * rate) ** 2).mean(2).sum(1).sqrt() for of in (longwave, shortwave))
+    return first, second
+
+
+def divided(heating: Tensor, more: int) -> Copies:
+    """Points of ``heating`` (point,) and ``more``: the one that heats most on its own is split, and then so on."""
+    counts = torch.ones(len(heating), dtype=torch.long)
+    for _ in range(more):
+        counts[int((heating / counts).argmax())] += 1
+    return Copies.of(counts)
+
+
+@torch.no_grad()
+def split(network: AllSky, inputs: list[Tensor], *, longwave: int = 0, shortwave: int = 0, cloudy: int = 0) -> AllSky:
+    """``network`` with so many more common points of the longwave, common and cloudy points of the shortwave.
+
+    ``inputs`` are those of the network, columns of one grid by which points are chosen. Raises ``ValueError`` for fewer points.
+    """
+    if min(longwave, shortwave, cloudy) < 0:
+        raise ValueError(f"points: expected 0 more or above, got {longwave}, {shortwave} and {cloudy}")
+    config = dict(network.config)
+    window, others = config["longwave_points"], config["longwave_points"] * (config["skies"] - 1)
+    clear, common = config["shortwave_clear"], config["shortwave_clear"] + config["shortwave_common"]
+    by_longwave, by_shortwave = heating_of_points(network, inputs)
+    keep = Copies.one_of_each
+    strong = divided(by_longwave[window : window + config["longwave_common"]], longwave)
+    sunny, dim = divided(by_shortwave[clear:common], shortwave), divided(by_shortwave[common:], cloudy)
+    emitting, sunlit = strong + keep(window), keep(clear) + sunny + dim
+    copies = {
+        "longwave_gas": keep(window) + strong + keep(others),
+        "longwave_cloud": strong + keep(others),
+        "planck": emitting,
+        "emission_share": emitting,
+        "shortwave_gas": sunlit,
+        "ozone": sunlit,
+        "rayleigh": sunlit,
+        "shortwave_cloud": sunny + dim,
+        "scattering_cloud": sunny + dim,
+        "cloud_bands": sunny + dim,
+        "common_share": sunny + keep(1),
+        "sun_share": dim,
+    }
+    state = dict(network.state_dict())
+    state["planck"] = torch.cat([state["planck"][:1], network.emission_cubic()])
+    for name, values in state.items():
+        if (of := copies.get(name.split(".", maxsplit=1)[0])) is not None:
+            state[name] = values.index_select(1 if name == "planck" else 0, of.index)
+    state["planck"] = torch.cat([state["planck"][:1] + emitting.share, state["planck"][1:] * emitting.share.exp()])
+    for name in ("common_share", "sun_share"):
+        state[f"{name}.bias"] = state[f"{name}.bias"] + copies[name].share[:, None]
+    for name in ("longwave_gas", "shortwave_gas"):
+        state[f"{name}.head.bias"] = state[f"{name}.head.bias"] + copies[name].strength[:, None]
+    state["ozone"] = state["ozone"] + sunlit.strength[:, None]
+    grown = type(network).from_config(
+        config
+        | {
+            "longwave_common": config["longwave_common"] + longwave,
+            "shortwave_common": config["shortwave_common"] + shortwave,
+            "shortwave_cloudy": config["shortwave_cloudy"] + cloudy,
+        }
+    )
+    grown.load_state_dict(state)
+    return grown.eval()
