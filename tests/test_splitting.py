@@ -64,7 +64,24 @@ def test_copies_absorb_more_and_less_and_on_average_the_same(network: AllSky, in
 
 
 def test_the_points_that_heat_most_are_split() -> None:
-    assert splitting.divided(torch.tensor([5.0, 1.0, 3.0]), 3).index.tolist() == [0, 0, 0, 1, 2, 2]
+    assert splitting.divided(torch.tensor([[5.0], [1.0], [3.0]]), 3).index.tolist() == [0, 0, 0, 1, 2, 2]
+
+
+def test_strong_points_are_of_the_one_that_heats_the_uppermost_layer_most() -> None:
+    copies = splitting.divided(torch.tensor([[1.0, 9.0], [3.0, 1.0]]), 1, strong=2)
+    assert copies.index.tolist() == [0, 0, 1, 1, 1]
+    assert copies.strength[3:].exp().tolist() == pytest.approx([8.0, 64.0], rel=1e-5)
+    # Where it is transparent each adds the same part of what the point does.
+    assert (copies.share + copies.strength)[3:].exp().tolist() == pytest.approx([splitting.STRONG_PART] * 2, rel=1e-5)
+
+
+def test_strong_points_heat_the_uppermost_layers_alone(network: AllSky, inputs: list[torch.Tensor]) -> None:
+    grown = splitting.split(network, inputs, longwave_strong=2, shortwave_strong=1)
+    assert grown.config == network.config | {"longwave_common": 7, "shortwave_common": 4}
+    with torch.inference_mode():
+        for i in (2, 5):
+            change = (grown(*inputs)[i] - network(*inputs)[i]).abs().mean(0)
+            assert change[0] > 2.0 * change[-10:].max()
 
 
 def test_heating_of_points_is_that_of_the_network_when_one_point_is_left(inputs: list[torch.Tensor]) -> None:
@@ -72,14 +89,14 @@ def test_heating_of_points_is_that_of_the_network_when_one_point_is_left(inputs:
         4, **SIZE | {"longwave_common": 1, "shortwave_clear": 1, "shortwave_common": 1, "shortwave_cloudy": 1}
     )
     longwave, shortwave = splitting.heating_of_points(network, inputs)
-    assert longwave.shape == (1 + 3 * 2,)
-    assert shortwave.shape == (3,)
+    assert longwave.shape == (1 + 3 * 2, 40)
+    assert shortwave.shape == (3, 40)
     with torch.no_grad():
         network.common_share.bias.copy_(torch.tensor([[60.0], [0.0]]))  # all sunlight is the common point's
         alone = splitting.heating_of_points(network, inputs)[1]
         heating = network(*inputs)[5].float()
-    assert alone[1] == pytest.approx(float((heating**2).mean(0).sum().sqrt()), rel=1e-4)
-    assert alone[[0, 2]].max() < 1e-6 * alone[1]
+    torch.testing.assert_close(alone[1], (heating**2).mean(0).sqrt(), rtol=1e-3, atol=1e-4)
+    assert alone[[0, 2]].max() < 1e-6 * alone[1].max()
 
 
 def test_the_command_keeps_how_the_network_was_trained(network: AllSky, tmp_path: Path) -> None:
@@ -98,9 +115,8 @@ def test_the_command_keeps_how_the_network_was_trained(network: AllSky, tmp_path
     assert notes["command"].startswith("ftorch-train ")
     assert json.loads(notes["parents"])[-1]["command"] == "ftorch-train recipe"
 
-    assert "split: expected points with --longwave, --shortwave or --cloudy, got none" in refused(
-        "split", weights, folder, "-o", output
-    )
+    said = refused("split", weights, folder, "-o", output)
+    assert "split: expected more points by one of --longwave, --shortwave, --cloudy, --longwave-strong" in said
     save_weights(ResCNN(), tmp_path / "other.safetensors")
     said = refused("split", tmp_path / "other.safetensors", folder, "-o", tmp_path / "no.safetensors", "--longwave", 1)
     assert "other.safetensors: expected an AllSky, got ResCNN" in said

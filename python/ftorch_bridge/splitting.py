@@ -4,10 +4,14 @@ A point is one absorption for all that it stands for. Where it makes most of the
 all, the error of that is the network's. Such points are split into copies that share their light and absorb more and less than
 they did; the network is nearly the same and trains on from there, as a correlated-k model is made by dividing its intervals
 where they err (Hogan and Matricardi 2022, ecCKD).
+
+The uppermost layer sends to space, and takes from the Sun, what the centres of lines do, a hundred-thousandth of the spectrum
+that is opaque there. No training brings a point that far: it has to be begun there.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +22,10 @@ from ftorch_bridge.all_sky import AllSky
 
 STEP: Final = 0.4
 """Between the logarithms of the copies' strengths."""
+STRONGER: Final = 8.0
+"""How much more absorbing each of the strong points is than the one before, and how much smaller its share."""
+STRONG_PART: Final = 0.3
+"""Of what a point heats where it is transparent, what each strong one adds."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,12 @@ class Copies:
         """Points that stay as they are."""
         return cls.of(torch.ones(number, dtype=torch.long))
 
+    def with_strong(self, point: int, number: int) -> Copies:
+        """With so many strong points, made of ``point``, behind these."""
+        steps = math.log(STRONGER) * torch.arange(1, number + 1)
+        index = torch.cat([self.index, torch.full((number,), point)])
+        return Copies(index, torch.cat([self.share, math.log(STRONG_PART) - steps]), torch.cat([self.strength, steps]))
+
     def __add__(self, behind: Copies) -> Copies:
         """With the points of ``behind`` behind these."""
         index = torch.cat([self.index, behind.index + int(self.index.max()) + 1])
@@ -52,10 +66,9 @@ class Copies:
 
 @torch.no_grad()
 def heating_of_points(network: AllSky, inputs: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """How much each point heats or cools on its own, longwave and shortwave (point,) [K day-1].
+    """How much each point heats or cools layers on its own, longwave and shortwave (point, layer) [K day-1].
 
-    The root mean square over columns, and of its squares the root of the sum over layers; ``inputs`` are those of the network,
-    columns of one grid.
+    The root mean square over columns; ``inputs`` are those of the network, columns of one grid.
     """
     operators, network.use_operators = network.use_operators, False  # they add the points up
     try:
@@ -64,33 +77,46 @@ def heating_of_points(network: AllSky, inputs: list[Tensor]) -> tuple[Tensor, Te
     finally:
         network.use_operators = operators
     rate = network.heating_factor / s["thickness"]
-    first, second = (((of[2] * rate) ** 2).mean(2).sum(1).sqrt() for of in (longwave, shortwave))
+    first, second = (((of[2] * rate) ** 2).mean(2).sqrt() for of in (longwave, shortwave))
     return first, second
 
 
-def divided(heating: Tensor, more: int) -> Copies:
-    """Points of ``heating`` (point,) and ``more``: the one that heats most on its own is split, and then so on."""
-    counts = torch.ones(len(heating), dtype=torch.long)
+def divided(heating: Tensor, more: int, strong: int = 0) -> Copies:
+    """Points of ``heating`` (point, layer) and ``more``: the one that heats most on its own is split, and then so on.
+
+    ``strong`` points further, made of the one that heats the uppermost layer most.
+    """
+    counts, whole = torch.ones(len(heating), dtype=torch.long), (heating**2).sum(1).sqrt()
     for _ in range(more):
-        counts[int((heating / counts).argmax())] += 1
-    return Copies.of(counts)
+        counts[int((whole / counts).argmax())] += 1
+    return Copies.of(counts).with_strong(int(heating[:, 0].argmax()), strong)
 
 
 @torch.no_grad()
-def split(network: AllSky, inputs: list[Tensor], *, longwave: int = 0, shortwave: int = 0, cloudy: int = 0) -> AllSky:
-    """``network`` with so many more common points of the longwave, common and cloudy points of the shortwave.
+def split(
+    network: AllSky,
+    inputs: list[Tensor],
+    *,
+    longwave: int = 0,
+    shortwave: int = 0,
+    cloudy: int = 0,
+    longwave_strong: int = 0,
+    shortwave_strong: int = 0,
+) -> AllSky:
+    """``network`` with so many more common points of the longwave, common and cloudy points of the shortwave, strong points.
 
     ``inputs`` are those of the network, columns of one grid by which points are chosen. Raises ``ValueError`` for fewer points.
     """
-    if min(longwave, shortwave, cloudy) < 0:
-        raise ValueError(f"points: expected 0 more or above, got {longwave}, {shortwave} and {cloudy}")
+    if min(numbers := (longwave, shortwave, cloudy, longwave_strong, shortwave_strong)) < 0:
+        raise ValueError(f"points: expected 0 more or above, got {', '.join(map(str, numbers))}")
     config = dict(network.config)
     window, others = config["longwave_points"], config["longwave_points"] * (config["skies"] - 1)
     clear, common = config["shortwave_clear"], config["shortwave_clear"] + config["shortwave_common"]
     by_longwave, by_shortwave = heating_of_points(network, inputs)
     keep = Copies.one_of_each
-    strong = divided(by_longwave[window : window + config["longwave_common"]], longwave)
-    sunny, dim = divided(by_shortwave[clear:common], shortwave), divided(by_shortwave[common:], cloudy)
+    strong = divided(by_longwave[window : window + config["longwave_common"]], longwave, longwave_strong)
+    sunny = divided(by_shortwave[clear:common], shortwave, shortwave_strong)
+    dim = divided(by_shortwave[common:], cloudy)
     emitting, sunlit = strong + keep(window), keep(clear) + sunny + dim
     copies = {
         "longwave_gas": keep(window) + strong + keep(others),
@@ -120,8 +146,8 @@ def split(network: AllSky, inputs: list[Tensor], *, longwave: int = 0, shortwave
     grown = type(network).from_config(
         config
         | {
-            "longwave_common": config["longwave_common"] + longwave,
-            "shortwave_common": config["shortwave_common"] + shortwave,
+            "longwave_common": config["longwave_common"] + longwave + longwave_strong,
+            "shortwave_common": config["shortwave_common"] + shortwave + shortwave_strong,
             "shortwave_cloudy": config["shortwave_cloudy"] + cloudy,
         }
     )

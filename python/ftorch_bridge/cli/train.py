@@ -360,6 +360,10 @@ def split_command(
     longwave: Annotated[int, typer.Option(help="more common points of the longwave", min=0)] = 0,
     shortwave: Annotated[int, typer.Option(help="more common points of the shortwave", min=0)] = 0,
     cloudy: Annotated[int, typer.Option(help="more points of the shortwave that share the cloudy sky", min=0)] = 0,
+    longwave_strong: Annotated[
+        int, typer.Option(help="much stronger points of the longwave, for the uppermost layers", min=0)
+    ] = 0,
+    shortwave_strong: Annotated[int, typer.Option(help="the same of the shortwave", min=0)] = 0,
     columns: Annotated[int, typer.Option(help="columns to choose by", min=1)] = 1000,
 ) -> None:
     """Split the points of a network of all sky that heat most on their own into several, to train on with ftorch-train replay.
@@ -373,12 +377,15 @@ def split_command(
         network, notes = load_network(weights)
         if not isinstance(network, AllSky):
             raise TrainingError(f"{weights}: expected an AllSky, got {type(network).__name__}")
-        if longwave + shortwave + cloudy == 0:
-            raise TrainingError("split: expected points with --longwave, --shortwave or --cloudy, got none")
+        more = {"longwave": longwave, "shortwave": shortwave, "cloudy": cloudy}
+        more |= {"longwave_strong": longwave_strong, "shortwave_strong": shortwave_strong}
+        if not any(more.values()):
+            options = ", ".join(f"--{name.replace('_', '-')}" for name in more)
+            raise TrainingError(f"split: expected more points by one of {options}, got none")
         dataset = Dataset(folder)
         sample = load_split(dataset, list(network.inputs), "train", dataset.settings.layers[0], columns)
         inputs = [torch.from_numpy(sample[name]).double() for name in network.inputs]
-        grown = splitting.split(network, inputs, longwave=longwave, shortwave=shortwave, cloudy=cloudy)
+        grown = splitting.split(network, inputs, **more)
         command = "ftorch-train " + shlex.join(sys.argv[1:])
         passed_on = {k: v for k, v in notes.items() if k not in ("command", "trained_on", "validation", "replay")}
         save_weights(grown, output, {**passed_on, "command": command, "parents": replay.parents(weights, network, notes)})
