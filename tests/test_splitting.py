@@ -75,13 +75,23 @@ def test_strong_points_are_of_the_one_that_heats_the_uppermost_layer_most() -> N
     assert (copies.share + copies.strength)[3:].exp().tolist() == pytest.approx([splitting.STRONG_PART] * 2, rel=1e-5)
 
 
-def test_strong_points_heat_the_uppermost_layers_alone(network: AllSky, inputs: list[torch.Tensor]) -> None:
-    grown = splitting.split(network, inputs, longwave_strong=2, shortwave_strong=1)
-    assert grown.config == network.config | {"longwave_common": 7, "shortwave_common": 4}
+def test_a_strong_point_of_the_shortwave_heats_the_uppermost_layers_alone(network: AllSky, inputs: list[torch.Tensor]) -> None:
+    grown = splitting.split(network, inputs, shortwave_strong=1)
+    assert grown.config == network.config | {"shortwave_common": 4}
     with torch.inference_mode():
-        for i in (2, 5):
-            change = (grown(*inputs)[i] - network(*inputs)[i]).abs().mean(0)
-            assert change[0] > 2.0 * change[-10:].max()
+        change = (grown(*inputs)[5] - network(*inputs)[5]).abs().mean(0)
+    assert change[0] > 2.0 * change[-10:].max()
+
+
+def test_a_strong_point_of_the_longwave_is_opaque_at_the_top(network: AllSky, inputs: list[torch.Tensor]) -> None:
+    grown = splitting.split(network, inputs, longwave_strong=2)
+    assert grown.config == network.config | {"longwave_common": 7}
+    points, _ = splitting.points_of(grown, inputs)
+    first = points[2 + 7 - 2].mean(1)
+    with torch.inference_mode():
+        before = network(*inputs)[2][:, 0].mean()
+    assert first[0] < 0.5 * before < 0.0  # the copy of its kind that is begun after it changes it a little
+    assert first[0].abs() > 5.0 * first[-10:].abs().max()
 
 
 def test_heating_of_points_is_that_of_the_network_when_one_point_is_left(inputs: list[torch.Tensor]) -> None:

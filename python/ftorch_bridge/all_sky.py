@@ -151,9 +151,10 @@ class AllSky(SkyNetwork):
         ozone = torch.cat([torch.full((clear,), -6.0), torch.linspace(2.5, -5.0, common), torch.full((cloudy,), -6.0)])
         self.ozone = nn.Parameter(torch.stack([ozone, ozone - 2.0], 1))
         # Share of the Planck function that each point of a sky emits: a cubic in temperature that sums to one. Its part for
-        # 250 K follows the column's gases, as RRTMG's fractions of a band follow their mixture.
+        # 250 K follows the column's gases, as RRTMG's fractions of a band follow their mixture. The cubic is relative to the
+        # share: a step of the training changes the share of line centres, a ten-thousandth, in proportion.
         emitting = self.longwave_common + per_sky
-        self.planck = nn.Parameter(torch.cat([torch.zeros(1, emitting), 0.05 * torch.randn(3, emitting)]))
+        self.planck = nn.Parameter(torch.cat([torch.zeros(1, emitting), torch.randn(3, emitting)]))
         # Shares of sunlight: of the common points and of all others; of points among those in the clear sky.
         self.sun = ChannelMixing(SUN_FEATURES, 12)
         self.common_share = ChannelMixing(12, common + 1, gain=0.1)
@@ -218,7 +219,8 @@ class AllSky(SkyNetwork):
 
     def emission_cubic(self) -> Tensor:
         """How the share of the Planck function that each point emits grows with temperature (3, spectral point)."""
-        return self.planck[1:] - self.planck[1:].mean(1, keepdim=True)
+        share = self.planck[:1].softmax(1)
+        return share * (self.planck[1:] - (share * self.planck[1:]).sum(1, keepdim=True))
 
     def sky_emission(self, temperature: Tensor, base: Tensor, skies: Tensor) -> Tensor:
         """Planck emission pi*B of each point [W m-2] (point, ...) at ``temperature`` [K] (..., column).

@@ -120,14 +120,14 @@ class ResCNNSky(DirectSky):
             weight, bias = self.stem_on_features()
             weight = torch.cat([weight, self.emitter_stem.weight], 1)
             bias = bias + self.emitter_stem.bias
-            features = torch.cat([s["features"], self.describe_emitters(s)])
+            features = [s["features"], self.describe_emitters(s)]
             modules: list[Tensor] = []
             for module in self.trunk:
                 # A module without contexts: none of their weights.
                 modules += [torch.zeros(0, weight.shape[0]), torch.zeros(0, 1)]
                 modules += [module.convolution.weight, module.convolution.bias, module.mixing.weight, module.mixing.bias]
             head = [self.layer_head.weight, self.layer_head.bias]
-            found = torch.ops.radml.column_trunk(features, s["share"], 0.0, weight, bias, modules, head)
+            found = torch.ops.radml.column_trunk(features, s["share"], 0.0, weight, bias, modules, head, s["clouds"], [])
             return found[0], found[1]
         x = self.run_trunk(self.scaled_stem(s["features"]) + self.emitter_stem(self.describe_emitters(s)))
         return self.layer_head(x), (x * s["share"]).sum(1)

@@ -5,8 +5,9 @@ all, the error of that is the network's. Such points are split into copies that 
 they did; the network is nearly the same and trains on from there, as a correlated-k model is made by dividing its intervals
 where they err (Hogan and Matricardi 2022, ecCKD).
 
-The uppermost layer sends to space, and takes from the Sun, what the centres of lines do, a hundred-thousandth of the spectrum
-that is opaque there. No training brings a point that far: it has to be begun there.
+The uppermost layer sends to space, and takes from the Sun, what the centres of lines do: one of RRTMG's g-points, of carbon
+dioxide at 15 um with 2e-4 of the emission, is opaque within it, and cools it by tens of K day-1. No training brings a point
+that far: it has to be begun there.
 """
 
 from __future__ import annotations
@@ -25,7 +26,11 @@ STEP: Final = 0.4
 STRONGER: Final = 8.0
 """How much more absorbing each of the strong points is than the one before, and how much smaller its share."""
 STRONG_PART: Final = 0.3
-"""Of what a point heats where it is transparent, what each strong one adds."""
+"""Of what a point heats where it is transparent, what each strong one of the shortwave adds."""
+OPAQUE_DEPTH: Final = 2.65
+"""Optical depth of the uppermost layer at the first strong point of the longwave: RRTMG's g-point 52, in columns up to 1 Pa."""
+OPAQUE_PART: Final = (0.9, 0.01)
+"""Of what cools the uppermost layer, what the first strong point of the longwave does, and each of the others."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +70,10 @@ class Copies:
 
 
 @torch.no_grad()
-def heating_of_points(network: AllSky, inputs: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """How much each point heats or cools layers on its own, longwave and shortwave (point, layer) [K day-1].
+def points_of(network: AllSky, inputs: list[Tensor]) -> tuple[Tensor, Tensor]:
+    """Heating rates of each point, longwave and shortwave (point, layer, column) [K day-1].
 
-    The root mean square over columns; ``inputs`` are those of the network, columns of one grid.
+    ``inputs`` are those of the network, columns of one grid.
     """
     operators, network.use_operators = network.use_operators, False  # they add the points up
     try:
@@ -77,19 +82,48 @@ def heating_of_points(network: AllSky, inputs: list[Tensor]) -> tuple[Tensor, Te
     finally:
         network.use_operators = operators
     rate = network.heating_factor / s["thickness"]
-    first, second = (((of[2] * rate) ** 2).mean(2).sqrt() for of in (longwave, shortwave))
-    return first, second
+    return longwave[2] * rate, shortwave[2] * rate
 
 
-def divided(heating: Tensor, more: int, strong: int = 0) -> Copies:
+def heating_of_points(network: AllSky, inputs: list[Tensor]) -> tuple[Tensor, Tensor]:
+    """Root mean square over columns of what :func:`points_of` gives (point, layer) [K day-1]."""
+    longwave, shortwave = points_of(network, inputs)
+    return (longwave**2).mean(2).sqrt(), (shortwave**2).mean(2).sqrt()
+
+
+def divided(heating: Tensor, more: int, strong: int = 0, layer: int = 0) -> Copies:
     """Points of ``heating`` (point, layer) and ``more``: the one that heats most on its own is split, and then so on.
 
-    ``strong`` points further, made of the one that heats the uppermost layer most.
+    ``strong`` points further, made of the one that heats ``layer`` most.
     """
     counts, whole = torch.ones(len(heating), dtype=torch.long), (heating**2).sum(1).sqrt()
     for _ in range(more):
         counts[int((whole / counts).argmax())] += 1
-    return Copies.of(counts).with_strong(int(heating[:, 0].argmax()), strong)
+    return Copies.of(counts).with_strong(int(heating[:, layer].argmax()), strong)
+
+
+def _begin_opaque(network: AllSky, inputs: list[Tensor], number: int) -> None:
+    """Give the last ``number`` common points of the longwave what carbon dioxide alone does, opaque in the uppermost layer.
+
+    The first is begun with nine tenths of what cools that layer, which others have to leave to it.
+    """
+    window, common = network.config["longwave_points"], network.config["longwave_common"]
+    gas, carbon_dioxide = network.longwave_gas, 1
+    amounts = network.describe(inputs)["amounts"][carbon_dioxide, 0].mean()
+    cooling = network(*inputs)[2][:, 0].mean()
+    for i in range(number):
+        of_common = common - number + i
+        point = window + of_common
+        gas.head.weight[point] = 0.0
+        gas.head.bias[point] = math.log(OPAQUE_DEPTH / STRONGER**i / float(amounts))
+        gas.strength[point] = -8.0
+        gas.strength[point, carbon_dioxide] = 0.0
+        network.emission_share.weight[of_common] = 0.0
+        network.emission_share.bias[of_common] = network.emission_share.bias.mean()
+        for _ in range(3):  # its cooling is in proportion to its share, nearly
+            own = points_of(network, inputs)[0][point, 0].mean()
+            wanted = OPAQUE_PART[min(i, 1)] * cooling / own
+            network.planck[0, of_common] += float(wanted.abs().clamp(1e-3, 1e3).log())
 
 
 @torch.no_grad()
@@ -114,7 +148,7 @@ def split(
     clear, common = config["shortwave_clear"], config["shortwave_clear"] + config["shortwave_common"]
     by_longwave, by_shortwave = heating_of_points(network, inputs)
     keep = Copies.one_of_each
-    strong = divided(by_longwave[window : window + config["longwave_common"]], longwave, longwave_strong)
+    strong = divided(by_longwave[window : window + config["longwave_common"]], longwave, longwave_strong, layer=1)
     sunny = divided(by_shortwave[clear:common], shortwave, shortwave_strong)
     dim = divided(by_shortwave[common:], cloudy)
     emitting, sunlit = strong + keep(window), keep(clear) + sunny + dim
@@ -133,11 +167,10 @@ def split(
         "sun_share": dim,
     }
     state = dict(network.state_dict())
-    state["planck"] = torch.cat([state["planck"][:1], network.emission_cubic()])
     for name, values in state.items():
         if (of := copies.get(name.split(".", maxsplit=1)[0])) is not None:
             state[name] = values.index_select(1 if name == "planck" else 0, of.index)
-    state["planck"] = torch.cat([state["planck"][:1] + emitting.share, state["planck"][1:] * emitting.share.exp()])
+    state["planck"] = torch.cat([state["planck"][:1] + emitting.share, state["planck"][1:]])
     for name in ("common_share", "sun_share"):
         state[f"{name}.bias"] = state[f"{name}.bias"] + copies[name].share[:, None]
     for name in ("longwave_gas", "shortwave_gas"):
@@ -152,4 +185,7 @@ def split(
         }
     )
     grown.load_state_dict(state)
-    return grown.eval()
+    grown.eval()
+    if longwave_strong:
+        _begin_opaque(grown, inputs, longwave_strong)
+    return grown
