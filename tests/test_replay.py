@@ -84,20 +84,25 @@ def replay(made: Path, output: Path, *options: object) -> str:
     return ran("replay", made / "first.safetensors", made / "set", *files, "-o", output, *options)
 
 
+def change(errors: dict) -> float:
+    """How many times as large as before errors are after: of RMSEs of heating and net fluxes, their geometric mean."""
+    spectra = [f"{spectrum}_{what}_rmse" for spectrum in ("lw", "sw") for what in ("heating", "top_net", "surface_net")]
+    return float(np.exp(np.mean([np.log(errors["after"][name] / errors["before"][name]) for name in spectra])))
+
+
 def test_the_next_network_knows_what_the_host_recorded(made: Path, tmp_path: Path) -> None:
     output = tmp_path / "next.safetensors"
-    said = replay(made, output, "--steps", 400, "--learning-rate", 3e-3, "--share", 0.3, "--json", tmp_path / "table.json")
+    said = replay(made, output, "--steps", 400, "--learning-rate", 5e-3, "--share", 0.5, "--json", tmp_path / "table.json")
     assert "3 replay files: 400 different columns" in said
     assert "before" in said and "after" in said
     table = json.loads((tmp_path / "table.json").read_text())
     base, recorded = table["base"], table["replay"]
     held_back = split_of(np.concatenate([m["profile"] for m in merge(sorted(made.glob("[ro]*.nc")))])) != "train"
     assert recorded["before"]["columns"] == recorded["after"]["columns"] == held_back.sum()
-    for name in ("lw_top_net_rmse", "lw_surface_net_rmse", "sw_heating_rmse", "sw_top_net_rmse", "sw_surface_net_rmse"):
-        assert recorded["after"][name] < 0.65 * recorded["before"][name], name
-    assert recorded["after"]["lw_heating_rmse"] < 0.85 * recorded["before"]["lw_heating_rmse"]
-    for name in ("lw_heating_rmse", "sw_heating_rmse", "lw_top_net_rmse", "lw_surface_net_rmse", "sw_top_net_rmse"):
-        assert base["after"][name] < 1.4 * base["before"][name], name
+    # Of six seeds: 0.25 to 0.39 there, 0.62 to 0.83 of the data set; 0.48 to 0.86 there with hardly a recorded column.
+    # A single error says less: which of them falls most depends on the seed, and on the last bits of a machine's libraries.
+    assert change(recorded) < 0.55, recorded
+    assert change(base) < 1.1, base
 
     _, _, notes = read_weights(output)
     first = read_weights(made / "first.safetensors")[2]
