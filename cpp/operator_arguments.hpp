@@ -8,6 +8,7 @@
 #include <initializer_list>
 #include <string>
 
+#include "packed_weights.hpp"
 #include "tiles.hpp"
 
 namespace radml {
@@ -41,6 +42,15 @@ class Arguments {
  private:
   const char* name_;
 };
+
+// A weight (output, input), or (tap, output, input) of `taps` taps, and its bias (output, 1), packed.
+inline PackedWeights take_weights(const Arguments& arguments, const std::string& what, const at::Tensor& weight,
+                                  const at::Tensor& bias, int64_t outputs, int64_t inputs, int64_t taps = 1) {
+  const at::Tensor w = taps == 1 ? arguments.take(what + " weight", weight, {outputs, inputs})
+                                 : arguments.take(what + " weight", weight, {taps, outputs, inputs});
+  const at::Tensor b = arguments.take(what + " bias", bias, {outputs, 1});
+  return {read(w), read(b), static_cast<int>(outputs), static_cast<int>(inputs), static_cast<int>(taps)};
+}
 
 // body(first, last) for all tiles of `columns`, on PyTorch's threads.
 template <typename Body>

@@ -280,7 +280,7 @@ RADML_INLINE void absorb_in_tile(const CloudBands& in, ptrdiff_t tile) {
         const float absorption = depth(of_absorption), scattering = depth(of_scattering), forward = depth(of_forward);
         const float sideways = scattering - forward;
         const float a = forward * forward, b = sideways * sideways;
-        const bool pure = forward >= sideways && absorption * a < (absorption + scattering) * b;
+        const bool pure = (forward >= sideways) & (absorption * a < (absorption + scattering) * b);
         const float margin = scattering * b / std::max(a - b, 1e-6F * a + 1e-20F) - absorption;
         const float inside = std::min(std::max(margin * by_cover[lane], 0.0F), 100.0F);
         const float scaled = 0.2F * (logarithm(inside + 1e-3F) + 7.0F);

@@ -53,6 +53,23 @@ RADML_INLINE Dual square_root(Dual x) {
   return {root, slope * x.absorbing, slope * x.scattering};
 }
 
+RADML_INLINE float least(float x, float limit) { return std::min(x, limit); }
+RADML_INLINE Dual least(Dual x, float limit) { return x.value < limit ? x : Dual{limit, 0.0F, 0.0F}; }
+
+// 1/x and 1/(x y). Divisions are what takes long in a layer: one serves both, but where derivatives of the product would overflow.
+template <typename Real>
+struct Inverses {
+  Real of_first, of_both;
+};
+RADML_INLINE Inverses<float> invert(float x, float y) {
+  const float both = 1.0F / (x * y);
+  return {both * y, both};
+}
+RADML_INLINE Inverses<Dual> invert(Dual x, Dual y) {
+  const Dual first = 1.0F / x;
+  return {first, first / y};
+}
+
 // 1 - exp(-x) for x >= 0, given exp(-x), without loss for small x.
 RADML_INLINE float stopped_part(float x, float passing) {
   const float series = x * (1.0F - x * (0.5F - x * (1.0F / 6.0F - x * (1.0F / 24.0F - x * (1.0F / 120.0F)))));
@@ -80,42 +97,87 @@ RADML_INLINE void store(const float* __restrict rows, ptrdiff_t count, ptrdiff_t
   }
 }
 
-// Sum over kinds of strength times amount, in one layer.
-RADML_INLINE void mix(const DepthTerm& term, const Grid& grid, int point, int layer, ptrdiff_t column, float* __restrict mixed) {
-  const float* strength = term.strength + static_cast<ptrdiff_t>(point - term.first_point) * term.kinds;
-  RADML_LANES mixed[lane] = 0.0F;
-  for (int kind = 0; kind < term.kinds; ++kind) {
-    const float* amount = term.amounts + (static_cast<ptrdiff_t>(kind) * grid.layers + layer) * grid.columns + column;
-    const float factor = strength[kind];
-    RADML_LANES mixed[lane] += factor * amount[lane];
-  }
+// What a tile keeps of a term: amounts (layer, kind), close together, for rows of far apart columns evict each other from the
+// cache; which layers have any, for most have no cloud and need no exponential of what it would do; and where the head follows
+// from the trunk, the depths of a block of points (point, layer).
+struct TermRows {
+  float *amounts, *present, *depths;
+};
+
+RADML_INLINE ptrdiff_t rows_for_layers(ptrdiff_t layers) { return (layers + tile_width - 1) / tile_width; }
+
+RADML_INLINE ptrdiff_t count_rows(const DepthTerm& term, ptrdiff_t layers) {
+  return term.kinds * layers + rows_for_layers(layers) + (term.weights == nullptr ? 0 : PackedWeights::block * layers);
 }
 
-// Which layers of a tile have any of a term's amounts: most have no cloud, and need no exponential of what it would do.
-RADML_INLINE void find_layers(const DepthTerm& term, const Grid& grid, ptrdiff_t column, float* __restrict present) {
-  for (int layer = 0; layer < grid.layers; ++layer) {
+RADML_INLINE TermRows take_term_rows(const DepthTerm& term, const Grid& grid, ptrdiff_t column, Rows& rows) {
+  const ptrdiff_t layers = grid.layers;
+  const TermRows taken{rows.take(term.kinds * layers), rows.take(rows_for_layers(layers)),
+                       term.weights == nullptr ? nullptr : rows.take(PackedWeights::block * layers)};
+  for (ptrdiff_t layer = 0; layer < layers; ++layer) {
     float most = 0.0F;
-    for (int kind = 0; kind < term.kinds && most == 0.0F; ++kind) {
-      const float* amount = term.amounts + (static_cast<ptrdiff_t>(kind) * grid.layers + layer) * grid.columns + column;
+    for (int kind = 0; kind < term.kinds; ++kind) {
+      const float* amount = term.amounts + (kind * layers + layer) * grid.columns + column;
+      float* row = taken.amounts + (layer * term.kinds + kind) * tile_width;
+      RADML_PREFETCH(amount + 4 * grid.columns);
+      RADML_LANES row[lane] = amount[lane];
       for (int lane = 0; lane < tile_width; ++lane) most = std::max(most, std::abs(amount[lane]));
     }
-    present[layer] = most;
+    taken.present[layer] = most;
+  }
+  return taken;
+}
+
+// Sum over kinds of strength times amount, in one layer.
+RADML_INLINE void mix(const DepthTerm& term, const TermRows& rows, ptrdiff_t index, ptrdiff_t layer, float* __restrict mixed) {
+  const float* strength = term.strength + index * term.kinds;
+  const float* amount = rows.amounts + layer * term.kinds * tile_width;
+  RADML_LANES mixed[lane] = 0.0F;
+  for (int kind = 0; kind < term.kinds; ++kind) {
+    const float factor = strength[kind];
+    RADML_LANES mixed[lane] += factor * amount[kind * tile_width + lane];
   }
 }
 
-// Add a term to the depths of a point's layers, those of which `present` is not zero.
-RADML_INLINE void add_depth(const DepthTerm& term, const Grid& grid, int point, ptrdiff_t column, const float* present,
+// The depths of a block of points, from the trunk's channels.
+RADML_INLINE void find_depths(const DepthTerm& term, const Grid& grid, int index, ptrdiff_t column, const TermRows& rows) {
+  const PackedWeights& weights = *term.weights;
+  const int count = std::min(PackedWeights::block, weights.outputs() - index);
+  const float* channels = grid.channels + column * grid.layers * weights.inputs();
+  for (ptrdiff_t layer = 0; layer < grid.layers; ++layer) {
+    if (rows.present[layer] == 0.0F) continue;
+    alignas(64) float heads[PackedWeights::block * tile_width], mixed[tile_width];
+    multiply_block(weights, index, channels + layer * weights.inputs() * tile_width,
+                   [&](int output, const Lanes& value) { lanes(heads)[output - index] = value; });
+    for (int point = 0; point < count; ++point) {
+      const float* head = heads + static_cast<ptrdiff_t>(point) * tile_width;
+      float* depth = rows.depths + (point * static_cast<ptrdiff_t>(grid.layers) + layer) * tile_width;
+      mix(term, rows, index + point, layer, mixed);
+      RADML_LANES depth[lane] = exponential(std::min(head[lane], largest_head)) * mixed[lane];
+    }
+  }
+}
+
+// Add a term to the depths of a point's layers. Points are asked for one after the other.
+RADML_INLINE void add_depth(const DepthTerm& term, const Grid& grid, int point, ptrdiff_t column, const TermRows& rows,
                             float* __restrict depth) {
-  if (point < term.first_point) return;
-  for (int layer = 0; layer < grid.layers; ++layer) {
-    if (present[layer] == 0.0F) continue;
+  const int index = point - term.first_point, of_block = index % PackedWeights::block;
+  if (index < 0) return;
+  if (term.weights != nullptr && of_block == 0) find_depths(term, grid, index, column, rows);
+  const float* found = rows.depths + static_cast<ptrdiff_t>(of_block) * grid.layers * tile_width;
+  for (ptrdiff_t layer = 0; layer < grid.layers; ++layer) {
+    if (rows.present[layer] == 0.0F) continue;
+    float* row = depth + layer * tile_width;
+    if (term.weights != nullptr) {
+      RADML_LANES row[lane] += found[layer * tile_width + lane];
+      continue;
+    }
     alignas(64) float mixed[tile_width];
-    float* row = depth + static_cast<ptrdiff_t>(layer) * tile_width;
-    mix(term, grid, point, layer, column, mixed);
+    mix(term, rows, index, layer, mixed);
     if (term.head == nullptr) {
       RADML_LANES row[lane] += mixed[lane];
     } else {
-      const float* head = term.head + (static_cast<ptrdiff_t>(point - term.first_point) * grid.layers + layer) * grid.columns + column;
+      const float* head = term.head + (static_cast<ptrdiff_t>(index) * grid.layers + layer) * grid.columns + column;
       RADML_LANES row[lane] += exponential(std::min(head[lane], largest_head)) * mixed[lane];
     }
   }
@@ -123,31 +185,31 @@ RADML_INLINE void add_depth(const DepthTerm& term, const Grid& grid, int point, 
 
 // Adjoints of a term's head and strengths, from that of a point's depths.
 RADML_INLINE void add_depth_adjoint(const DepthTerm& term, const DepthTermGradient& gradient, const Grid& grid, int point,
-                                    ptrdiff_t column, const float* __restrict adjoint) {
+                                    ptrdiff_t column, const TermRows& rows, const float* __restrict adjoint) {
   constexpr int most_kinds = 8;
   if (point < term.first_point) return;
+  const ptrdiff_t index = point - term.first_point;
   float sums[most_kinds][tile_width] = {};
-  for (int layer = 0; layer < grid.layers; ++layer) {
+  for (ptrdiff_t layer = 0; layer < grid.layers; ++layer) {
     alignas(64) float factor[tile_width];
-    const float* row = adjoint + static_cast<ptrdiff_t>(layer) * tile_width;
-    const ptrdiff_t at = (static_cast<ptrdiff_t>(point - term.first_point) * grid.layers + layer) * grid.columns + column;
+    const float* row = adjoint + layer * tile_width;
+    const ptrdiff_t at = (index * grid.layers + layer) * grid.columns + column;
     if (term.head == nullptr) {
       RADML_LANES factor[lane] = row[lane];
     } else {
       alignas(64) float mixed[tile_width];
-      mix(term, grid, point, layer, column, mixed);
+      mix(term, rows, index, layer, mixed);
       const float* head = term.head + at;
       RADML_LANES factor[lane] = row[lane] * exponential(std::min(head[lane], largest_head));
       float* target = gradient.head + at;
       RADML_LANES target[lane] = head[lane] < largest_head ? factor[lane] * mixed[lane] : 0.0F;
     }
-    for (int kind = 0; kind < term.kinds; ++kind) {
-      const float* amount = term.amounts + (static_cast<ptrdiff_t>(kind) * grid.layers + layer) * grid.columns + column;
-      RADML_LANES sums[kind][lane] += factor[lane] * amount[lane];
-    }
+    const float* amount = rows.amounts + layer * term.kinds * tile_width;
+    for (int kind = 0; kind < term.kinds; ++kind)
+      RADML_LANES sums[kind][lane] += factor[lane] * amount[kind * tile_width + lane];
   }
   const ptrdiff_t points = grid.points - term.first_point;
-  float* target = gradient.strength + ((column / tile_width) * points + point - term.first_point) * term.kinds;
+  float* target = gradient.strength + ((column / tile_width) * points + index) * term.kinds;
   for (int kind = 0; kind < term.kinds; ++kind) {
     float sum = 0.0F;
     for (int lane = 0; lane < tile_width; ++lane) sum += sums[kind][lane];
@@ -216,32 +278,52 @@ RADML_INLINE float planck_cubic(const PointShare& share, int lane, float total, 
 
 // Rows of one point: absorption, source of the layer's middle and of its levels, fluxes.
 struct LongwaveRows {
-  float *depth, *absorption, *edge, *middle, *level, *surface, *up, *down, *sky, *present[longwave_terms];
+  float *depth, *absorption, *edge, *middle, *level, *surface, *up, *down, *sky;
+  TermRows terms[longwave_terms];
 };
 
-RADML_INLINE ptrdiff_t rows_for_layers(ptrdiff_t layers) { return (layers + tile_width - 1) / tile_width; }
+RADML_INLINE ptrdiff_t count_longwave_rows(const LongwaveProblem& problem) {
+  ptrdiff_t count = 12 * (problem.grid.layers + 1);  // of emitters and of a point
+  for (const DepthTerm& term : problem.depth) count += count_rows(term, problem.grid.layers);
+  return count;
+}
 
 RADML_INLINE LongwaveRows take_longwave_rows(const LongwaveProblem& problem, ptrdiff_t column, Rows& rows) {
   const ptrdiff_t layers = problem.grid.layers;
   LongwaveRows r{rows.take(layers), rows.take(layers),     rows.take(layers),     rows.take(layers), rows.take(layers + 1),
                  rows.take(1),      rows.take(layers + 1), rows.take(layers + 1), rows.take(1),      {}};
-  for (int term = 0; term < longwave_terms; ++term) {
-    r.present[term] = rows.take(rows_for_layers(layers));
-    find_layers(problem.depth[term], problem.grid, column, r.present[term]);
-  }
+  for (int term = 0; term < longwave_terms; ++term)
+    r.terms[term] = take_term_rows(problem.depth[term], problem.grid, column, rows);
   return r;
 }
 
 RADML_INLINE float lerp(float x, float y, float weight) { return x + weight * (y - x); }
 
+// The sums over points that a solution is, of a tile.
+RADML_INLINE Fluxes<float> take_sums(ptrdiff_t layers, Rows& rows) {
+  const Fluxes<float> sums{rows.take(layers + 1), rows.take(layers + 1), rows.take(layers)};
+  fill(sums.up, layers + 1, 0.0F);
+  fill(sums.down, layers + 1, 0.0F);
+  fill(sums.absorbed, layers, 0.0F);
+  return sums;
+}
+
+RADML_INLINE void store_sums(const Fluxes<float>& sums, const Grid& grid, ptrdiff_t column, const Fluxes<float>& fluxes) {
+  store(sums.up, grid.layers + 1, grid.columns, column, fluxes.up);
+  store(sums.down, grid.layers + 1, grid.columns, column, fluxes.down);
+  store(sums.absorbed, grid.layers, grid.columns, column, fluxes.absorbed);
+}
+
+// One point: its fluxes kept in rows, as the adjoint needs them, or added to `sums` and kept of one level alone.
+template <bool keep>
 RADML_INLINE void longwave_point(const LongwaveProblem& problem, int point, ptrdiff_t column, const Emitters& emitters,
-                                 const PointShare& share, const LongwaveRows& r) {
+                                 const PointShare& share, const LongwaveRows& r, const Fluxes<float>& sums) {
   const Grid& grid = problem.grid;
   const ptrdiff_t layers = grid.layers;
-  constexpr ptrdiff_t w = tile_width;
+  constexpr ptrdiff_t w = tile_width, step = keep ? w : 0;
   fill(r.depth, layers, 0.0F);
   for (int term = 0; term < longwave_terms; ++term)
-    add_depth(problem.depth[term], grid, point, column, r.present[term], r.depth);
+    add_depth(problem.depth[term], grid, point, column, r.terms[term], r.depth);
   if (share.sky < 0) {
     RADML_LANES r.sky[lane] = 1.0F;
   } else {
@@ -256,56 +338,57 @@ RADML_INLINE void longwave_point(const LongwaveProblem& problem, int point, ptrd
         r.sky[lane] * planck_cubic(share, lane, emitters.total_level[l * w + lane], emitters.warm_level[l * w + lane]);
   RADML_LANES r.surface[lane] = r.sky[lane] * planck_cubic(share, lane, emitters.total_surface[lane], emitters.warm_surface[lane]);
 
-  RADML_LANES r.down[lane] = 0.0F;
-  for (ptrdiff_t l = 0; l < layers; ++l) {
-    float *absorption = r.absorption + l * w, *edge = r.edge + l * w, *flux = r.down + l * w;
+  // What a layer adds to a flux, it loses: it absorbs that with the opposite sign, with no difference of large fluxes.
+  float* flux = r.down;
+  RADML_LANES flux[lane] = 0.0F;
+  for (ptrdiff_t l = 0; l < layers; ++l, flux += step) {
+    float *absorption = r.absorption + l * w, *edge = r.edge + l * w, *absorbed = sums.absorbed + l * w;
+    float* down = sums.down + (l + 1) * w;
     const float *depth = r.depth + l * w, *middle = r.middle + l * w, *level = r.level + l * w;
     RADML_LANES {
       const float d = depth[lane], passing = exponential(-d), a = stopped_part(d, passing), e = d / (d + half_depth);
-      const float source = lerp(middle[lane], level[w + lane], e);
+      const float source = lerp(middle[lane], level[w + lane], e), added = a * (source - flux[lane]);
       absorption[lane] = a;
       edge[lane] = e;
-      flux[w + lane] = flux[lane] + a * (source - flux[lane]);
+      const float sum = flux[lane] + added;
+      flux[step + lane] = sum;
+      if constexpr (!keep) {
+        absorbed[lane] -= added;
+        down[lane] += sum;
+      }
     }
   }
   const float* emissivity = problem.surface_emissivity + column;
-  RADML_LANES r.up[layers * w + lane] = lerp(r.down[layers * w + lane], r.surface[lane], emissivity[lane]);
-  for (ptrdiff_t l = layers - 1; l >= 0; --l) {
+  float* rising = r.up + layers * step;
+  RADML_LANES {
+    rising[lane] = lerp(flux[lane], r.surface[lane], emissivity[lane]);
+    if constexpr (!keep) sums.up[layers * w + lane] += rising[lane];
+  }
+  for (ptrdiff_t l = layers - 1; l >= 0; --l, rising -= step) {
     const float *absorption = r.absorption + l * w, *edge = r.edge + l * w, *middle = r.middle + l * w, *level = r.level + l * w;
-    float* flux = r.up + l * w;
+    float *absorbed = sums.absorbed + l * w, *up = sums.up + l * w;
+    float* above = rising - step;
     RADML_LANES {
-      const float source = lerp(middle[lane], level[lane], edge[lane]);
-      flux[lane] = flux[w + lane] + absorption[lane] * (source - flux[w + lane]);
+      const float source = lerp(middle[lane], level[lane], edge[lane]), added = absorption[lane] * (source - rising[lane]);
+      const float sum = rising[lane] + added;
+      above[lane] = sum;
+      if constexpr (!keep) {
+        absorbed[lane] -= added;
+        up[lane] += sum;
+      }
     }
   }
 }
 
 RADML_INLINE void longwave_tile(const LongwaveProblem& problem, const Fluxes<float>& fluxes, ptrdiff_t tile) {
-  const ptrdiff_t layers = problem.grid.layers, columns = problem.grid.columns, column = tile * tile_width;
-  constexpr ptrdiff_t w = tile_width;
-  Rows rows(18 * layers + 32);
+  const ptrdiff_t layers = problem.grid.layers, column = tile * tile_width;
+  Rows rows(count_longwave_rows(problem) + 3 * (layers + 1));
   const Emitters emitters = make_emitters(problem, column, rows);
   const LongwaveRows r = take_longwave_rows(problem, column, rows);
-  float *up = rows.take(layers + 1), *down = rows.take(layers + 1), *absorbed = rows.take(layers);
-  fill(up, layers + 1, 0.0F);
-  fill(down, layers + 1, 0.0F);
-  fill(absorbed, layers, 0.0F);
-  for (int point = 0; point < problem.grid.points; ++point) {
-    longwave_point(problem, point, column, emitters, share_of(problem, point, column), r);
-    for (ptrdiff_t i = 0; i < (layers + 1) * w; ++i) up[i] += r.up[i];
-    for (ptrdiff_t i = 0; i < (layers + 1) * w; ++i) down[i] += r.down[i];
-    for (ptrdiff_t l = 0; l < layers; ++l)
-      RADML_LANES {
-        // What a layer absorbs less what it emits, with no difference of large fluxes.
-        const ptrdiff_t i = l * w + lane;
-        const float from_above = r.down[i] - lerp(r.middle[i], r.level[i + w], r.edge[i]);
-        const float from_below = r.up[i + w] - lerp(r.middle[i], r.level[i], r.edge[i]);
-        absorbed[i] += r.absorption[i] * (from_above + from_below);
-      }
-  }
-  store(up, layers + 1, columns, column, fluxes.up);
-  store(down, layers + 1, columns, column, fluxes.down);
-  store(absorbed, layers, columns, column, fluxes.absorbed);
+  const Fluxes<float> sums = take_sums(layers, rows);
+  for (int point = 0; point < problem.grid.points; ++point)
+    longwave_point<false>(problem, point, column, emitters, share_of(problem, point, column), r, sums);
+  store_sums(sums, problem.grid, column, fluxes);
 }
 
 RADML_INLINE void longwave_adjoint_tile(const LongwaveProblem& problem, const Fluxes<const float>& adjoint,
@@ -314,7 +397,7 @@ RADML_INLINE void longwave_adjoint_tile(const LongwaveProblem& problem, const Fl
   const ptrdiff_t layers = grid.layers, columns = grid.columns, column = tile * tile_width;
   const int spectra = problem.common + problem.per_sky;
   constexpr ptrdiff_t w = tile_width;
-  Rows rows(26 * layers + 64);
+  Rows rows(count_longwave_rows(problem) + 8 * (layers + 1) + 1);
   const Emitters emitters = make_emitters(problem, column, rows);
   const LongwaveRows r = take_longwave_rows(problem, column, rows);
   float *all_up = rows.take(layers + 1), *all_down = rows.take(layers + 1), *all_absorbed = rows.take(layers);
@@ -336,7 +419,7 @@ RADML_INLINE void longwave_adjoint_tile(const LongwaveProblem& problem, const Fl
   const float* emissivity = problem.surface_emissivity + column;
   for (int point = 0; point < grid.points; ++point) {
     const PointShare share = share_of(problem, point, column);
-    longwave_point(problem, point, column, emitters, share, r);
+    longwave_point<true>(problem, point, column, emitters, share, r, {});
     for (ptrdiff_t i = 0; i < (layers + 1) * w; ++i) up[i] = all_up[i];
     for (ptrdiff_t i = 0; i < (layers + 1) * w; ++i) down[i] = all_down[i];
     for (ptrdiff_t i = 0; i < layers * w; ++i) {
@@ -377,7 +460,7 @@ RADML_INLINE void longwave_adjoint_tile(const LongwaveProblem& problem, const Fl
         down[i] += (1.0F - a) * down[i + w];
       }
     for (int term = 0; term < longwave_terms; ++term)
-      add_depth_adjoint(problem.depth[term], gradient.depth[term], grid, point, column, depth);
+      add_depth_adjoint(problem.depth[term], gradient.depth[term], grid, point, column, r.terms[term], depth);
     alignas(64) float powers[planck_powers][tile_width] = {}, base[tile_width] = {}, sky[tile_width] = {};
     const auto collect = [&](const float* of_emission, const float* total, const float* warm, ptrdiff_t count) {
       for (ptrdiff_t row = 0; row < count; ++row)
@@ -429,17 +512,17 @@ RADML_INLINE Layer<Real> make_layer(Real absorbing, Real scattering, float inver
   const Real passing = exponential(-1.0F * k);
   const Real lost = stopped_part(k, passing);
   const Real lost_twice = lost * (1.0F + passing);
-  const Real inverse = 1.0F / (k * (1.0F + passing * passing) + extinction * lost_twice);
+  const auto [inverse, both] = invert(k * (1.0F + passing * passing) + extinction * lost_twice, twice);
   layer.reflectance = backward * lost_twice * inverse;
   layer.transmittance = 2.0F * k * passing * inverse;
   // A uniform source in the layer leaves it like thermal emission does, by Kirchhoff's law.
-  const Real escaping = (k / twice * lost * lost + lost_twice) * inverse;
+  const Real escaping = (k * lost * lost + lost_twice * twice) * both;
   layer.absorptance = twice * escaping;
   const Real per_depth = stopped / depth;
   const Real scattered = per_depth * scattering;
-  // Mean place of scattering, 1/x - 1/(exp(x) - 1), within 2 %.
-  const Real place = (6.0F + slant) / (12.0F + slant * (4.0F + slant));
-  const Real upward = (0.5F + backward * (1.0F - place)) / (1.0F + backward);
+  // Mean place of scattering, 1/x - 1/(exp(x) - 1), within 2 %: the quotient of these two.
+  const Real x = least(slant, 1e8F), near_top = 6.0F + x, of_place = 12.0F + x * (4.0F + x);
+  const Real upward = (0.5F * of_place + backward * (of_place - near_top)) / (of_place * (1.0F + backward));
   const Real leaving = scattered * escaping;
   layer.beam_up = leaving * upward;
   layer.beam_down = leaving - layer.beam_up;
@@ -447,43 +530,44 @@ RADML_INLINE Layer<Real> make_layer(Real absorbing, Real scattering, float inver
   return layer;
 }
 
+// Rows of one point: depths; of diffuse light what layers reflect, pass and absorb, and what they send into it of the beam; albedo
+// and source below levels, with the gain between them and a layer; fluxes.
 struct ShortwaveRows {
   float *absorbing, *scattering, *inverse_cosine;
-  Layer<float*> layer;
-  float *beam, *albedo, *source, *gain, *diffuse, *up;
-  float *of_absorbing[shortwave_absorbing_terms], *of_scattering[shortwave_scattering_terms];
+  float *reflectance, *transmittance, *absorptance, *sent_up, *sent_down;
+  float *albedo, *source, *gain, *beam, *diffuse, *up;
+  TermRows of_absorbing[shortwave_absorbing_terms], of_scattering[shortwave_scattering_terms];
 };
+
+RADML_INLINE ptrdiff_t count_shortwave_rows(const ShortwaveProblem& problem) {
+  const ptrdiff_t layers = problem.grid.layers;
+  ptrdiff_t count = 14 * (layers + 1);
+  for (const DepthTerm& term : problem.absorbing) count += count_rows(term, layers);
+  for (const DepthTerm& term : problem.scattering) count += count_rows(term, layers);
+  return count;
+}
 
 RADML_INLINE ShortwaveRows take_shortwave_rows(const ShortwaveProblem& problem, ptrdiff_t column, Rows& rows) {
   const ptrdiff_t layers = problem.grid.layers, levels = layers + 1;
-  ShortwaveRows r{rows.take(layers),
-                  rows.take(layers),
-                  rows.take(1),
-                  {rows.take(layers), rows.take(layers), rows.take(layers), rows.take(layers), rows.take(layers),
-                   rows.take(layers), rows.take(layers)},
-                  rows.take(levels),
-                  rows.take(levels),
-                  rows.take(levels),
-                  rows.take(layers),
-                  rows.take(levels),
-                  rows.take(levels),
-                  {},
+  ShortwaveRows r{rows.take(layers), rows.take(layers), rows.take(1),      rows.take(layers), rows.take(layers),
+                  rows.take(layers), rows.take(layers), rows.take(layers), rows.take(levels), rows.take(levels),
+                  rows.take(layers), rows.take(levels), rows.take(levels), rows.take(levels), {},
                   {}};
-  const auto find = [&](const DepthTerm& term, float*& present) {
-    present = rows.take(rows_for_layers(layers));
-    find_layers(term, problem.grid, column, present);
-  };
-  for (int term = 0; term < shortwave_absorbing_terms; ++term) find(problem.absorbing[term], r.of_absorbing[term]);
-  for (int term = 0; term < shortwave_scattering_terms; ++term) find(problem.scattering[term], r.of_scattering[term]);
+  for (int term = 0; term < shortwave_absorbing_terms; ++term)
+    r.of_absorbing[term] = take_term_rows(problem.absorbing[term], problem.grid, column, rows);
+  for (int term = 0; term < shortwave_scattering_terms; ++term)
+    r.of_scattering[term] = take_term_rows(problem.scattering[term], problem.grid, column, rows);
   return r;
 }
-constexpr ptrdiff_t shortwave_rows = 18;
 
-// Depths, layers and the passes of one point: beam down, albedos and sources up, diffuse light down.
-RADML_INLINE void shortwave_point(const ShortwaveProblem& problem, int point, ptrdiff_t column, const ShortwaveRows& r) {
+// Depths, layers and the passes of one point: beam down, albedos and sources up, diffuse light down. Its fluxes are kept in rows, as
+// the adjoint needs them, or added to `sums` and kept of one level alone.
+template <bool keep>
+RADML_INLINE void shortwave_point(const ShortwaveProblem& problem, int point, ptrdiff_t column, const ShortwaveRows& r,
+                                  const Fluxes<float>& sums) {
   const Grid& grid = problem.grid;
   const ptrdiff_t layers = grid.layers;
-  constexpr ptrdiff_t w = tile_width;
+  constexpr ptrdiff_t w = tile_width, step = keep ? w : 0;
   fill(r.absorbing, layers, least_depth);
   fill(r.scattering, layers, least_depth);
   for (int term = 0; term < shortwave_absorbing_terms; ++term)
@@ -493,50 +577,59 @@ RADML_INLINE void shortwave_point(const ShortwaveProblem& problem, int point, pt
 
   const float* incident = problem.incident + static_cast<ptrdiff_t>(point) * grid.columns + column;
   const float* ground = problem.albedo + column;
-  RADML_LANES r.beam[lane] = incident[lane];
-  for (ptrdiff_t l = 0; l < layers; ++l) {
-    const float *absorbing = r.absorbing + l * w, *scattering = r.scattering + l * w;
-    float *beam = r.beam + l * w, *reflectance = r.layer.reflectance + l * w, *transmittance = r.layer.transmittance + l * w;
-    float *absorptance = r.layer.absorptance + l * w, *beam_up = r.layer.beam_up + l * w;
-    float *beam_down = r.layer.beam_down + l * w, *beam_kept = r.layer.beam_kept + l * w;
-    float* beam_transmission = r.layer.beam_transmission + l * w;
-    RADML_LANES {
-      const Layer<float> layer = make_layer<float>(absorbing[lane], scattering[lane], r.inverse_cosine[lane]);
-      reflectance[lane] = layer.reflectance;
-      transmittance[lane] = layer.transmittance;
-      absorptance[lane] = layer.absorptance;
-      beam_up[lane] = layer.beam_up;
-      beam_down[lane] = layer.beam_down;
-      beam_kept[lane] = layer.beam_kept;
-      beam_transmission[lane] = layer.beam_transmission;
-      beam[w + lane] = beam[lane] * layer.beam_transmission;
-    }
+  float* beam = r.beam;
+  RADML_LANES {
+    beam[lane] = incident[lane];
+    if constexpr (!keep) sums.down[lane] += incident[lane];
   }
+  for (ptrdiff_t l = 0; l < layers; ++l, beam += step)
+    RADML_LANES {
+      const ptrdiff_t i = l * w + lane;
+      const Layer<float> layer = make_layer<float>(r.absorbing[i], r.scattering[i], r.inverse_cosine[lane]);
+      const float above = beam[lane], below = above * layer.beam_transmission;
+      r.reflectance[i] = layer.reflectance;
+      r.transmittance[i] = layer.transmittance;
+      r.absorptance[i] = layer.absorptance;
+      r.sent_up[i] = layer.beam_up * above;
+      r.sent_down[i] = layer.beam_down * above;
+      beam[step + lane] = below;
+      if constexpr (!keep) {
+        sums.absorbed[i] += layer.beam_kept * above;
+        sums.down[i + w] += below;
+      }
+    }
   RADML_LANES {
     r.albedo[layers * w + lane] = ground[lane];
-    r.source[layers * w + lane] = ground[lane] * r.beam[layers * w + lane];
+    r.source[layers * w + lane] = ground[lane] * beam[lane];
   }
   for (ptrdiff_t l = layers - 1; l >= 0; --l)
     RADML_LANES {
       const ptrdiff_t i = l * w + lane;
-      const float albedo = r.albedo[i + w], reflectance = r.layer.reflectance[i], transmittance = r.layer.transmittance[i];
+      const float albedo = r.albedo[i + w], reflectance = r.reflectance[i], transmittance = r.transmittance[i];
       const float gain = 1.0F / (1.0F - reflectance * albedo), through = gain * transmittance;
       r.gain[i] = gain;
-      r.source[i] = r.layer.beam_up[i] * r.beam[i] + through * (r.source[i + w] + albedo * r.layer.beam_down[i] * r.beam[i]);
+      r.source[i] = r.sent_up[i] + through * (r.source[i + w] + albedo * r.sent_down[i]);
       r.albedo[i] = reflectance + through * transmittance * albedo;
     }
+  float *diffuse = r.diffuse, *up = r.up;
   RADML_LANES {
-    r.diffuse[lane] = 0.0F;
-    r.up[lane] = r.source[lane];
+    diffuse[lane] = 0.0F;
+    up[lane] = r.source[lane];
+    if constexpr (!keep) sums.up[lane] += r.source[lane];
   }
-  for (ptrdiff_t l = 0; l < layers; ++l)
+  for (ptrdiff_t l = 0; l < layers; ++l, diffuse += step, up += step)
     RADML_LANES {
       const ptrdiff_t i = l * w + lane;
-      const float source = r.source[i + w];
-      const float diffuse = r.gain[i] * (r.layer.beam_down[i] * r.beam[i] + r.layer.transmittance[i] * r.diffuse[i] +
-                                         r.layer.reflectance[i] * source);
-      r.diffuse[i + w] = diffuse;
-      r.up[i + w] = source + r.albedo[i + w] * diffuse;
+      const float source = r.source[i + w], above = diffuse[lane];
+      const float below = r.gain[i] * (r.sent_down[i] + r.transmittance[i] * above + r.reflectance[i] * source);
+      const float rising = source + r.albedo[i + w] * below;
+      diffuse[step + lane] = below;
+      up[step + lane] = rising;
+      if constexpr (!keep) {
+        sums.absorbed[i] += r.absorptance[i] * (above + rising);
+        sums.down[i + w] += below;
+        sums.up[i + w] += rising;
+      }
     }
 }
 
@@ -556,26 +649,15 @@ RADML_INLINE bool is_night(const ShortwaveProblem& problem, ptrdiff_t column) {
 }
 
 RADML_INLINE void shortwave_tile(const ShortwaveProblem& problem, const Fluxes<float>& fluxes, ptrdiff_t tile) {
-  const ptrdiff_t layers = problem.grid.layers, columns = problem.grid.columns, column = tile * tile_width;
-  constexpr ptrdiff_t w = tile_width;
-  Rows rows((shortwave_rows + 3) * (layers + 1) + 8);
-  const ShortwaveRows r = take_shortwave_rows(problem, column, rows);
-  float *up = rows.take(layers + 1), *down = rows.take(layers + 1), *absorbed = rows.take(layers);
-  set_slant(problem, column, r.inverse_cosine);
-  fill(up, layers + 1, 0.0F);
-  fill(down, layers + 1, 0.0F);
-  fill(absorbed, layers, 0.0F);
-  const int points = is_night(problem, column) ? 0 : problem.grid.points;
-  for (int point = 0; point < points; ++point) {
-    shortwave_point(problem, point, column, r);
-    for (ptrdiff_t i = 0; i < (layers + 1) * w; ++i) up[i] += r.up[i];
-    for (ptrdiff_t i = 0; i < (layers + 1) * w; ++i) down[i] += r.diffuse[i] + r.beam[i];
-    for (ptrdiff_t i = 0; i < layers * w; ++i)
-      absorbed[i] += r.layer.absorptance[i] * (r.diffuse[i] + r.up[i + w]) + r.layer.beam_kept[i] * r.beam[i];
+  const ptrdiff_t layers = problem.grid.layers, column = tile * tile_width;
+  Rows rows(count_shortwave_rows(problem) + 3 * (layers + 1));
+  const Fluxes<float> sums = take_sums(layers, rows);
+  if (!is_night(problem, column)) {
+    const ShortwaveRows r = take_shortwave_rows(problem, column, rows);
+    set_slant(problem, column, r.inverse_cosine);
+    for (int point = 0; point < problem.grid.points; ++point) shortwave_point<false>(problem, point, column, r, sums);
   }
-  store(up, layers + 1, columns, column, fluxes.up);
-  store(down, layers + 1, columns, column, fluxes.down);
-  store(absorbed, layers, columns, column, fluxes.absorbed);
+  store_sums(sums, problem.grid, column, fluxes);
 }
 
 RADML_INLINE void shortwave_adjoint_tile(const ShortwaveProblem& problem, const Fluxes<const float>& adjoint,
@@ -583,7 +665,7 @@ RADML_INLINE void shortwave_adjoint_tile(const ShortwaveProblem& problem, const 
   const Grid& grid = problem.grid;
   const ptrdiff_t layers = grid.layers, columns = grid.columns, column = tile * tile_width;
   constexpr ptrdiff_t w = tile_width;
-  Rows rows((shortwave_rows + 11) * (layers + 1) + 8);
+  Rows rows(count_shortwave_rows(problem) + 11 * (layers + 1));
   const ShortwaveRows r = take_shortwave_rows(problem, column, rows);
   float *all_up = rows.take(layers + 1), *all_down = rows.take(layers + 1), *all_absorbed = rows.take(layers);
   // Adjoints, of: light scattered out of the beam, albedo and source below a level, diffuse light, the gain, R and T.
@@ -596,7 +678,7 @@ RADML_INLINE void shortwave_adjoint_tile(const ShortwaveProblem& problem, const 
   load(adjoint.absorbed, layers, columns, column, all_absorbed);
   const float* ground = problem.albedo + column;
   for (int point = 0; point < grid.points; ++point) {
-    shortwave_point(problem, point, column, r);
+    shortwave_point<true>(problem, point, column, r, {});
     fill(albedo, layers + 1, 0.0F);
     fill(source, layers + 1, 0.0F);
     RADML_LANES diffuse[lane] = all_down[layers * w + lane];
@@ -604,24 +686,24 @@ RADML_INLINE void shortwave_adjoint_tile(const ShortwaveProblem& problem, const 
     for (ptrdiff_t l = layers - 1; l >= 0; --l)
       RADML_LANES {
         const ptrdiff_t i = l * w + lane;
-        const float up = all_up[i + w] + all_absorbed[i] * r.layer.absorptance[i];
-        const float sent_down = r.layer.beam_down[i] * r.beam[i], below = r.source[i + w];
+        const float up = all_up[i + w] + all_absorbed[i] * r.absorptance[i];
+        const float sent_down = r.sent_down[i], below = r.source[i + w];
         const float of_diffuse = diffuse[lane] + up * r.albedo[i + w], scaled = of_diffuse * r.gain[i];
         albedo[i + w] += up * r.diffuse[i + w];
-        gain[i] = of_diffuse * (sent_down + r.layer.transmittance[i] * r.diffuse[i] + r.layer.reflectance[i] * below);
+        gain[i] = of_diffuse * (sent_down + r.transmittance[i] * r.diffuse[i] + r.reflectance[i] * below);
         scattered_down[i] = scaled;
         transmittance[i] = scaled * r.diffuse[i];
         reflectance[i] = scaled * below;
-        source[i + w] += up + scaled * r.layer.reflectance[i];
-        diffuse[lane] = all_down[i] + all_absorbed[i] * r.layer.absorptance[i] + scaled * r.layer.transmittance[i];
+        source[i + w] += up + scaled * r.reflectance[i];
+        diffuse[lane] = all_down[i] + all_absorbed[i] * r.absorptance[i] + scaled * r.transmittance[i];
       }
     RADML_LANES source[lane] += all_up[lane];
     // Albedos and sources upward, backwards.
     for (ptrdiff_t l = 0; l < layers; ++l)
       RADML_LANES {
         const ptrdiff_t i = l * w + lane;
-        const float t = r.layer.transmittance[i], g = r.gain[i], below = r.albedo[i + w], through = g * t;
-        const float sent_down = r.layer.beam_down[i] * r.beam[i];
+        const float t = r.transmittance[i], g = r.gain[i], below = r.albedo[i + w], through = g * t;
+        const float sent_down = r.sent_down[i];
         const float returned = r.source[i + w] + below * sent_down;
         const float of_through = source[i] * returned + albedo[i] * t * below;
         const float of_gain = gain[i] + of_through * t;
@@ -629,7 +711,7 @@ RADML_INLINE void shortwave_adjoint_tile(const ShortwaveProblem& problem, const 
         reflectance[i] += albedo[i] + of_product * below;
         transmittance[i] += of_through * g + albedo[i] * through * below;
         scattered_down[i] += source[i] * through * below;
-        albedo[i + w] += albedo[i] * through * t + source[i] * through * sent_down + of_product * r.layer.reflectance[i];
+        albedo[i + w] += albedo[i] * through * t + source[i] * through * sent_down + of_product * r.reflectance[i];
         source[i + w] += source[i] * through;
       }
     RADML_LANES beam[lane] = all_down[layers * w + lane] + source[layers * w + lane] * ground[lane];
@@ -657,9 +739,9 @@ RADML_INLINE void shortwave_adjoint_tile(const ShortwaveProblem& problem, const 
     }
     store(beam, 1, grid.columns, column, gradient.incident + static_cast<ptrdiff_t>(point) * columns);
     for (int term = 0; term < shortwave_absorbing_terms; ++term)
-      add_depth_adjoint(problem.absorbing[term], gradient.absorbing[term], grid, point, column, r.absorbing);
+      add_depth_adjoint(problem.absorbing[term], gradient.absorbing[term], grid, point, column, r.of_absorbing[term], r.absorbing);
     for (int term = 0; term < shortwave_scattering_terms; ++term)
-      add_depth_adjoint(problem.scattering[term], gradient.scattering[term], grid, point, column, r.scattering);
+      add_depth_adjoint(problem.scattering[term], gradient.scattering[term], grid, point, column, r.of_scattering[term], r.scattering);
   }
 }
 

@@ -7,17 +7,20 @@
 
 #include <cstddef>
 
+#include "packed_weights.hpp"
 #include "tiles.hpp"
 
 namespace radml {
 
-// Depth that absorbers give layers at points: sum over kinds of strength times amount, times exp(head) if there is a head.
+// Depth that absorbers give layers at points: sum over kinds of strength times amount, times exp(head) if there is a head. That is
+// given, or follows from the channels of the trunk: then a tile's heads never leave the cache.
 struct DepthTerm {
-  const float* head;      // (point, layer, column), or null
-  const float* strength;  // (point, kind)
-  const float* amounts;   // (kind, layer, column)
+  const float* head;             // (point, layer, column), or null
+  const PackedWeights* weights;  // what makes the head of the trunk's channels, or null
+  const float* strength;         // (point, kind)
+  const float* amounts;          // (kind, layer, column)
   int kinds;
-  int first_point;        // the term is of points from this one on; head and strength begin there
+  int first_point;               // the term is of points from this one on; head and strength begin there
 };
 
 // Where the adjoint of a term goes.
@@ -30,6 +33,7 @@ struct Grid {
   int points;
   int layers;
   std::ptrdiff_t columns;
+  const float* channels;  // of the trunk (tile, layer, channel, column of the tile), or null: heads are given
 };
 
 // What comes out, or its adjoint: fluxes (layer + 1, column) [W m-2], absorbed by layers (layer, column) [W m-2].

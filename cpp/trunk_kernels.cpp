@@ -6,60 +6,7 @@ namespace radml {
 
 using std::ptrdiff_t;
 
-PackedWeights::PackedWeights(const float* weight, const float* bias, int outputs, int inputs, int taps)
-    : inputs_(inputs * taps), outputs_(outputs) {
-  const int blocks = (outputs + block - 1) / block;
-  weights_.assign(static_cast<std::size_t>(blocks) * block * inputs_, 0.0F);
-  bias_.assign(static_cast<std::size_t>(blocks) * block, 0.0F);
-  for (int output = 0; output < outputs; ++output) {
-    bias_[output] = bias[output];
-    float* target = weights_.data() + static_cast<ptrdiff_t>(output / block) * block * inputs_ + output % block;
-    for (int tap = 0; tap < taps; ++tap)
-      for (int input = 0; input < inputs; ++input)
-        target[static_cast<ptrdiff_t>(tap * inputs + input) * block] =
-            weight[(static_cast<ptrdiff_t>(tap) * outputs + output) * inputs + input];
-  }
-}
-
 namespace {
-
-// One value of every column of a tile.
-using Lanes [[gnu::vector_size(tile_width * sizeof(float))]] = float;
-
-RADML_INLINE Lanes* lanes(float* row) { return reinterpret_cast<Lanes*>(row); }
-RADML_INLINE const Lanes* lanes(const float* row) { return reinterpret_cast<const Lanes*>(row); }
-
-// weights times the rows at `panel`; finish(output, its row) takes the results.
-template <typename Finish>
-RADML_INLINE void multiply(const PackedWeights& weights, const float* panel, const Finish& finish) {
-  const int inputs = weights.inputs(), outputs = weights.outputs();
-  const Lanes* rows = lanes(panel);
-  for (int first = 0; first < outputs; first += PackedWeights::block) {
-    const float* factor = weights.weights(first);
-    const float* bias = weights.bias() + first;
-    Lanes a0 = Lanes{} + bias[0], a1 = Lanes{} + bias[1], a2 = Lanes{} + bias[2], a3 = Lanes{} + bias[3];
-    Lanes a4 = Lanes{} + bias[4], a5 = Lanes{} + bias[5], a6 = Lanes{} + bias[6], a7 = Lanes{} + bias[7];
-    for (int input = 0; input < inputs; ++input, factor += PackedWeights::block) {
-      const Lanes x = rows[input];
-      a0 += factor[0] * x;
-      a1 += factor[1] * x;
-      a2 += factor[2] * x;
-      a3 += factor[3] * x;
-      a4 += factor[4] * x;
-      a5 += factor[5] * x;
-      a6 += factor[6] * x;
-      a7 += factor[7] * x;
-    }
-    finish(first, a0);
-    if (first + 1 < outputs) finish(first + 1, a1);
-    if (first + 2 < outputs) finish(first + 2, a2);
-    if (first + 3 < outputs) finish(first + 3, a3);
-    if (first + 4 < outputs) finish(first + 4, a4);
-    if (first + 5 < outputs) finish(first + 5, a5);
-    if (first + 6 < outputs) finish(first + 6, a6);
-    if (first + 7 < outputs) finish(first + 7, a7);
-  }
-}
 
 // Rows of a tile's layers: (layer, channel and context, column), a layer of zeros beyond both ends.
 struct Panels {
@@ -102,15 +49,6 @@ RADML_INLINE void accumulate(const Trunk& trunk, const TrunkModule& module, ptrd
   }
 }
 
-RADML_INLINE bool is_cloudless(const Trunk& trunk, ptrdiff_t layer, ptrdiff_t column) {
-  float most = 0.0F;
-  for (int kind = 0; kind < trunk.kinds_of_clouds; ++kind) {
-    const float* cloud = trunk.clouds + (kind * trunk.layers + layer) * trunk.columns + column;
-    for (int lane = 0; lane < tile_width; ++lane) most = std::max(most, cloud[lane]);
-  }
-  return most <= 0.0F;
-}
-
 RADML_INLINE void run_tile(const Trunk& trunk, ptrdiff_t tile) {
   const ptrdiff_t column = tile * tile_width;
   const int layers = trunk.layers, channels = trunk.stem.outputs();
@@ -128,6 +66,7 @@ RADML_INLINE void run_tile(const Trunk& trunk, ptrdiff_t tile) {
     for (int feature = 0; feature < trunk.stem.inputs(); ++feature) {
       const float* source = trunk.features[feature] + l * trunk.columns + column;
       float* row = features + static_cast<ptrdiff_t>(feature) * tile_width;
+      RADML_PREFETCH(source + trunk.columns);
       RADML_LANES row[lane] = source[lane];
     }
     Lanes* target = lanes(x.layer(l));
@@ -148,14 +87,15 @@ RADML_INLINE void run_tile(const Trunk& trunk, ptrdiff_t tile) {
     std::swap(x, next);
   }
   for (int l = 0; l < layers; ++l) {
-    const bool cloudless = is_cloudless(trunk, l, column);
-    for (std::size_t head = 0; head < trunk.heads.size(); ++head) {
-      if (cloudless && trunk.of_clouds[head]) continue;
-      float* target = trunk.results[head] + l * trunk.columns + column;
-      multiply(trunk.heads[head], x.layer(l), [&](int output, const Lanes& value) {
+    if (trunk.head) {
+      float* target = trunk.result + l * trunk.columns + column;
+      multiply(*trunk.head, x.layer(l), [&](int output, const Lanes& value) {
         float* to = target + static_cast<ptrdiff_t>(output) * layers * trunk.columns;
         RADML_LANES to[lane] = value[lane];
       });
+    } else {
+      const ptrdiff_t size = static_cast<ptrdiff_t>(channels) * tile_width;
+      std::copy(x.layer(l), x.layer(l) + size, trunk.result + (tile * layers + l) * size);
     }
   }
   for (int channel = 0; channel < channels; ++channel) {

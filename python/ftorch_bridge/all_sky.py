@@ -100,9 +100,9 @@ class Optics(nn.Module):
         with torch.no_grad():
             self.head.bias.copy_(bias[:, None])
 
-    def forward(self, head: Tensor, amounts: Tensor) -> Tensor:
-        """(point, layer, column) from what the head says, of that shape, and from ``amounts`` (kind, layer, column)."""
-        return head.clamp_max(12.0).exp() * depths(self.strength.exp(), amounts)
+    def forward(self, x: Tensor, amounts: Tensor) -> Tensor:
+        """(point, layer, column) from channels ``x`` (channel, layer, column) and from ``amounts`` (kind, layer, column)."""
+        return self.head(x).clamp_max(12.0).exp() * depths(self.strength.exp(), amounts)
 
 
 class AllSky(SkyNetwork):
@@ -171,12 +171,12 @@ class AllSky(SkyNetwork):
         """A network of the size in ``config``, the fields of :class:`AllSkyConfig`."""
         return cls(AllSkyConfig(**config))
 
-    def run_trunk(self, features: Tensor, tests: Tensor, clouds: Tensor, share: Tensor) -> tuple[list[Tensor], Tensor]:
-        """What the five heads say (point, layer, column), and the mean of the channels (channel, column) over the mass.
+    def run_trunk(self, features: Tensor, tests: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
+        """The channels (channel, layer, column), and their mean (channel, column) over the mass.
 
-        What those of clouds say of layers without a cloud has no meaning. ``features`` and ``clouds`` are those of
-        :meth:`describe`, ``tests`` those of :func:`ftorch_bridge.cloud_bands.clouds_in_bands`, ``share`` (layer, column) is the
-        part of the column's mass in each layer.
+        ``features`` are those of :meth:`describe`, ``tests`` those of :func:`ftorch_bridge.cloud_bands.clouds_in_bands`,
+        ``share`` (layer, column) is the part of the column's mass in each layer. Without derivatives on a CPU the channels are
+        (tile, layer, channel, column of the tile), which the operators of transfer take.
         """
         if self.use_operators and self.infers_on_cpu(features):
             weight, bias = self.stem_on_features()
@@ -185,28 +185,15 @@ class AllSky(SkyNetwork):
             for module in self.trunk:
                 modules += [module.context.weight, module.context.bias]
                 modules += [module.convolution.weight, module.convolution.bias, module.mixing.weight, module.mixing.bias]
-            optics = [self.longwave_gas.head.weight, self.longwave_gas.head.bias]
-            optics += [self.longwave_cloud.head.weight, self.longwave_cloud.head.bias]
-            optics += [self.shortwave_gas.head.weight, self.shortwave_gas.head.bias]
-            optics += [self.shortwave_cloud.head.weight, self.shortwave_cloud.head.bias]
-            optics += [self.scattering_cloud.head.weight, self.scattering_cloud.head.bias]
-            results = torch.ops.radml.column_trunk(
-                [features, tests], share, self.context_scale, weight, bias, modules, optics, clouds, [1, 3, 4]
-            )
-            return results[:5], results[5]
+            no_head: list[Tensor] = []
+            found = torch.ops.radml.column_trunk([features, tests], share, self.context_scale, weight, bias, modules, no_head)
+            return found[0], found[1]
         x = self.scaled_stem(features) + torch.mm(self.cloud_stem, tests.flatten(1)).unflatten(
             1, [tests.shape[1], tests.shape[2]]
         )
         for module in self.trunk:
             x = module(x, self.context_scale * share)
-        heads = [
-            self.longwave_gas.head(x),
-            self.longwave_cloud.head(x),
-            self.shortwave_gas.head(x),
-            self.shortwave_cloud.head(x),
-            self.scattering_cloud.head(x),
-        ]
-        return heads, (x * share).sum(1)
+        return x, (x * share).sum(1)
 
     def near_infrared(self, clouds: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
         """See :func:`ftorch_bridge.cloud_bands.clouds_in_bands`."""
@@ -345,15 +332,15 @@ class AllSky(SkyNetwork):
         absorbed = absorptance * (downward[:, :-1] + upward[:, 1:]) + beam_kept * stacked[:, :-1]
         return upward, downward + stacked, absorbed
 
-    def prepare(self, s: dict[str, Tensor]) -> tuple[list[Tensor], Tensor, Tensor, Tensor, Tensor]:
+    def prepare(self, s: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """What transfer needs of columns as of :meth:`describe`.
 
-        What the heads of the trunk say; what clouds absorb in bands; how the points share the Planck function at 250 K (point,
-        column), how large the skies are (sky, column), and the sunlight that comes in at points [W m-2] (point, column).
+        The channels of :meth:`run_trunk`; what clouds absorb in bands; how the points share the Planck function at 250 K
+        (point, column), how large the skies are (sky, column), and the sunlight that comes in [W m-2] (point, column).
         """
         sky = s["sky"]
         bands, tests = self.near_infrared(s["clouds"], s["features"])
-        heads, mean = self.run_trunk(s["features"], tests, s["clouds"], s["share"])
+        channels, mean = self.run_trunk(s["features"], tests, s["share"])
         scaled = (sky - self.sky_mean) * self.sky_scale
         summary = torch.cat([scaled, mean])
         hidden = self.sky(summary[:, None]).relu()
@@ -365,61 +352,118 @@ class AllSky(SkyNetwork):
         clear = (1.0 - clouded) * self.clear_share(sun)[:, 0].softmax(0)
         cloudy = clouded * self.sun_share(hidden)[:, 0].softmax(0)
         suns = torch.cat([common[-1:] * clear, common[:-1], common[-1:] * cloudy])
-        return heads, bands, base, skies, suns * s["incident"]
+        return channels, bands, base, skies, suns * s["incident"]
 
     def radiate_by_points(self, s: dict[str, Tensor]) -> tuple[tuple[Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]:
         """What :meth:`longwave` and :meth:`shortwave` give for columns as of :meth:`describe`, without the operators."""
-        heads, bands, base, skies, incident = self.prepare(s)
+        x, bands, base, skies, incident = self.prepare(s)
         amounts, clouds = s["amounts"], s["clouds"]
-        longwave = self.longwave(
-            with_clouds(self.longwave_gas(heads[0], amounts), self.longwave_cloud(heads[1], clouds)), base, skies, s
-        )
+        longwave = self.longwave(with_clouds(self.longwave_gas(x, amounts), self.longwave_cloud(x, clouds)), base, skies, s)
         # The least depths keep quotients of them defined.
-        absorbing = self.shortwave_gas(heads[2], amounts[:5]) + depths(self.ozone.exp(), s["ozone"])
-        absorbing = with_clouds(absorbing, self.shortwave_cloud(heads[3], clouds) + depths(self.cloud_bands.exp(), bands))
-        scattering = with_clouds(self.rayleigh.exp()[:, :, None] * s["thickness"], self.scattering_cloud(heads[4], clouds))
+        absorbing = self.shortwave_gas(x, amounts[:5]) + depths(self.ozone.exp(), s["ozone"])
+        absorbing = with_clouds(absorbing, self.shortwave_cloud(x, clouds) + depths(self.cloud_bands.exp(), bands))
+        scattering = with_clouds(self.rayleigh.exp()[:, :, None] * s["thickness"], self.scattering_cloud(x, clouds))
         return longwave, self.shortwave(absorbing + 1e-12, scattering + 1e-12, incident, s)
+
+    def radiate_by_operators(self, s: dict[str, Tensor]) -> tuple[tuple[Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]:
+        """The sums of :meth:`radiate_by_points` over points, by libradml; without derivatives it runs the heads too."""
+        x, bands, base, skies, incident = self.prepare(s)
+        amounts, clouds = s["amounts"], s["clouds"]
+        gas_strength, cloud_strength = self.longwave_gas.strength.exp(), self.longwave_cloud.strength.exp()
+        layer, level = s["temperature_layer"], s["temperature_level"]
+        surface, emissivity = s["surface_temperature"], s["surface_emissivity"]
+        absorbing_strength, absorbing_cloud = self.shortwave_gas.strength.exp(), self.shortwave_cloud.strength.exp()
+        scattering_strength, rayleigh = self.scattering_cloud.strength.exp(), self.rayleigh.exp()
+        ozone, cloud_bands = self.ozone.exp(), self.cloud_bands.exp()
+        air, albedo, cosine = s["thickness"][None], s["surface_albedo"], s["cos_zenith"]
+        if self.infers_on_cpu(s["features"]):
+            longwave = torch.ops.radml.longwave_from_channels(
+                x,
+                self.longwave_gas.head.weight,
+                self.longwave_gas.head.bias,
+                gas_strength,
+                amounts,
+                self.longwave_cloud.head.weight,
+                self.longwave_cloud.head.bias,
+                cloud_strength,
+                clouds,
+                self.emission_cubic(),
+                base,
+                skies,
+                self.longwave_common,
+                layer,
+                level,
+                surface,
+                emissivity,
+            )
+            shortwave = torch.ops.radml.shortwave_from_channels(
+                x,
+                self.shortwave_gas.head.weight,
+                self.shortwave_gas.head.bias,
+                absorbing_strength,
+                amounts[:5],
+                ozone,
+                s["ozone"],
+                self.shortwave_cloud.head.weight,
+                self.shortwave_cloud.head.bias,
+                absorbing_cloud,
+                cloud_bands,
+                bands,
+                self.scattering_cloud.head.weight,
+                self.scattering_cloud.head.bias,
+                scattering_strength,
+                clouds,
+                rayleigh,
+                air,
+                incident,
+                albedo,
+                cosine,
+            )
+        else:
+            longwave = torch.ops.radml.longwave_transfer(
+                self.longwave_gas.head(x),
+                gas_strength,
+                amounts,
+                self.longwave_cloud.head(x),
+                cloud_strength,
+                clouds,
+                self.emission_cubic(),
+                base,
+                skies,
+                self.longwave_common,
+                layer,
+                level,
+                surface,
+                emissivity,
+            )
+            shortwave = torch.ops.radml.shortwave_transfer(
+                self.shortwave_gas.head(x),
+                absorbing_strength,
+                amounts[:5],
+                ozone,
+                s["ozone"],
+                self.shortwave_cloud.head(x),
+                absorbing_cloud,
+                cloud_bands,
+                bands,
+                self.scattering_cloud.head(x),
+                scattering_strength,
+                clouds,
+                rayleigh,
+                air,
+                incident,
+                albedo,
+                cosine,
+            )
+        return longwave, shortwave
 
     def radiate(self, s: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
         """See :meth:`ftorch_bridge.sky.SkyNetwork.radiate`."""
         thickness = s["thickness"]
         if self.use_operators and not thickness.is_cuda:
-            heads, bands, base, skies, incident = self.prepare(s)
-            lw_up, lw_down, lw_absorbed = torch.ops.radml.longwave_transfer(
-                heads[0],
-                self.longwave_gas.strength.exp(),
-                s["amounts"],
-                heads[1],
-                self.longwave_cloud.strength.exp(),
-                s["clouds"],
-                self.emission_cubic(),
-                base,
-                skies,
-                self.longwave_common,
-                s["temperature_layer"],
-                s["temperature_level"],
-                s["surface_temperature"],
-                s["surface_emissivity"],
-            )
-            sw_up, sw_down, sw_absorbed = torch.ops.radml.shortwave_transfer(
-                heads[2],
-                self.shortwave_gas.strength.exp(),
-                s["amounts"][:5],
-                self.ozone.exp(),
-                s["ozone"],
-                heads[3],
-                self.shortwave_cloud.strength.exp(),
-                self.cloud_bands.exp(),
-                bands,
-                heads[4],
-                self.scattering_cloud.strength.exp(),
-                s["clouds"],
-                self.rayleigh.exp(),
-                thickness[None],
-                incident,
-                s["surface_albedo"],
-                s["cos_zenith"],
-            )
+            longwave, shortwave = self.radiate_by_operators(s)
+            lw_up, lw_down, lw_absorbed = longwave
+            sw_up, sw_down, sw_absorbed = shortwave
         else:
             longwave, shortwave = self.radiate_by_points(s)
             lw_up, lw_down, lw_absorbed = longwave[0].sum(0), longwave[1].sum(0), longwave[2].sum(0)

@@ -127,7 +127,7 @@ class ResCNNSky(DirectSky):
                 modules += [torch.zeros(0, weight.shape[0]), torch.zeros(0, 1)]
                 modules += [module.convolution.weight, module.convolution.bias, module.mixing.weight, module.mixing.bias]
             head = [self.layer_head.weight, self.layer_head.bias]
-            found = torch.ops.radml.column_trunk(features, s["share"], 0.0, weight, bias, modules, head, s["clouds"], [])
+            found = torch.ops.radml.column_trunk(features, s["share"], 0.0, weight, bias, modules, head)
             return found[0], found[1]
         x = self.run_trunk(self.scaled_stem(s["features"]) + self.emitter_stem(self.describe_emitters(s)))
         return self.layer_head(x), (x * s["share"]).sum(1)
