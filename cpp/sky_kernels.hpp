@@ -29,6 +29,13 @@ struct SkyInputs {
   HostArray surface_temperature, surface_emissivity, surface_albedo, cos_zenith, solar_irradiance;
 };
 
+inline constexpr HostArray SkyInputs::* sky_arrays[] = {
+    &SkyInputs::pressure_level,   &SkyInputs::temperature_level,  &SkyInputs::pressure_layer,     &SkyInputs::temperature_layer,
+    &SkyInputs::h2o,              &SkyInputs::o3,                 &SkyInputs::co2,                &SkyInputs::ch4,
+    &SkyInputs::n2o,              &SkyInputs::cloud_fraction,     &SkyInputs::cloud_liquid_path,  &SkyInputs::cloud_ice_path,
+    &SkyInputs::liquid_radius,    &SkyInputs::ice_radius,         &SkyInputs::surface_temperature, &SkyInputs::surface_emissivity,
+    &SkyInputs::surface_albedo,   &SkyInputs::cos_zenith,         &SkyInputs::solar_irradiance};
+
 // Of `columns` in whole tiles; the last column stands in for those beyond the host's.
 struct SkyOutputs {
   std::ptrdiff_t columns;

@@ -1,68 +1,20 @@
-// What a network of all sky sees of a host's columns, as the PyTorch operator radml::describe_sky, for inference.
+// What a network of all sky sees of a host's columns, as the PyTorch operators radml::describe_sky and radml::cloud_bands, without derivatives.
 #include <torch/library.h>
 
-#include <array>
-#include <string>
 #include <vector>
 
 #include "operator_arguments.hpp"
-#include "sky_kernels.hpp"
+#include "sky_arguments.hpp"
 
 namespace {
 
 using at::Tensor;
-using radml::HostArray;
 
 constexpr const char* sky_name = "radml::describe_sky";
 
-// In the order of ftorch_bridge.sky.INPUTS, and whether they are of levels (1), layers (0) or the surface (-1).
-struct Input {
-  const char* name;
-  int rows_beyond_layers;
-  HostArray radml::SkyInputs::*member;
-};
-constexpr std::array<Input, 19> inputs{{{"pressure_level", 1, &radml::SkyInputs::pressure_level},
-                                        {"temperature_level", 1, &radml::SkyInputs::temperature_level},
-                                        {"pressure_layer", 0, &radml::SkyInputs::pressure_layer},
-                                        {"temperature_layer", 0, &radml::SkyInputs::temperature_layer},
-                                        {"h2o", 0, &radml::SkyInputs::h2o},
-                                        {"o3", 0, &radml::SkyInputs::o3},
-                                        {"co2", 0, &radml::SkyInputs::co2},
-                                        {"ch4", 0, &radml::SkyInputs::ch4},
-                                        {"n2o", 0, &radml::SkyInputs::n2o},
-                                        {"cloud_fraction", 0, &radml::SkyInputs::cloud_fraction},
-                                        {"cloud_liquid_path", 0, &radml::SkyInputs::cloud_liquid_path},
-                                        {"cloud_ice_path", 0, &radml::SkyInputs::cloud_ice_path},
-                                        {"liquid_radius", 0, &radml::SkyInputs::liquid_radius},
-                                        {"ice_radius", 0, &radml::SkyInputs::ice_radius},
-                                        {"surface_temperature", -1, &radml::SkyInputs::surface_temperature},
-                                        {"surface_emissivity", -1, &radml::SkyInputs::surface_emissivity},
-                                        {"surface_albedo", -1, &radml::SkyInputs::surface_albedo},
-                                        {"cos_zenith", -1, &radml::SkyInputs::cos_zenith},
-                                        {"solar_irradiance", -1, &radml::SkyInputs::solar_irradiance}}};
-
-HostArray host_array(const Input& input, const Tensor& tensor, int64_t columns, int64_t layers) {
-  const bool surface = input.rows_beyond_layers < 0;
-  const std::vector<int64_t> expected =
-      surface ? std::vector<int64_t>{columns} : std::vector<int64_t>{columns, layers + input.rows_beyond_layers};
-  TORCH_CHECK(tensor.sizes() == at::IntArrayRef(expected), sky_name, ": ", input.name, ": expected the shape ",
-              at::IntArrayRef(expected), ", got ", tensor.sizes());
-  const bool real64 = tensor.scalar_type() == at::kDouble;
-  TORCH_CHECK(tensor.is_cpu() && (real64 || tensor.scalar_type() == at::kFloat), sky_name, ": ", input.name,
-              ": expected float64 or float32 on the CPU, got ", tensor.scalar_type(), " on ", tensor.device());
-  return {real64 ? tensor.const_data_ptr<double>() : nullptr, real64 ? nullptr : tensor.const_data_ptr<float>(),
-          tensor.stride(0), surface ? 0 : tensor.stride(1)};
-}
-
 std::vector<Tensor> describe_sky(const std::vector<Tensor>& given) {
-  TORCH_CHECK(given.size() == inputs.size(), sky_name, ": expected ", inputs.size(), " tensors, got ", given.size());
-  TORCH_CHECK(given[2].dim() == 2 && given[2].size(0) > 0 && given[2].size(1) > 0, sky_name,
-              ": pressure_layer: expected (column, layer), got ", given[2].sizes());
-  const int64_t columns = given[2].size(0), layers = given[2].size(1), padded = radml::in_whole_tiles(columns);
-  radml::SkyInputs in{};
-  in.layers = static_cast<int>(layers);
-  in.columns = columns;
-  for (std::size_t i = 0; i < inputs.size(); ++i) in.*(inputs[i].member) = host_array(inputs[i], given[i], columns, layers);
+  const radml::SkyInputs in = radml::take_sky_inputs(sky_name, given);
+  const int64_t columns = in.columns, layers = in.layers, padded = radml::in_whole_tiles(columns);
   std::vector<Tensor> results;
   const auto make = [&](std::initializer_list<int64_t> sizes) {
     results.push_back(at::empty(at::IntArrayRef(sizes.begin(), sizes.size())));

@@ -3,7 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
+#include <memory>
 
 // One build serves any processor: the loader picks the clone for its vectors.
 #if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
@@ -25,12 +25,13 @@ namespace radml {
 
 inline constexpr int tile_width = 16;
 
-// Memory for a tile, in rows of `tile_width` values, one after the other.
+// Memory for a tile, in rows of `tile_width` values, one after the other; nothing is in them yet.
 class Rows {
  public:
-  explicit Rows(std::ptrdiff_t count) : memory_(static_cast<std::size_t>((count + 1) * tile_width)) {
-    const auto address = reinterpret_cast<std::uintptr_t>(memory_.data());
-    next_ = memory_.data() + (64 - address % 64) % 64 / sizeof(float);
+  explicit Rows(std::ptrdiff_t count)
+      : memory_(std::make_unique_for_overwrite<float[]>(static_cast<std::size_t>((count + 1) * tile_width))) {
+    const auto address = reinterpret_cast<std::uintptr_t>(memory_.get());
+    next_ = memory_.get() + (64 - address % 64) % 64 / sizeof(float);
   }
   float* take(std::ptrdiff_t rows) {
     float* taken = next_;
@@ -39,7 +40,7 @@ class Rows {
   }
 
  private:
-  std::vector<float> memory_;
+  std::unique_ptr<float[]> memory_;
   float* next_;
 };
 

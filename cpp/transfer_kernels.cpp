@@ -158,27 +158,33 @@ RADML_INLINE void find_depths(const DepthTerm& term, const Grid& grid, int index
   }
 }
 
-// Add a term to the depths of a point's layers. Points are asked for one after the other.
+// A term's depths at a point's layers, added to what `depth` has; or put there, with `least` added, of the first term. Points are
+// asked for one after the other.
+template <bool is_first>
 RADML_INLINE void add_depth(const DepthTerm& term, const Grid& grid, int point, ptrdiff_t column, const TermRows& rows,
-                            float* __restrict depth) {
+                            float* __restrict depth, float least = 0.0F) {
   const int index = point - term.first_point, of_block = index % PackedWeights::block;
-  if (index < 0) return;
+  if (index < 0) return;  // the first term is of all points
   if (term.weights != nullptr && of_block == 0) find_depths(term, grid, index, column, rows);
-  const float* found = rows.depths + static_cast<ptrdiff_t>(of_block) * grid.layers * tile_width;
+  const float* found = rows.depths == nullptr ? nullptr : rows.depths + static_cast<ptrdiff_t>(of_block) * grid.layers * tile_width;
+  const float* given = term.head == nullptr ? nullptr : term.head + static_cast<ptrdiff_t>(index) * grid.layers * grid.columns + column;
   for (ptrdiff_t layer = 0; layer < grid.layers; ++layer) {
-    if (rows.present[layer] == 0.0F) continue;
+    if (!is_first && rows.present[layer] == 0.0F) continue;
     float* row = depth + layer * tile_width;
-    if (term.weights != nullptr) {
-      RADML_LANES row[lane] += found[layer * tile_width + lane];
-      continue;
-    }
-    alignas(64) float mixed[tile_width];
-    mix(term, rows, index, layer, mixed);
-    if (term.head == nullptr) {
-      RADML_LANES row[lane] += mixed[lane];
+    const auto put = [&](int lane, float value) { row[lane] = value + (is_first ? least : row[lane]); };
+    if (rows.present[layer] == 0.0F) {
+      RADML_LANES put(lane, 0.0F);
+    } else if (term.weights != nullptr) {
+      RADML_LANES put(lane, found[layer * tile_width + lane]);
     } else {
-      const float* head = term.head + (static_cast<ptrdiff_t>(index) * grid.layers + layer) * grid.columns + column;
-      RADML_LANES row[lane] += exponential(std::min(head[lane], largest_head)) * mixed[lane];
+      alignas(64) float mixed[tile_width];
+      mix(term, rows, index, layer, mixed);
+      if (term.head == nullptr) {
+        RADML_LANES put(lane, mixed[lane]);
+      } else {
+        const float* head = given + layer * grid.columns;
+        RADML_LANES put(lane, exponential(std::min(head[lane], largest_head)) * mixed[lane]);
+      }
     }
   }
 }
@@ -276,9 +282,9 @@ RADML_INLINE float planck_cubic(const PointShare& share, int lane, float total, 
   return total * (share.base[lane] + warm * (share.planck[0] + warm * (share.planck[1] + warm * share.planck[2])));
 }
 
-// Rows of one point: absorption, source of the layer's middle and of its levels, fluxes.
+// Rows of one point: absorption and source upward of layers, what layers and levels emit, fluxes.
 struct LongwaveRows {
-  float *depth, *absorption, *edge, *middle, *level, *surface, *up, *down, *sky;
+  float *depth, *absorption, *source_up, *middle, *level, *surface, *up, *down, *sky;
   TermRows terms[longwave_terms];
 };
 
@@ -321,38 +327,43 @@ RADML_INLINE void longwave_point(const LongwaveProblem& problem, int point, ptrd
   const Grid& grid = problem.grid;
   const ptrdiff_t layers = grid.layers;
   constexpr ptrdiff_t w = tile_width, step = keep ? w : 0;
-  fill(r.depth, layers, 0.0F);
-  for (int term = 0; term < longwave_terms; ++term)
-    add_depth(problem.depth[term], grid, point, column, r.terms[term], r.depth);
+  add_depth<true>(problem.depth[0], grid, point, column, r.terms[0], r.depth);
+  for (int term = 1; term < longwave_terms; ++term)
+    add_depth<false>(problem.depth[term], grid, point, column, r.terms[term], r.depth);
   if (share.sky < 0) {
     RADML_LANES r.sky[lane] = 1.0F;
   } else {
     const float* sky = problem.skies + share.sky * grid.columns + column;
     RADML_LANES r.sky[lane] = sky[lane];
   }
-  for (ptrdiff_t l = 0; l < layers; ++l)
-    RADML_LANES r.middle[l * w + lane] =
-        r.sky[lane] * planck_cubic(share, lane, emitters.total_layer[l * w + lane], emitters.warm_layer[l * w + lane]);
-  for (ptrdiff_t l = 0; l <= layers; ++l)
-    RADML_LANES r.level[l * w + lane] =
-        r.sky[lane] * planck_cubic(share, lane, emitters.total_level[l * w + lane], emitters.warm_level[l * w + lane]);
-  RADML_LANES r.surface[lane] = r.sky[lane] * planck_cubic(share, lane, emitters.total_surface[lane], emitters.warm_surface[lane]);
+  const auto emission = [&](int lane, const float* total, const float* warm) {
+    return r.sky[lane] * planck_cubic(share, lane, total[lane], warm[lane]);
+  };
+  RADML_LANES r.surface[lane] = emission(lane, emitters.total_surface, emitters.warm_surface);
 
-  // What a layer adds to a flux, it loses: it absorbs that with the opposite sign, with no difference of large fluxes.
-  float* flux = r.down;
-  RADML_LANES flux[lane] = 0.0F;
-  for (ptrdiff_t l = 0; l < layers; ++l, flux += step) {
-    float *absorption = r.absorption + l * w, *edge = r.edge + l * w, *absorbed = sums.absorbed + l * w;
-    float* down = sums.down + (l + 1) * w;
-    const float *depth = r.depth + l * w, *middle = r.middle + l * w, *level = r.level + l * w;
+  // What a layer adds to a flux, it loses: it absorbs that with the opposite sign, with no difference of large fluxes. The source
+  // upward is found on the way down, where the layer's depth is at hand.
+  float *flux = r.down, *upper = r.level;
+  RADML_LANES {
+    flux[lane] = 0.0F;
+    upper[lane] = emission(lane, emitters.total_level, emitters.warm_level);
+  }
+  for (ptrdiff_t l = 0; l < layers; ++l, flux += step, upper += step) {
+    float *absorption = r.absorption + l * w, *source_up = r.source_up + l * w, *absorbed = sums.absorbed + l * w;
+    float *down = sums.down + (l + 1) * w, *kept = r.middle + l * step;
+    const float *depth = r.depth + l * w, *total = emitters.total_layer + l * w, *warm = emitters.warm_layer + l * w;
+    const float *total_below = emitters.total_level + (l + 1) * w, *warm_below = emitters.warm_level + (l + 1) * w;
     RADML_LANES {
-      const float d = depth[lane], passing = exponential(-d), a = stopped_part(d, passing), e = d / (d + half_depth);
-      const float source = lerp(middle[lane], level[w + lane], e), added = a * (source - flux[lane]);
+      const float d = depth[lane], passing = exponential(-d), a = stopped_part(d, passing), edge = d / (d + half_depth);
+      const float middle = emission(lane, total, warm), lower = emission(lane, total_below, warm_below);
+      const float added = a * (lerp(middle, lower, edge) - flux[lane]), sum = flux[lane] + added;
       absorption[lane] = a;
-      edge[lane] = e;
-      const float sum = flux[lane] + added;
+      source_up[lane] = lerp(middle, upper[lane], edge);
       flux[step + lane] = sum;
-      if constexpr (!keep) {
+      upper[step + lane] = lower;
+      if constexpr (keep) {
+        kept[lane] = middle;
+      } else {
         absorbed[lane] -= added;
         down[lane] += sum;
       }
@@ -365,12 +376,11 @@ RADML_INLINE void longwave_point(const LongwaveProblem& problem, int point, ptrd
     if constexpr (!keep) sums.up[layers * w + lane] += rising[lane];
   }
   for (ptrdiff_t l = layers - 1; l >= 0; --l, rising -= step) {
-    const float *absorption = r.absorption + l * w, *edge = r.edge + l * w, *middle = r.middle + l * w, *level = r.level + l * w;
+    const float *absorption = r.absorption + l * w, *source_up = r.source_up + l * w;
     float *absorbed = sums.absorbed + l * w, *up = sums.up + l * w;
     float* above = rising - step;
     RADML_LANES {
-      const float source = lerp(middle[lane], level[lane], edge[lane]), added = absorption[lane] * (source - rising[lane]);
-      const float sum = rising[lane] + added;
+      const float added = absorption[lane] * (source_up[lane] - rising[lane]), sum = rising[lane] + added;
       above[lane] = sum;
       if constexpr (!keep) {
         absorbed[lane] -= added;
@@ -531,17 +541,18 @@ RADML_INLINE Layer<Real> make_layer(Real absorbing, Real scattering, float inver
 }
 
 // Rows of one point: depths; of diffuse light what layers reflect, pass and absorb, and what they send into it of the beam; albedo
-// and source below levels, with the gain between them and a layer; fluxes.
+// and source below levels, with the gain between them and a layer; the part of diffuse light from above that leaves a layer, with that
+// gain, and what feeds it; fluxes.
 struct ShortwaveRows {
   float *absorbing, *scattering, *inverse_cosine;
   float *reflectance, *transmittance, *absorptance, *sent_up, *sent_down;
-  float *albedo, *source, *gain, *beam, *diffuse, *up;
+  float *albedo, *source, *gain, *passed, *fed, *beam, *diffuse, *up;
   TermRows of_absorbing[shortwave_absorbing_terms], of_scattering[shortwave_scattering_terms];
 };
 
 RADML_INLINE ptrdiff_t count_shortwave_rows(const ShortwaveProblem& problem) {
   const ptrdiff_t layers = problem.grid.layers;
-  ptrdiff_t count = 14 * (layers + 1);
+  ptrdiff_t count = 16 * (layers + 1);
   for (const DepthTerm& term : problem.absorbing) count += count_rows(term, layers);
   for (const DepthTerm& term : problem.scattering) count += count_rows(term, layers);
   return count;
@@ -551,8 +562,8 @@ RADML_INLINE ShortwaveRows take_shortwave_rows(const ShortwaveProblem& problem, 
   const ptrdiff_t layers = problem.grid.layers, levels = layers + 1;
   ShortwaveRows r{rows.take(layers), rows.take(layers), rows.take(1),      rows.take(layers), rows.take(layers),
                   rows.take(layers), rows.take(layers), rows.take(layers), rows.take(levels), rows.take(levels),
-                  rows.take(layers), rows.take(levels), rows.take(levels), rows.take(levels), {},
-                  {}};
+                  rows.take(layers), rows.take(layers), rows.take(layers), rows.take(levels), rows.take(levels),
+                  rows.take(levels), {},                {}};
   for (int term = 0; term < shortwave_absorbing_terms; ++term)
     r.of_absorbing[term] = take_term_rows(problem.absorbing[term], problem.grid, column, rows);
   for (int term = 0; term < shortwave_scattering_terms; ++term)
@@ -568,12 +579,12 @@ RADML_INLINE void shortwave_point(const ShortwaveProblem& problem, int point, pt
   const Grid& grid = problem.grid;
   const ptrdiff_t layers = grid.layers;
   constexpr ptrdiff_t w = tile_width, step = keep ? w : 0;
-  fill(r.absorbing, layers, least_depth);
-  fill(r.scattering, layers, least_depth);
-  for (int term = 0; term < shortwave_absorbing_terms; ++term)
-    add_depth(problem.absorbing[term], grid, point, column, r.of_absorbing[term], r.absorbing);
-  for (int term = 0; term < shortwave_scattering_terms; ++term)
-    add_depth(problem.scattering[term], grid, point, column, r.of_scattering[term], r.scattering);
+  add_depth<true>(problem.absorbing[0], grid, point, column, r.of_absorbing[0], r.absorbing, least_depth);
+  for (int term = 1; term < shortwave_absorbing_terms; ++term)
+    add_depth<false>(problem.absorbing[term], grid, point, column, r.of_absorbing[term], r.absorbing);
+  add_depth<true>(problem.scattering[0], grid, point, column, r.of_scattering[0], r.scattering, least_depth);
+  for (int term = 1; term < shortwave_scattering_terms; ++term)
+    add_depth<false>(problem.scattering[term], grid, point, column, r.of_scattering[term], r.scattering);
 
   const float* incident = problem.incident + static_cast<ptrdiff_t>(point) * grid.columns + column;
   const float* ground = problem.albedo + column;
@@ -598,19 +609,33 @@ RADML_INLINE void shortwave_point(const ShortwaveProblem& problem, int point, pt
         sums.down[i + w] += below;
       }
     }
+  // Albedos from below as quotients of `part` and `whole`: no layer waits for the division of the one below it. Both shrink, and are
+  // scaled now and then.
+  constexpr ptrdiff_t layers_to_scaling = 4;
+  alignas(64) float part[tile_width], whole[tile_width];
   RADML_LANES {
+    part[lane] = ground[lane];
+    whole[lane] = 1.0F;
     r.albedo[layers * w + lane] = ground[lane];
     r.source[layers * w + lane] = ground[lane] * beam[lane];
   }
-  for (ptrdiff_t l = layers - 1; l >= 0; --l)
+  for (ptrdiff_t l = layers - 1; l >= 0; --l) {
+    const bool scaled = l % layers_to_scaling == 0;
     RADML_LANES {
       const ptrdiff_t i = l * w + lane;
-      const float albedo = r.albedo[i + w], reflectance = r.reflectance[i], transmittance = r.transmittance[i];
-      const float gain = 1.0F / (1.0F - reflectance * albedo), through = gain * transmittance;
-      r.gain[i] = gain;
-      r.source[i] = r.sent_up[i] + through * (r.source[i + w] + albedo * r.sent_down[i]);
-      r.albedo[i] = reflectance + through * transmittance * albedo;
+      const float reflectance = r.reflectance[i], transmittance = r.transmittance[i], sent_down = r.sent_down[i];
+      const float below = r.source[i + w], next = whole[lane] - reflectance * part[lane], inverse = 1.0F / next;
+      const float gain = whole[lane] * inverse, passed = gain * transmittance;
+      const float next_part = reflectance * next + transmittance * transmittance * part[lane], albedo = next_part * inverse;
+      r.source[i] = r.sent_up[i] + passed * (below + r.albedo[i + w] * sent_down);
+      r.albedo[i] = albedo;
+      r.passed[i] = passed;
+      r.fed[i] = gain * (sent_down + reflectance * below);
+      part[lane] = scaled ? albedo : next_part;
+      whole[lane] = scaled ? 1.0F : next;
+      if constexpr (keep) r.gain[i] = gain;
     }
+  }
   float *diffuse = r.diffuse, *up = r.up;
   RADML_LANES {
     diffuse[lane] = 0.0F;
@@ -620,9 +645,8 @@ RADML_INLINE void shortwave_point(const ShortwaveProblem& problem, int point, pt
   for (ptrdiff_t l = 0; l < layers; ++l, diffuse += step, up += step)
     RADML_LANES {
       const ptrdiff_t i = l * w + lane;
-      const float source = r.source[i + w], above = diffuse[lane];
-      const float below = r.gain[i] * (r.sent_down[i] + r.transmittance[i] * above + r.reflectance[i] * source);
-      const float rising = source + r.albedo[i + w] * below;
+      const float above = diffuse[lane], below = r.fed[i] + r.passed[i] * above;
+      const float rising = r.source[i + w] + r.albedo[i + w] * below;
       diffuse[step + lane] = below;
       up[step + lane] = rising;
       if constexpr (!keep) {

@@ -1,13 +1,11 @@
 // The kernels of radiative transfer as PyTorch operators, radml::longwave_transfer and radml::shortwave_transfer: a model
 // exported with them runs wherever libradml is loaded. They are differentiable for what a network learns; for the state of the
-// atmosphere, AllSky's own equations are. For inference, radml::longwave_from_channels and radml::shortwave_from_channels run the
-// heads too, of the channels that radml::column_trunk leaves.
+// atmosphere, AllSky's own equations are.
 #include <torch/autograd.h>
 #include <torch/library.h>
 
 #include <array>
 #include <initializer_list>
-#include <optional>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -26,7 +24,6 @@ using radml::Fluxes;
 using radml::for_each_tile;
 using radml::Grid;
 using radml::in_whole_tiles;
-using radml::PackedWeights;
 using radml::read;
 using radml::tile_width;
 using torch::autograd::AutogradContext;
@@ -36,56 +33,33 @@ struct Sizes {
   int64_t points, layers, columns;
   [[nodiscard]] int64_t padded() const { return in_whole_tiles(columns); }
   [[nodiscard]] int64_t tiles() const { return padded() / tile_width; }
-
-  // A point for each strength of the gases, layers and columns of their amounts.
-  static Sizes of(const char* name, const Tensor& gas_strength, const Tensor& gases) {
-    TORCH_CHECK(gas_strength.dim() == 2 && gases.dim() == 3, name, ": gas strength, gases: expected (point, kind) and ",
-                "(kind, layer, column), got ", gas_strength.sizes(), " and ", gases.sizes());
-    return {gas_strength.size(0), gases.size(1), gases.size(2)};
+  [[nodiscard]] Grid grid() const {
+    return {static_cast<int>(points), static_cast<int>(layers), static_cast<std::ptrdiff_t>(padded()), nullptr};
   }
-};
-
-// What the trunk leaves for heads, (tile, layer, channel, column of the tile); undefined where heads are given.
-Tensor take_channels(const Arguments& arguments, const Tensor& given, const Sizes& sizes) {
-  if (!given.defined()) return given;
-  return arguments.take("channels", given, {sizes.tiles(), sizes.layers, given.dim() == 4 ? given.size(2) : 0, tile_width});
-}
-
-Grid grid_of(const Sizes& sizes, const Tensor& channels) {
-  return {static_cast<int>(sizes.points), static_cast<int>(sizes.layers), static_cast<std::ptrdiff_t>(sizes.padded()),
-          channels.defined() ? read(channels) : nullptr};
-}
-
-// The head of a term: given, or a weight and a bias for the trunk's channels, or none.
-struct Head {
-  Tensor given, weight, bias;
 };
 
 // Tensors of a term, alive as long as the kernel reads them.
 struct Term {
   Tensor head, strength, amounts;
-  std::optional<PackedWeights> weights;
   int64_t first_point;
 
   // A term of the last points, as many as there are strengths.
-  Term(const Arguments& arguments, const std::string& name, const Sizes& sizes, const Head& given, const Tensor& channels,
-       const Tensor& strength_given, const Tensor& amounts_given) {
+  Term(const Arguments& arguments, const std::string& name, const Sizes& sizes, const Tensor& head_given, const Tensor& strength_given,
+       const Tensor& amounts_given) {
     TORCH_CHECK(amounts_given.dim() == 3 && amounts_given.size(0) <= 8, name, ": expected amounts (kind, layer, column) of at most ",
                 "8 kinds, got ", amounts_given.sizes());
     TORCH_CHECK(strength_given.dim() == 2 && strength_given.size(0) <= sizes.points, name, ": expected strengths (point, kind) of ",
                 "at most ", sizes.points, " points, got ", strength_given.sizes());
     const int64_t points = strength_given.size(0);
     first_point = sizes.points - points;
-    if (given.given.defined()) head = arguments.take_columns(name + " head", given.given, {points, sizes.layers, sizes.columns});
-    if (given.weight.defined())
-      weights = radml::take_weights(arguments, name + " head", given.weight, given.bias, points, channels.size(2));
+    if (head_given.defined()) head = arguments.take_columns(name + " head", head_given, {points, sizes.layers, sizes.columns});
     strength = arguments.take(name + " strength", strength_given, {points, amounts_given.size(0)});
     amounts = arguments.take_columns(name + " amounts", amounts_given, {amounts_given.size(0), sizes.layers, sizes.columns});
   }
 
   [[nodiscard]] DepthTerm kernel() const {
-    return {head.defined() ? read(head) : nullptr,     weights ? &*weights : nullptr,   read(strength), read(amounts),
-            static_cast<int>(amounts.size(0)), static_cast<int>(first_point)};
+    return {head.defined() ? read(head) : nullptr, nullptr, read(strength), read(amounts), static_cast<int>(amounts.size(0)),
+            static_cast<int>(first_point)};
   }
 };
 
@@ -139,26 +113,27 @@ void refuse_gradients(const char* name, std::initializer_list<std::pair<const ch
 constexpr const char* longwave_name = "radml::longwave_transfer";
 
 struct LongwaveTensors {
-  Sizes sizes;
+  Sizes sizes{};
   int64_t common, per_sky, sky_count;
   std::vector<Term> terms;
-  Tensor channels, planck, base, skies, temperature_layer, temperature_level, surface_temperature, surface_emissivity;
+  Tensor planck, base, skies, temperature_layer, temperature_level, surface_temperature, surface_emissivity;
 
-  LongwaveTensors(const Arguments& arguments, const Tensor& channels_given, const Head& gas_head, const Tensor& gas_strength,
-                  const Tensor& gases, const Head& cloud_head, const Tensor& cloud_strength, const Tensor& clouds,
-                  const Tensor& planck_given, const Tensor& base_given, const Tensor& skies_given, int64_t common_given,
-                  const Tensor& layer, const Tensor& level, const Tensor& surface, const Tensor& emissivity)
-      : sizes(Sizes::of(longwave_name, gas_strength, gases)), common(common_given) {
+  LongwaveTensors(const Arguments& arguments, const Tensor& gas_head, const Tensor& gas_strength, const Tensor& gases,
+                  const Tensor& cloud_head, const Tensor& cloud_strength, const Tensor& clouds, const Tensor& planck_given,
+                  const Tensor& base_given, const Tensor& skies_given, int64_t common_given, const Tensor& layer, const Tensor& level, const Tensor& surface,
+                  const Tensor& emissivity)
+      : common(common_given) {
+    TORCH_CHECK(gas_head.dim() == 3, longwave_name, ": gas head: expected (point, layer, column), got ", gas_head.sizes());
     TORCH_CHECK(planck_given.dim() == 2 && skies_given.dim() == 2, longwave_name,
                 ": planck, skies: expected (3, spectral point) and (sky, column), got ", planck_given.sizes(), " and ",
                 skies_given.sizes());
-    channels = take_channels(arguments, channels_given, sizes);
+    sizes = {gas_head.size(0), gas_head.size(1), gas_head.size(2)};
     per_sky = planck_given.size(1) - common;
     sky_count = skies_given.size(0);
     TORCH_CHECK(common >= 0 && per_sky >= 0 && sizes.points == common + sky_count * per_sky, longwave_name, ": points: expected ",
                 common, " + ", sky_count, " skies of ", per_sky, ", got ", sizes.points);
-    terms.emplace_back(arguments, "gas", sizes, gas_head, channels, gas_strength, gases);
-    terms.emplace_back(arguments, "cloud", sizes, cloud_head, channels, cloud_strength, clouds);
+    terms.emplace_back(arguments, "gas", sizes, gas_head, gas_strength, gases);
+    terms.emplace_back(arguments, "cloud", sizes, cloud_head, cloud_strength, clouds);
     planck = arguments.take("planck", planck_given, {3, common + per_sky});
     base = arguments.take_columns("base", base_given, {common + per_sky, sizes.columns});
     skies = arguments.take_columns("skies", skies_given, {sky_count, sizes.columns});
@@ -169,7 +144,7 @@ struct LongwaveTensors {
   }
 
   [[nodiscard]] radml::LongwaveProblem kernel() const {
-    return {grid_of(sizes, channels),
+    return {sizes.grid(),
             {terms[0].kernel(), terms[1].kernel()},
             read(planck),
             read(base),
@@ -184,31 +159,18 @@ struct LongwaveTensors {
   }
 };
 
-std::tuple<Tensor, Tensor, Tensor> solve(const LongwaveTensors& tensors) {
+std::tuple<Tensor, Tensor, Tensor> longwave(const Tensor& gas_head, const Tensor& gas_strength, const Tensor& gases,
+                                            const Tensor& cloud_head, const Tensor& cloud_strength, const Tensor& clouds,
+                                            const Tensor& planck, const Tensor& base, const Tensor& skies, int64_t common, const Tensor& layer,
+                                            const Tensor& level, const Tensor& surface, const Tensor& emissivity) {
+  const Arguments arguments(longwave_name);
+  const LongwaveTensors tensors(arguments, gas_head, gas_strength, gases, cloud_head, cloud_strength, clouds, planck, base, skies, common,
+                                layer, level, surface, emissivity);
   const FluxTensors fluxes(tensors.sizes);
   const auto problem = tensors.kernel();
   const auto results = fluxes.kernel();
   for_each_tile(tensors.sizes.columns, [&](int64_t first, int64_t last) { radml::solve_longwave(problem, results, first, last); });
   return fluxes.result(tensors.sizes);
-}
-
-std::tuple<Tensor, Tensor, Tensor> longwave(const Tensor& gas_head, const Tensor& gas_strength, const Tensor& gases,
-                                            const Tensor& cloud_head, const Tensor& cloud_strength, const Tensor& clouds,
-                                            const Tensor& planck, const Tensor& base, const Tensor& skies, int64_t common,
-                                            const Tensor& layer, const Tensor& level, const Tensor& surface,
-                                            const Tensor& emissivity) {
-  return solve(LongwaveTensors(Arguments(longwave_name), Tensor(), {gas_head, {}, {}}, gas_strength, gases, {cloud_head, {}, {}},
-                               cloud_strength, clouds, planck, base, skies, common, layer, level, surface, emissivity));
-}
-
-std::tuple<Tensor, Tensor, Tensor> longwave_from_channels(
-    const Tensor& channels, const Tensor& gas_weight, const Tensor& gas_bias, const Tensor& gas_strength, const Tensor& gases,
-    const Tensor& cloud_weight, const Tensor& cloud_bias, const Tensor& cloud_strength, const Tensor& clouds, const Tensor& planck,
-    const Tensor& base, const Tensor& skies, int64_t common, const Tensor& layer, const Tensor& level, const Tensor& surface,
-    const Tensor& emissivity) {
-  return solve(LongwaveTensors(Arguments("radml::longwave_from_channels"), channels, {{}, gas_weight, gas_bias}, gas_strength, gases,
-                               {{}, cloud_weight, cloud_bias}, cloud_strength, clouds, planck, base, skies, common, layer, level,
-                               surface, emissivity));
 }
 
 struct LongwaveFunction : torch::autograd::Function<LongwaveFunction> {
@@ -228,9 +190,8 @@ struct LongwaveFunction : torch::autograd::Function<LongwaveFunction> {
   static variable_list backward(AutogradContext* context, const variable_list& given) {
     const auto saved = context->get_saved_variables();
     const Arguments arguments(longwave_name);
-    const LongwaveTensors tensors(arguments, Tensor(), {saved[0], {}, {}}, saved[1], saved[2], {saved[3], {}, {}}, saved[4], saved[5],
-                                  saved[6], saved[7], saved[8], context->saved_data["common"].toInt(), saved[9], saved[10], saved[11],
-                                  saved[12]);
+    const LongwaveTensors tensors(arguments, saved[0], saved[1], saved[2], saved[3], saved[4], saved[5], saved[6], saved[7],
+                                  saved[8], context->saved_data["common"].toInt(), saved[9], saved[10], saved[11], saved[12]);
     const Sizes& sizes = tensors.sizes;
     const auto adjoints = flux_adjoints(arguments, given, sizes);
     const TermGradient gas(tensors.terms[0], sizes), cloud(tensors.terms[1], sizes);
@@ -270,29 +231,30 @@ std::tuple<Tensor, Tensor, Tensor> longwave_with_gradients(const Tensor& gas_hea
 constexpr const char* shortwave_name = "radml::shortwave_transfer";
 
 struct ShortwaveTensors {
-  Sizes sizes;
+  Sizes sizes{};
   std::vector<Term> absorbing, scattering;
-  Tensor channels, incident, albedo, cosine;
+  Tensor incident, albedo, cosine;
 
-  ShortwaveTensors(const Arguments& arguments, const Tensor& channels_given, const Head& gas_head, const Tensor& gas_strength,
-                   const Tensor& gases, const Tensor& fixed_strength, const Tensor& fixed_gases, const Head& cloud_head,
-                   const Tensor& cloud_strength, const Tensor& band_strength, const Tensor& bands, const Head& scattering_head,
-                   const Tensor& scattering_strength, const Tensor& clouds, const Tensor& rayleigh, const Tensor& air,
-                   const Tensor& incident_given, const Tensor& albedo_given, const Tensor& cosine_given)
-      : sizes(Sizes::of(shortwave_name, gas_strength, gases)), channels(take_channels(arguments, channels_given, sizes)) {
-    absorbing.emplace_back(arguments, "gas", sizes, gas_head, channels, gas_strength, gases);
-    absorbing.emplace_back(arguments, "fixed gas", sizes, Head(), channels, fixed_strength, fixed_gases);
-    absorbing.emplace_back(arguments, "cloud", sizes, cloud_head, channels, cloud_strength, clouds);
-    absorbing.emplace_back(arguments, "cloud bands", sizes, Head(), channels, band_strength, bands);
-    scattering.emplace_back(arguments, "Rayleigh", sizes, Head(), channels, rayleigh, air);
-    scattering.emplace_back(arguments, "scattering cloud", sizes, scattering_head, channels, scattering_strength, clouds);
+  ShortwaveTensors(const Arguments& arguments, const Tensor& gas_head, const Tensor& gas_strength, const Tensor& gases,
+                   const Tensor& fixed_strength, const Tensor& fixed_gases, const Tensor& cloud_head, const Tensor& cloud_strength,
+                   const Tensor& band_strength, const Tensor& bands, const Tensor& scattering_head,
+                   const Tensor& scattering_strength, const Tensor& clouds, const Tensor& rayleigh, const Tensor& air, const Tensor& incident_given, const Tensor& albedo_given,
+                   const Tensor& cosine_given) {
+    TORCH_CHECK(gas_head.dim() == 3, shortwave_name, ": gas head: expected (point, layer, column), got ", gas_head.sizes());
+    sizes = {gas_head.size(0), gas_head.size(1), gas_head.size(2)};
+    absorbing.emplace_back(arguments, "gas", sizes, gas_head, gas_strength, gases);
+    absorbing.emplace_back(arguments, "fixed gas", sizes, Tensor(), fixed_strength, fixed_gases);
+    absorbing.emplace_back(arguments, "cloud", sizes, cloud_head, cloud_strength, clouds);
+    absorbing.emplace_back(arguments, "cloud bands", sizes, Tensor(), band_strength, bands);
+    scattering.emplace_back(arguments, "Rayleigh", sizes, Tensor(), rayleigh, air);
+    scattering.emplace_back(arguments, "scattering cloud", sizes, scattering_head, scattering_strength, clouds);
     incident = arguments.take_columns("incident", incident_given, {sizes.points, sizes.columns});
     albedo = arguments.take_columns("albedo", albedo_given, {sizes.columns});
     cosine = arguments.take_columns("cosine", cosine_given, {sizes.columns});
   }
 
   [[nodiscard]] radml::ShortwaveProblem kernel() const {
-    return {grid_of(sizes, channels),
+    return {sizes.grid(),
             {absorbing[0].kernel(), absorbing[1].kernel(), absorbing[2].kernel(), absorbing[3].kernel()},
             {scattering[0].kernel(), scattering[1].kernel()},
             read(incident),
@@ -301,35 +263,20 @@ struct ShortwaveTensors {
   }
 };
 
-std::tuple<Tensor, Tensor, Tensor> solve(const ShortwaveTensors& tensors) {
+std::tuple<Tensor, Tensor, Tensor> shortwave(const Tensor& gas_head, const Tensor& gas_strength, const Tensor& gases,
+                                             const Tensor& fixed_strength, const Tensor& fixed_gases, const Tensor& cloud_head,
+                                             const Tensor& cloud_strength, const Tensor& band_strength, const Tensor& bands,
+                                             const Tensor& scattering_head, const Tensor& scattering_strength, const Tensor& clouds,
+                                             const Tensor& rayleigh, const Tensor& air, const Tensor& incident, const Tensor& albedo, const Tensor& cosine) {
+  const Arguments arguments(shortwave_name);
+  const ShortwaveTensors tensors(arguments, gas_head, gas_strength, gases, fixed_strength, fixed_gases, cloud_head, cloud_strength,
+                                 band_strength, bands, scattering_head, scattering_strength, clouds, rayleigh, air, incident,
+                                 albedo, cosine);
   const FluxTensors fluxes(tensors.sizes);
   const auto problem = tensors.kernel();
   const auto results = fluxes.kernel();
   for_each_tile(tensors.sizes.columns, [&](int64_t first, int64_t last) { radml::solve_shortwave(problem, results, first, last); });
   return fluxes.result(tensors.sizes);
-}
-
-std::tuple<Tensor, Tensor, Tensor> shortwave(const Tensor& gas_head, const Tensor& gas_strength, const Tensor& gases,
-                                             const Tensor& fixed_strength, const Tensor& fixed_gases, const Tensor& cloud_head,
-                                             const Tensor& cloud_strength, const Tensor& band_strength, const Tensor& bands,
-                                             const Tensor& scattering_head, const Tensor& scattering_strength,
-                                             const Tensor& clouds, const Tensor& rayleigh, const Tensor& air,
-                                             const Tensor& incident, const Tensor& albedo, const Tensor& cosine) {
-  return solve(ShortwaveTensors(Arguments(shortwave_name), Tensor(), {gas_head, {}, {}}, gas_strength, gases, fixed_strength,
-                                fixed_gases, {cloud_head, {}, {}}, cloud_strength, band_strength, bands, {scattering_head, {}, {}},
-                                scattering_strength, clouds, rayleigh, air, incident, albedo, cosine));
-}
-
-std::tuple<Tensor, Tensor, Tensor> shortwave_from_channels(
-    const Tensor& channels, const Tensor& gas_weight, const Tensor& gas_bias, const Tensor& gas_strength, const Tensor& gases,
-    const Tensor& fixed_strength, const Tensor& fixed_gases, const Tensor& cloud_weight, const Tensor& cloud_bias,
-    const Tensor& cloud_strength, const Tensor& band_strength, const Tensor& bands, const Tensor& scattering_weight,
-    const Tensor& scattering_bias, const Tensor& scattering_strength, const Tensor& clouds, const Tensor& rayleigh,
-    const Tensor& air, const Tensor& incident, const Tensor& albedo, const Tensor& cosine) {
-  return solve(ShortwaveTensors(Arguments("radml::shortwave_from_channels"), channels, {{}, gas_weight, gas_bias}, gas_strength,
-                                gases, fixed_strength, fixed_gases, {{}, cloud_weight, cloud_bias}, cloud_strength, band_strength,
-                                bands, {{}, scattering_weight, scattering_bias}, scattering_strength, clouds, rayleigh, air,
-                                incident, albedo, cosine));
 }
 
 struct ShortwaveFunction : torch::autograd::Function<ShortwaveFunction> {
@@ -352,9 +299,8 @@ struct ShortwaveFunction : torch::autograd::Function<ShortwaveFunction> {
   static variable_list backward(AutogradContext* context, const variable_list& given) {
     const auto saved = context->get_saved_variables();
     const Arguments arguments(shortwave_name);
-    const ShortwaveTensors tensors(arguments, Tensor(), {saved[0], {}, {}}, saved[1], saved[2], saved[3], saved[4], {saved[5], {}, {}},
-                                   saved[6], saved[7], saved[8], {saved[9], {}, {}}, saved[10], saved[11], saved[12], saved[13],
-                                   saved[14], saved[15], saved[16]);
+    const ShortwaveTensors tensors(arguments, saved[0], saved[1], saved[2], saved[3], saved[4], saved[5], saved[6], saved[7],
+                                   saved[8], saved[9], saved[10], saved[11], saved[12], saved[13], saved[14], saved[15], saved[16]);
     const Sizes& sizes = tensors.sizes;
     const auto adjoints = flux_adjoints(arguments, given, sizes);
     const TermGradient gas(tensors.absorbing[0], sizes), fixed(tensors.absorbing[1], sizes), cloud(tensors.absorbing[2], sizes);
@@ -413,23 +359,11 @@ TORCH_LIBRARY_FRAGMENT(radml, library) {
       "Tensor cloud_head, Tensor cloud_strength, Tensor band_strength, Tensor bands, Tensor scattering_head, "
       "Tensor scattering_strength, Tensor clouds, "
       "Tensor rayleigh, Tensor air, Tensor incident, Tensor albedo, Tensor cosine) -> (Tensor, Tensor, Tensor)");
-  library.def(
-      "longwave_from_channels(Tensor channels, Tensor gas_weight, Tensor gas_bias, Tensor gas_strength, Tensor gases, "
-      "Tensor cloud_weight, Tensor cloud_bias, Tensor cloud_strength, Tensor clouds, Tensor planck, Tensor base, Tensor skies, "
-      "int common, Tensor temperature_layer, Tensor temperature_level, Tensor surface_temperature, Tensor surface_emissivity) "
-      "-> (Tensor, Tensor, Tensor)");
-  library.def(
-      "shortwave_from_channels(Tensor channels, Tensor gas_weight, Tensor gas_bias, Tensor gas_strength, Tensor gases, "
-      "Tensor fixed_strength, Tensor fixed_gases, Tensor cloud_weight, Tensor cloud_bias, Tensor cloud_strength, "
-      "Tensor band_strength, Tensor bands, Tensor scattering_weight, Tensor scattering_bias, Tensor scattering_strength, "
-      "Tensor clouds, Tensor rayleigh, Tensor air, Tensor incident, Tensor albedo, Tensor cosine) -> (Tensor, Tensor, Tensor)");
 }
 
 TORCH_LIBRARY_IMPL(radml, CPU, library) {
   library.impl("longwave_transfer", &longwave);
   library.impl("shortwave_transfer", &shortwave);
-  library.impl("longwave_from_channels", &longwave_from_channels);
-  library.impl("shortwave_from_channels", &shortwave_from_channels);
 }
 
 TORCH_LIBRARY_IMPL(radml, AutogradCPU, library) {

@@ -31,7 +31,7 @@ RADML_INLINE void accumulate(const Trunk& trunk, const TrunkModule& module, ptrd
   for (int l = 0; l < trunk.layers; ++l) {
     const float* share = trunk.share + l * trunk.columns + column;
     alignas(64) float part[tile_width];
-    RADML_LANES part[lane] = trunk.context_scale * share[lane];
+    RADML_LANES part[lane] = trunk.weights.context_scale * share[lane];
     Lanes* parts = lanes(here + l * size);
     Lanes* above = lanes(x.layer(l)) + channels;
     const Lanes* before = lanes(x.layer(l - 1)) + channels;
@@ -51,28 +51,27 @@ RADML_INLINE void accumulate(const Trunk& trunk, const TrunkModule& module, ptrd
 
 RADML_INLINE void run_tile(const Trunk& trunk, ptrdiff_t tile) {
   const ptrdiff_t column = tile * tile_width;
-  const int layers = trunk.layers, channels = trunk.stem.outputs();
+  const int layers = trunk.layers, channels = trunk.weights.stem.outputs();
   int contexts = 0;
-  for (const TrunkModule& module : trunk.modules) contexts = std::max(contexts, module.context.outputs());
+  for (const TrunkModule& module : trunk.weights.modules) contexts = std::max(contexts, module.context.outputs());
   const int width = channels + 2 * contexts;
   Rows rows(2 * static_cast<ptrdiff_t>(layers + 2) * width + static_cast<ptrdiff_t>(layers) * contexts + channels +
-            trunk.stem.inputs());
+            trunk.weights.stem.inputs());
   Panels x = take_panels(layers, width, rows), next = take_panels(layers, width, rows);
   float* here = rows.take(static_cast<ptrdiff_t>(layers) * contexts);
   float* hidden = rows.take(channels);
-  float* features = rows.take(trunk.stem.inputs());
+  float* features = rows.take(trunk.weights.stem.inputs());
 
   for (int l = 0; l < layers; ++l) {
-    for (int feature = 0; feature < trunk.stem.inputs(); ++feature) {
+    for (int feature = 0; feature < trunk.weights.stem.inputs(); ++feature) {
       const float* source = trunk.features[feature] + l * trunk.columns + column;
       float* row = features + static_cast<ptrdiff_t>(feature) * tile_width;
-      RADML_PREFETCH(source + trunk.columns);
       RADML_LANES row[lane] = source[lane];
     }
     Lanes* target = lanes(x.layer(l));
-    multiply(trunk.stem, features, [&](int channel, const Lanes& value) { target[channel] = value; });
+    multiply(trunk.weights.stem, features, [&](int channel, const Lanes& value) { target[channel] = value; });
   }
-  for (const TrunkModule& module : trunk.modules) {
+  for (const TrunkModule& module : trunk.weights.modules) {
     accumulate(trunk, module, column, x, channels, here);
     for (int l = 0; l < layers; ++l) {
       Lanes* activated = lanes(hidden);
@@ -87,9 +86,9 @@ RADML_INLINE void run_tile(const Trunk& trunk, ptrdiff_t tile) {
     std::swap(x, next);
   }
   for (int l = 0; l < layers; ++l) {
-    if (trunk.head) {
+    if (trunk.weights.head) {
       float* target = trunk.result + l * trunk.columns + column;
-      multiply(*trunk.head, x.layer(l), [&](int output, const Lanes& value) {
+      multiply(*trunk.weights.head, x.layer(l), [&](int output, const Lanes& value) {
         float* to = target + static_cast<ptrdiff_t>(output) * layers * trunk.columns;
         RADML_LANES to[lane] = value[lane];
       });

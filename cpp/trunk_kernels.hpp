@@ -16,15 +16,19 @@ struct TrunkModule {
   PackedWeights context, convolution, mixing;
 };
 
+struct TrunkWeights {
+  float context_scale;  // of a layer's part of the column's mass, where contexts are accumulated
+  PackedWeights stem;
+  std::vector<TrunkModule> modules;
+  std::optional<PackedWeights> head;
+};
+
 struct Trunk {
+  const TrunkWeights& weights;
   int layers;
   std::ptrdiff_t columns;              // a multiple of tile_width
   std::vector<const float*> features;  // (layer, column) of each
   const float* share;                  // (layer, column): part of the column's mass
-  float context_scale;                 // of `share` where contexts are accumulated
-  PackedWeights stem;
-  std::vector<TrunkModule> modules;
-  std::optional<PackedWeights> head;
   float* result;  // of the head (output, layer, column), or without one the channels (tile, layer, channel, column of the tile)
   float* mean;    // (channel, column): of the channels, weighted with `share`
 };

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "operator_arguments.hpp"
-#include "trunk_kernels.hpp"
+#include "trunk_arguments.hpp"
 
 namespace {
 
@@ -16,15 +16,14 @@ using radml::in_whole_tiles;
 using radml::take_weights;
 
 constexpr const char* trunk_name = "radml::column_trunk";
-constexpr std::size_t tensors_of_module = 6;
 
 std::vector<Tensor> column_trunk(const std::vector<Tensor>& features, const Tensor& share, double context_scale, const Tensor& stem_weight,
                                  const Tensor& stem_bias, const std::vector<Tensor>& modules, const std::vector<Tensor>& head) {
   TORCH_CHECK(!features.empty() && features[0].dim() == 3 && stem_weight.dim() == 2, trunk_name,
               ": features, stem weight: expected (feature, layer, column), one tensor or more, and (channel, feature), got ",
               features.size(), " tensors and ", stem_weight.sizes());
-  TORCH_CHECK(modules.size() % tensors_of_module == 0 && (head.empty() || head.size() == 2), trunk_name, ": expected ",
-              tensors_of_module, " tensors a module and 2 of a head or none, got ", modules.size(), " and ", head.size());
+  TORCH_CHECK(modules.size() % radml::tensors_of_module == 0 && head.size() == 2, trunk_name, ": expected ", radml::tensors_of_module,
+              " tensors a module and 2 of a head, got ", modules.size(), " and ", head.size());
   const Arguments arguments(trunk_name);
   const int64_t layers = features[0].size(1), columns = features[0].size(2), padded = in_whole_tiles(columns);
   const int64_t channels = stem_weight.size(0);
@@ -37,34 +36,15 @@ std::vector<Tensor> column_trunk(const std::vector<Tensor>& features, const Tens
   }
   const auto number = static_cast<int64_t>(rows.size());
   const Tensor weights = arguments.take_columns("share", share, {layers, columns});
-  Tensor result, mean = at::empty({channels, padded});
-  radml::Trunk trunk{static_cast<int>(layers),
-                     padded,
-                     std::move(rows),
-                     radml::read(weights),
-                     static_cast<float>(context_scale),
-                     take_weights(arguments, "stem", stem_weight, stem_bias, channels, number),
-                     {},
-                     {},
-                     nullptr,
-                     mean.data_ptr<float>()};
-  const int64_t contexts = modules.empty() ? 0 : modules[0].size(0);
-  for (std::size_t i = 0; i < modules.size(); i += tensors_of_module)
-    trunk.modules.push_back(
-        {take_weights(arguments, "context", modules[i], modules[i + 1], contexts, channels),
-         take_weights(arguments, "convolution", modules[i + 2], modules[i + 3], channels, channels + 2 * contexts, 3),
-         take_weights(arguments, "mixing", modules[i + 4], modules[i + 5], channels, channels)});
-  if (head.empty()) {
-    result = at::empty({padded / radml::tile_width, layers, channels, radml::tile_width});
-  } else {
-    TORCH_CHECK(head[0].dim() == 2, trunk_name, ": head weight: expected (output, channel), got ", head[0].sizes());
-    trunk.head = take_weights(arguments, "head", head[0], head[1], head[0].size(0), channels);
-    result = at::empty({head[0].size(0), layers, padded});
-  }
-  trunk.result = result.data_ptr<float>();
+  TORCH_CHECK(head[0].dim() == 2, trunk_name, ": head weight: expected (output, channel), got ", head[0].sizes());
+  const radml::TrunkWeights packed{static_cast<float>(context_scale), take_weights(arguments, "stem", stem_weight, stem_bias, channels, number),
+                                   radml::take_modules(arguments, modules, channels),
+                                   take_weights(arguments, "head", head[0], head[1], head[0].size(0), channels)};
+  const Tensor result = at::empty({head[0].size(0), layers, padded}), mean = at::empty({channels, padded});
+  const radml::Trunk trunk{packed, static_cast<int>(layers), padded, std::move(rows), radml::read(weights),
+                           result.data_ptr<float>(), mean.data_ptr<float>()};
   radml::for_each_tile(columns, [&](int64_t first, int64_t last) { radml::run_trunk(trunk, first, last); });
-  if (!head.empty()) result = result.narrow(-1, 0, columns);
-  return {result, mean.narrow(-1, 0, columns)};
+  return {result.narrow(-1, 0, columns), mean.narrow(-1, 0, columns)};
 }
 
 }  // namespace

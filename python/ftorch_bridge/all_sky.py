@@ -104,6 +104,10 @@ class Optics(nn.Module):
         """(point, layer, column) from channels ``x`` (channel, layer, column) and from ``amounts`` (kind, layer, column)."""
         return self.head(x).clamp_max(12.0).exp() * depths(self.strength.exp(), amounts)
 
+    def weights(self) -> list[Tensor]:
+        """Weight and bias of the head, and the strengths (point, kind), as libradml takes them."""
+        return [self.head.weight, self.head.bias, self.strength.exp()]
+
 
 class AllSky(SkyNetwork):
     """Longwave and shortwave radiation of any sky: see the module's text."""
@@ -130,15 +134,14 @@ class AllSky(SkyNetwork):
         self.stem = ChannelMixing(FEATURES, channels)
         self.cloud_stem = nn.Parameter(0.1 * torch.randn(channels, CLOUD_TESTS))
         self.trunk = nn.ModuleList([ContextModule(channels, contexts) for _ in range(self.config["modules"])])
-        # Logarithms of strengths at the start: from transparent to opaque.
-        window = torch.linspace(-8.0, 3.0, per_sky)
-        spectrum = torch.cat([window, torch.linspace(-7.0, 8.0, common), window.repeat(skies - 1)])
+        # Logarithms of strengths at the start: from transparent to opaque in the uppermost layers.
+        window, absorbing = torch.linspace(-8.0, 3.0, per_sky), torch.linspace(-7.0, 11.0, common)
+        spectrum = torch.cat([window, absorbing, window.repeat(skies - 1)])
         self.longwave_gas = Optics(channels, ABSORBERS, spectrum)
         self.longwave_cloud = Optics(channels, 2, torch.zeros(len(spectrum) - per_sky))
         common, clear, cloudy = (self.config[f"shortwave_{name}"] for name in ("common", "clear", "cloudy"))
-        spectrum = torch.cat(
-            [torch.linspace(-11.0, 0.0, clear), torch.linspace(-6.0, 2.0, common), torch.linspace(-11.0, 1.0, cloudy)]
-        )
+        sunlit = torch.linspace(-6.0, 6.0, common)
+        spectrum = torch.cat([torch.linspace(-11.0, 0.0, clear), sunlit, torch.linspace(-11.0, 1.0, cloudy)])
         self.shortwave_gas = Optics(channels, ABSORBERS - 1, spectrum)
         self.shortwave_cloud = Optics(channels, 2, torch.full((common + cloudy,), -4.0))
         self.scattering_cloud = Optics(channels, 2, torch.zeros(common + cloudy))
@@ -152,16 +155,18 @@ class AllSky(SkyNetwork):
         self.ozone = nn.Parameter(torch.stack([ozone, ozone - 2.0], 1))
         # Share of the Planck function that each point of a sky emits: a cubic in temperature that sums to one. Its part for
         # 250 K follows the column's gases, as RRTMG's fractions of a band follow their mixture. The cubic is relative to the
-        # share: a step of the training changes the share of line centres, a ten-thousandth, in proportion.
+        # share: a step of the training changes the share of line centres, a ten-thousandth, in proportion. Lorentz lines absorb
+        # more strongly than k in a part of the spectrum that goes with the inverse root of k: so shares begin.
         emitting = self.longwave_common + per_sky
-        self.planck = nn.Parameter(torch.cat([torch.zeros(1, emitting), torch.randn(3, emitting)]))
+        shares = -0.5 * torch.cat([absorbing, window]).clamp_min(0.0)
+        self.planck = nn.Parameter(torch.cat([shares[None], torch.randn(3, emitting)]))
         # Shares of sunlight: of the common points and of all others; of points among those in the clear sky.
         self.sun = ChannelMixing(SUN_FEATURES, 12)
         self.common_share = ChannelMixing(12, common + 1, gain=0.1)
         self.clear_share = ChannelMixing(12, clear, gain=0.1)
         self.emission_share = ChannelMixing(12, emitting, gain=0.1)
         with torch.no_grad():
-            self.common_share.bias[:common] = -2.0
+            self.common_share.bias[:common, 0] = -2.0 - 0.5 * sunlit.clamp_min(0.0)
         self.sky = ChannelMixing(SKY_FEATURES + channels, self.config["hidden"])
         self.sky_share = ChannelMixing(self.config["hidden"], skies - 1, gain=0.1)
         self.sun_share = ChannelMixing(self.config["hidden"], cloudy, gain=0.1)
@@ -175,19 +180,8 @@ class AllSky(SkyNetwork):
         """The channels (channel, layer, column), and their mean (channel, column) over the mass.
 
         ``features`` are those of :meth:`describe`, ``tests`` those of :func:`ftorch_bridge.cloud_bands.clouds_in_bands`,
-        ``share`` (layer, column) is the part of the column's mass in each layer. Without derivatives on a CPU the channels are
-        (tile, layer, channel, column of the tile), which the operators of transfer take.
+        ``share`` (layer, column) is the part of the column's mass in each layer.
         """
-        if self.use_operators and self.infers_on_cpu(features):
-            weight, bias = self.stem_on_features()
-            weight = torch.cat([weight, self.cloud_stem], 1)
-            modules: list[Tensor] = []
-            for module in self.trunk:
-                modules += [module.context.weight, module.context.bias]
-                modules += [module.convolution.weight, module.convolution.bias, module.mixing.weight, module.mixing.bias]
-            no_head: list[Tensor] = []
-            found = torch.ops.radml.column_trunk([features, tests], share, self.context_scale, weight, bias, modules, no_head)
-            return found[0], found[1]
         x = self.scaled_stem(features) + torch.mm(self.cloud_stem, tests.flatten(1)).unflatten(
             1, [tests.shape[1], tests.shape[2]]
         )
@@ -365,105 +359,82 @@ class AllSky(SkyNetwork):
         scattering = with_clouds(self.rayleigh.exp()[:, :, None] * s["thickness"], self.scattering_cloud(x, clouds))
         return longwave, self.shortwave(absorbing + 1e-12, scattering + 1e-12, incident, s)
 
-    def radiate_by_operators(self, s: dict[str, Tensor]) -> tuple[tuple[Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]:
-        """The sums of :meth:`radiate_by_points` over points, by libradml; without derivatives it runs the heads too."""
-        x, bands, base, skies, incident = self.prepare(s)
-        amounts, clouds = s["amounts"], s["clouds"]
-        gas_strength, cloud_strength = self.longwave_gas.strength.exp(), self.longwave_cloud.strength.exp()
-        layer, level = s["temperature_layer"], s["temperature_level"]
-        surface, emissivity = s["surface_temperature"], s["surface_emissivity"]
-        absorbing_strength, absorbing_cloud = self.shortwave_gas.strength.exp(), self.shortwave_cloud.strength.exp()
-        scattering_strength, rayleigh = self.scattering_cloud.strength.exp(), self.rayleigh.exp()
-        ozone, cloud_bands = self.ozone.exp(), self.cloud_bands.exp()
-        air, albedo, cosine = s["thickness"][None], s["surface_albedo"], s["cos_zenith"]
-        if self.infers_on_cpu(s["features"]):
-            longwave = torch.ops.radml.longwave_from_channels(
-                x,
-                self.longwave_gas.head.weight,
-                self.longwave_gas.head.bias,
-                gas_strength,
-                amounts,
-                self.longwave_cloud.head.weight,
-                self.longwave_cloud.head.bias,
-                cloud_strength,
-                clouds,
-                self.emission_cubic(),
-                base,
-                skies,
+    def run(self, inputs: list[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """See :meth:`ftorch_bridge.sky.SkyNetwork.run`: without derivatives on a CPU, by one operator."""
+        if self.use_operators and self.infers_on_cpu(inputs[0]):
+            weight, bias = self.stem_on_features()
+            modules: list[Tensor] = []
+            for module in self.trunk:
+                modules += [module.context.weight, module.context.bias]
+                modules += [module.convolution.weight, module.convolution.bias, module.mixing.weight, module.mixing.bias]
+            shares = [self.sky_mean, self.sky_scale, self.planck[:1], self.sun.weight, self.sun.bias]
+            shares += [self.common_share.weight, self.common_share.bias, self.clear_share.weight, self.clear_share.bias]
+            shares += [self.emission_share.weight, self.emission_share.bias, self.sky.weight, self.sky.bias]
+            shares += [self.sky_share.weight, self.sky_share.bias, self.sun_share.weight, self.sun_share.bias]
+            longwave = self.longwave_gas.weights() + self.longwave_cloud.weights()
+            longwave += [self.emission_cubic()]
+            shortwave = self.shortwave_gas.weights()
+            shortwave += [self.ozone.exp()]
+            shortwave += self.shortwave_cloud.weights()
+            shortwave += [self.cloud_bands.exp()]
+            shortwave += self.scattering_cloud.weights()
+            shortwave += [self.rayleigh.exp()]
+            found = torch.ops.radml.all_sky(
+                inputs,
+                self.cloud_band_table,
+                torch.cat([weight, self.cloud_stem], 1),
+                bias,
+                self.context_scale,
+                modules,
+                shares,
+                longwave,
                 self.longwave_common,
-                layer,
-                level,
-                surface,
-                emissivity,
+                shortwave,
+                self.heating_factor,
             )
-            shortwave = torch.ops.radml.shortwave_from_channels(
-                x,
-                self.shortwave_gas.head.weight,
-                self.shortwave_gas.head.bias,
-                absorbing_strength,
-                amounts[:5],
-                ozone,
-                s["ozone"],
-                self.shortwave_cloud.head.weight,
-                self.shortwave_cloud.head.bias,
-                absorbing_cloud,
-                cloud_bands,
-                bands,
-                self.scattering_cloud.head.weight,
-                self.scattering_cloud.head.bias,
-                scattering_strength,
-                clouds,
-                rayleigh,
-                air,
-                incident,
-                albedo,
-                cosine,
-            )
-        else:
-            longwave = torch.ops.radml.longwave_transfer(
-                self.longwave_gas.head(x),
-                gas_strength,
-                amounts,
-                self.longwave_cloud.head(x),
-                cloud_strength,
-                clouds,
-                self.emission_cubic(),
-                base,
-                skies,
-                self.longwave_common,
-                layer,
-                level,
-                surface,
-                emissivity,
-            )
-            shortwave = torch.ops.radml.shortwave_transfer(
-                self.shortwave_gas.head(x),
-                absorbing_strength,
-                amounts[:5],
-                ozone,
-                s["ozone"],
-                self.shortwave_cloud.head(x),
-                absorbing_cloud,
-                cloud_bands,
-                bands,
-                self.scattering_cloud.head(x),
-                scattering_strength,
-                clouds,
-                rayleigh,
-                air,
-                incident,
-                albedo,
-                cosine,
-            )
-        return longwave, shortwave
+            return found[0], found[1], found[2], found[3], found[4], found[5]
+        return self.radiate(self.describe(inputs))
 
     def radiate(self, s: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
         """See :meth:`ftorch_bridge.sky.SkyNetwork.radiate`."""
         thickness = s["thickness"]
         if self.use_operators and not thickness.is_cuda:
-            longwave, shortwave = self.radiate_by_operators(s)
-            lw_up, lw_down, lw_absorbed = longwave
-            sw_up, sw_down, sw_absorbed = shortwave
+            x, bands, base, skies, incident = self.prepare(s)
+            lw_up, lw_down, lw_absorbed = torch.ops.radml.longwave_transfer(
+                self.longwave_gas.head(x),
+                self.longwave_gas.strength.exp(),
+                s["amounts"],
+                self.longwave_cloud.head(x),
+                self.longwave_cloud.strength.exp(),
+                s["clouds"],
+                self.emission_cubic(),
+                base,
+                skies,
+                self.longwave_common,
+                s["temperature_layer"],
+                s["temperature_level"],
+                s["surface_temperature"],
+                s["surface_emissivity"],
+            )
+            sw_up, sw_down, sw_absorbed = torch.ops.radml.shortwave_transfer(
+                self.shortwave_gas.head(x),
+                self.shortwave_gas.strength.exp(),
+                s["amounts"][:5],
+                self.ozone.exp(),
+                s["ozone"],
+                self.shortwave_cloud.head(x),
+                self.shortwave_cloud.strength.exp(),
+                self.cloud_bands.exp(),
+                bands,
+                self.scattering_cloud.head(x),
+                self.scattering_cloud.strength.exp(),
+                s["clouds"],
+                self.rayleigh.exp(),
+                thickness[None],
+                incident,
+                s["surface_albedo"],
+                s["cos_zenith"],
+            )
         else:
             longwave, shortwave = self.radiate_by_points(s)
             lw_up, lw_down, lw_absorbed = longwave[0].sum(0), longwave[1].sum(0), longwave[2].sum(0)

@@ -243,6 +243,10 @@ class SkyNetwork(RadiationNetwork):
             features.append((near * water).sum(0) / near.sum(0))
         return torch.stack(features)
 
+    def run(self, inputs: list[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """What :meth:`forward` gives, (level, column) and (layer, column), for inputs as it has them."""
+        return self.radiate(self.describe(inputs))
+
     def radiate(self, s: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
         """What :meth:`forward` gives, (level, column) and (layer, column), for columns as of :meth:`describe`."""
         raise NotImplementedError
@@ -275,7 +279,7 @@ class SkyNetwork(RadiationNetwork):
         variables in its units, (column, layer+1), (column, layer) and (column,), from the top down. Outputs have the kind of
         ``pressure_level``.
         """
-        s = self.describe(
+        lw_up, lw_down, lw_heating, sw_up, sw_down, sw_heating = self.run(
             [
                 pressure_level,
                 temperature_level,
@@ -298,7 +302,6 @@ class SkyNetwork(RadiationNetwork):
                 solar_irradiance,
             ]
         )
-        lw_up, lw_down, lw_heating, sw_up, sw_down, sw_heating = self.radiate(s)
         kind = pressure_level.dtype
         return (
             lw_up.t().to(kind),
