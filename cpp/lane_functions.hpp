@@ -9,11 +9,15 @@
 
 namespace radml {
 
-// exp(x) to two units in the last place, for any x (limits are those of float32). The polynomial has the least relative error of
-// its degree, 2e-9, to either side of half a power of two.
-RADML_INLINE float exponential(float x) {
+// exp(x), and exp(x) - 1 without loss where that is small.
+struct Exponential {
+  float value, less_one;
+};
+
+// To two units in the last place, for -87 <= x <= 88. The polynomial has the least relative error of its degree, 2e-9, to either side
+// of half a power of two.
+RADML_INLINE Exponential exponential_within(float x) {
   constexpr float shifter = 12582912.0F;  // 1.5 * 2^23: adding it rounds to a whole number, in the low bits
-  x = std::min(std::max(x, -87.0F), 88.0F);
   const float shifted = x * 1.44269504F + shifter;
   const float power = shifted - shifter;
   const float r = (x - power * 0.693359375F) + power * 2.12194440e-4F;  // ln 2 in two parts
@@ -23,9 +27,13 @@ RADML_INLINE float exponential(float x) {
   sum = sum * r + 0.1666642F;
   sum = sum * r + 0.49999991F;
   sum = sum * r + 1.0F;
-  sum = sum * r + 1.0F;
-  return std::bit_cast<float>(std::bit_cast<std::uint32_t>(sum) + (std::bit_cast<std::uint32_t>(shifted) << 23U));
+  const float beyond = sum * r;  // exp(r) - 1
+  const float scale = std::bit_cast<float>(std::bit_cast<std::uint32_t>(1.0F) + (std::bit_cast<std::uint32_t>(shifted) << 23U));
+  return {scale + scale * beyond, (scale - 1.0F) + scale * beyond};
 }
+
+// exp(x) for any x: limits are those of float32.
+RADML_INLINE float exponential(float x) { return exponential_within(std::min(std::max(x, -87.0F), 88.0F)).value; }
 
 // log(x) to a few units in the last place, for normal x > 0: exponent and 2 artanh((m - 1)/(m + 1)) of the mantissa.
 RADML_INLINE float logarithm(float x) {

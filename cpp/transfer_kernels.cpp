@@ -42,11 +42,6 @@ RADML_INLINE Dual operator+(float x, Dual y) { return {x + y.value, y.absorbing,
 RADML_INLINE Dual operator-(float x, Dual y) { return {x - y.value, -y.absorbing, -y.scattering}; }
 RADML_INLINE Dual operator*(float x, Dual y) { return {x * y.value, x * y.absorbing, x * y.scattering}; }
 
-using radml::exponential;
-RADML_INLINE Dual exponential(Dual x) {
-  const float e = exponential(x.value);
-  return {e, e * x.absorbing, e * x.scattering};
-}
 RADML_INLINE float square_root(float x) { return std::sqrt(x); }
 RADML_INLINE Dual square_root(Dual x) {
   const float root = std::sqrt(x.value), slope = 0.5F / root;
@@ -70,14 +65,23 @@ RADML_INLINE Inverses<Dual> invert(Dual x, Dual y) {
   return {first, first / y};
 }
 
-// 1 - exp(-x) for x >= 0, given exp(-x), without loss for small x.
-RADML_INLINE float stopped_part(float x, float passing) {
-  const float series = x * (1.0F - x * (0.5F - x * (1.0F / 6.0F - x * (1.0F / 24.0F - x * (1.0F / 120.0F)))));
-  return x < 0.1F ? series : 1.0F - passing;
+// What of light passes a depth >= 0, exp(-depth), and what is stopped by it.
+template <typename Real>
+struct Passage {
+  Real passing, stopped;
+};
+RADML_INLINE Passage<float> pass(float depth) {
+  const Exponential e = exponential_within(-std::min(depth, 87.0F));
+  return {e.value, -e.less_one};
 }
-RADML_INLINE Dual stopped_part(Dual x, Dual passing) {
-  return {stopped_part(x.value, passing.value), passing.value * x.absorbing, passing.value * x.scattering};
+RADML_INLINE Passage<Dual> pass(Dual depth) {
+  const auto [passing, stopped] = pass(depth.value);
+  const float absorbing = passing * depth.absorbing, scattering = passing * depth.scattering;
+  return {{passing, -absorbing, -scattering}, {stopped, absorbing, scattering}};
 }
+
+// exp(head), of which nothing is larger than that of `largest_head`.
+RADML_INLINE float of_head(float head) { return exponential_within(std::max(std::min(head, largest_head), -87.0F)).value; }
 
 RADML_INLINE void fill(float* __restrict rows, ptrdiff_t count, float value) {
   for (ptrdiff_t i = 0; i < count * tile_width; ++i) rows[i] = value;
@@ -153,7 +157,7 @@ RADML_INLINE void find_depths(const DepthTerm& term, const Grid& grid, int index
       const float* head = heads + static_cast<ptrdiff_t>(point) * tile_width;
       float* depth = rows.depths + (point * static_cast<ptrdiff_t>(grid.layers) + layer) * tile_width;
       mix(term, rows, index + point, layer, mixed);
-      RADML_LANES depth[lane] = exponential(std::min(head[lane], largest_head)) * mixed[lane];
+      RADML_LANES depth[lane] = of_head(head[lane]) * mixed[lane];
     }
   }
 }
@@ -183,7 +187,7 @@ RADML_INLINE void add_depth(const DepthTerm& term, const Grid& grid, int point, 
         RADML_LANES put(lane, mixed[lane]);
       } else {
         const float* head = given + layer * grid.columns;
-        RADML_LANES put(lane, exponential(std::min(head[lane], largest_head)) * mixed[lane]);
+        RADML_LANES put(lane, of_head(head[lane]) * mixed[lane]);
       }
     }
   }
@@ -206,7 +210,7 @@ RADML_INLINE void add_depth_adjoint(const DepthTerm& term, const DepthTermGradie
       alignas(64) float mixed[tile_width];
       mix(term, rows, index, layer, mixed);
       const float* head = term.head + at;
-      RADML_LANES factor[lane] = row[lane] * exponential(std::min(head[lane], largest_head));
+      RADML_LANES factor[lane] = row[lane] * of_head(head[lane]);
       float* target = gradient.head + at;
       RADML_LANES target[lane] = head[lane] < largest_head ? factor[lane] * mixed[lane] : 0.0F;
     }
@@ -336,8 +340,12 @@ RADML_INLINE void longwave_point(const LongwaveProblem& problem, int point, ptrd
     const float* sky = problem.skies + share.sky * grid.columns + column;
     RADML_LANES r.sky[lane] = sky[lane];
   }
+  alignas(64) float base[tile_width], powers[planck_powers][tile_width];
+  RADML_LANES base[lane] = r.sky[lane] * share.base[lane];
+  for (int power = 0; power < planck_powers; ++power) RADML_LANES powers[power][lane] = r.sky[lane] * share.planck[power];
   const auto emission = [&](int lane, const float* total, const float* warm) {
-    return r.sky[lane] * planck_cubic(share, lane, total[lane], warm[lane]);
+    const float t = warm[lane];
+    return total[lane] * (base[lane] + t * (powers[0][lane] + t * (powers[1][lane] + t * powers[2][lane])));
   };
   RADML_LANES r.surface[lane] = emission(lane, emitters.total_surface, emitters.warm_surface);
 
@@ -354,7 +362,7 @@ RADML_INLINE void longwave_point(const LongwaveProblem& problem, int point, ptrd
     const float *depth = r.depth + l * w, *total = emitters.total_layer + l * w, *warm = emitters.warm_layer + l * w;
     const float *total_below = emitters.total_level + (l + 1) * w, *warm_below = emitters.warm_level + (l + 1) * w;
     RADML_LANES {
-      const float d = depth[lane], passing = exponential(-d), a = stopped_part(d, passing), edge = d / (d + half_depth);
+      const float d = depth[lane], a = pass(d).stopped, edge = d / (d + half_depth);
       const float middle = emission(lane, total, warm), lower = emission(lane, total_below, warm_below);
       const float added = a * (lerp(middle, lower, edge) - flux[lane]), sum = flux[lane] + added;
       absorption[lane] = a;
@@ -513,14 +521,15 @@ RADML_INLINE Layer<Real> make_layer(Real absorbing, Real scattering, float inver
   Layer<Real> layer;
   const Real depth = absorbing + scattering;
   const Real slant = inverse_cosine * depth;
-  layer.beam_transmission = exponential(-1.0F * slant);
-  const Real stopped = stopped_part(slant, layer.beam_transmission);
+  const Passage<Real> of_beam = pass(slant);
+  layer.beam_transmission = of_beam.passing;
+  const Real stopped = of_beam.stopped;
   const Real backward = 0.75F * scattering;
   const Real twice = 2.0F * absorbing;
   const Real extinction = twice + backward;
   const Real k = square_root(absorbing * (4.0F * absorbing + 3.0F * scattering));
-  const Real passing = exponential(-1.0F * k);
-  const Real lost = stopped_part(k, passing);
+  const Passage<Real> of_diffuse = pass(k);
+  const Real passing = of_diffuse.passing, lost = of_diffuse.stopped;
   const Real lost_twice = lost * (1.0F + passing);
   const auto [inverse, both] = invert(k * (1.0F + passing * passing) + extinction * lost_twice, twice);
   layer.reflectance = backward * lost_twice * inverse;
