@@ -102,7 +102,7 @@ SkyInputs inputs_of_tile(const SkyInputs& all, ptrdiff_t column) {
   SkyInputs tile{};
   tile.layers = all.layers;
   tile.columns = std::min<ptrdiff_t>(tile_width, all.columns - column);
-  for (const auto member : sky_arrays) tile.*member = from_column(all.*member, column);
+  for (const SkyInput& input : sky_inputs) tile.*(input.member) = from_column(all.*(input.member), column);
   return tile;
 }
 

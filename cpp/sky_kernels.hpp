@@ -2,6 +2,7 @@
 // The reference is SkyNetwork.describe in ftorch_bridge/sky.py.
 #pragma once
 
+#include <array>
 #include <cstddef>
 
 #include "tiles.hpp"
@@ -29,12 +30,31 @@ struct SkyInputs {
   HostArray surface_temperature, surface_emissivity, surface_albedo, cos_zenith, solar_irradiance;
 };
 
-inline constexpr HostArray SkyInputs::* sky_arrays[] = {
-    &SkyInputs::pressure_level,   &SkyInputs::temperature_level,  &SkyInputs::pressure_layer,     &SkyInputs::temperature_layer,
-    &SkyInputs::h2o,              &SkyInputs::o3,                 &SkyInputs::co2,                &SkyInputs::ch4,
-    &SkyInputs::n2o,              &SkyInputs::cloud_fraction,     &SkyInputs::cloud_liquid_path,  &SkyInputs::cloud_ice_path,
-    &SkyInputs::liquid_radius,    &SkyInputs::ice_radius,         &SkyInputs::surface_temperature, &SkyInputs::surface_emissivity,
-    &SkyInputs::surface_albedo,   &SkyInputs::cos_zenith,         &SkyInputs::solar_irradiance};
+// In the order of ftorch_bridge.sky.INPUTS, and whether they are of levels (1), layers (0) or the surface (-1).
+struct SkyInput {
+  const char* name;
+  int rows_beyond_layers;
+  HostArray SkyInputs::*member;
+};
+inline constexpr std::array<SkyInput, 19> sky_inputs{{{"pressure_level", 1, &SkyInputs::pressure_level},
+                                                     {"temperature_level", 1, &SkyInputs::temperature_level},
+                                                     {"pressure_layer", 0, &SkyInputs::pressure_layer},
+                                                     {"temperature_layer", 0, &SkyInputs::temperature_layer},
+                                                     {"h2o", 0, &SkyInputs::h2o},
+                                                     {"o3", 0, &SkyInputs::o3},
+                                                     {"co2", 0, &SkyInputs::co2},
+                                                     {"ch4", 0, &SkyInputs::ch4},
+                                                     {"n2o", 0, &SkyInputs::n2o},
+                                                     {"cloud_fraction", 0, &SkyInputs::cloud_fraction},
+                                                     {"cloud_liquid_path", 0, &SkyInputs::cloud_liquid_path},
+                                                     {"cloud_ice_path", 0, &SkyInputs::cloud_ice_path},
+                                                     {"liquid_radius", 0, &SkyInputs::liquid_radius},
+                                                     {"ice_radius", 0, &SkyInputs::ice_radius},
+                                                     {"surface_temperature", -1, &SkyInputs::surface_temperature},
+                                                     {"surface_emissivity", -1, &SkyInputs::surface_emissivity},
+                                                     {"surface_albedo", -1, &SkyInputs::surface_albedo},
+                                                     {"cos_zenith", -1, &SkyInputs::cos_zenith},
+                                                     {"solar_irradiance", -1, &SkyInputs::solar_irradiance}}};
 
 // Of `columns` in whole tiles; the last column stands in for those beyond the host's.
 struct SkyOutputs {

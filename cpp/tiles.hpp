@@ -11,13 +11,10 @@
 #else
 #define RADML_FOR_EACH_VECTOR
 #endif
-// Rows of far apart columns defeat the processor's own prefetching.
 #if defined(__GNUC__)
 #define RADML_INLINE inline __attribute__((always_inline))
-#define RADML_PREFETCH(address) __builtin_prefetch(address)
 #else
 #define RADML_INLINE inline
-#define RADML_PREFETCH(address)
 #endif
 #define RADML_LANES _Pragma("omp simd") for (int lane = 0; lane < tile_width; ++lane)
 

@@ -123,7 +123,6 @@ RADML_INLINE TermRows take_term_rows(const DepthTerm& term, const Grid& grid, pt
     for (int kind = 0; kind < term.kinds; ++kind) {
       const float* amount = term.amounts + (kind * layers + layer) * grid.columns + column;
       float* row = taken.amounts + (layer * term.kinds + kind) * tile_width;
-      RADML_PREFETCH(amount + 4 * grid.columns);
       RADML_LANES row[lane] = amount[lane];
       for (int lane = 0; lane < tile_width; ++lane) most = std::max(most, std::abs(amount[lane]));
     }

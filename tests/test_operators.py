@@ -30,6 +30,21 @@ def test_operators_give_what_the_networks_own_equations_give(size, number, layer
         np.testing.assert_allclose(a.numpy() * scale, b.numpy() * scale, rtol=2e-5, atol=1e-2)
 
 
+def test_what_is_no_number_stays_in_its_column():
+    columns = generate_columns(40, 30, seed=3)
+    network = random_network(2)
+    with torch.inference_mode():
+        sound = run(network, columns, True)
+        for name in ("temperature_layer", "h2o", "cloud_liquid_path"):
+            broken = columns.copy(deep=True)
+            broken["cloud_fraction"][7, 20] = 0.5  # what is said of clouds where there is none is not to be seen
+            broken[name][7, 20] = np.nan
+            for a, b in zip(run(network, broken, True), sound, strict=True):
+                assert a[7].isnan().any()
+                others = torch.arange(40) != 7
+                np.testing.assert_array_equal(a[others].numpy(), b[others].numpy())
+
+
 @pytest.mark.parametrize("use_operators", [True, False])
 def test_what_is_said_of_clouds_where_there_are_none_changes_no_bit(use_operators):
     columns = generate_columns(40, 30, seed=3)
