@@ -25,6 +25,14 @@ struct ShareWeights {
   PackedWeights cloudy;       // of points among those of the cloudy sky
 };
 
+// Of a tile: features of the sky, means of channels, sunlight that comes in; shares of points in emission, skies, sunlight by points.
+struct ShareRows {
+  const float *sky, *mean, *incident;
+  float *base, *skies, *sunlight;
+};
+
+void find_shares(const ShareWeights& weights, const ShareRows& rows);
+
 struct AllSkyWeights {
   const float* cloud_table;
   TrunkWeights trunk;
