@@ -17,20 +17,11 @@ for layers in 89 137 60 47; do # columns that nothing is trained on: another see
     --threads "$threads"
 done
 
-mkdir -p first split
+mkdir -p first
 for name in all_sky all_sky_small; do
   [ -f "first/$name.safetensors" ] || ftorch-train recipe "$recipes/$name.toml" train -o "first/$name.safetensors" --threads "$threads" --resume
+  RECIPE="$recipes/$name.toml" STEPS=20000 RATE=1e-3 "$examples/replay_all_sky.sh" "first/$name.safetensors" train replay "$threads"
 done
-# More points, where the training found that single ones do too much.
-more_points() {
-  name=$1
-  shift
-  [ -f "split/$name.safetensors" ] || ftorch-train split "first/$name.safetensors" train -o "split/$name.safetensors" "$@"
-}
-more_points all_sky --longwave 8 --shortwave 3 --cloudy 3 --longwave-strong 3 --shortwave-strong 2
-more_points all_sky_small --longwave 3 --shortwave 1 --cloudy 1 --longwave-strong 2 --shortwave-strong 1
-STEPS=50000 RATE=1.5e-3 "$examples/replay_all_sky.sh" split/all_sky.safetensors train replay "$threads"
-RECIPE="$recipes/all_sky_small.toml" STEPS=25000 RATE=1.2e-3 "$examples/replay_all_sky.sh" split/all_sky_small.safetensors train replay "$threads"
 cp replay/all_sky.safetensors replay/all_sky_small.safetensors .
 [ -f all_sky.envelope.txt ] || ftorch-train envelope train replay/labelled/set -o all_sky.envelope.txt
 for name in rescnn_sgd birnn; do
