@@ -16,9 +16,9 @@ constexpr float least_clouded = 0.01F;
 
 // What a product says, put through a rectifier or not.
 RADML_INLINE void apply(const PackedWeights& weights, const float* panel, bool rectified, float* to) {
-  multiply(weights, panel, [&](int output, const Lanes& value) {
-    const Lanes zero{};
-    lanes(to)[output] = !rectified || value > zero ? value : zero;
+  multiply(weights, panel, [&](int output, const float* value) {
+    float* row = to + static_cast<ptrdiff_t>(output) * tile_width;
+    RADML_LANES row[lane] = !rectified || value[lane] > 0.0F ? value[lane] : 0.0F;
   });
 }
 

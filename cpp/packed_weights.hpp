@@ -28,23 +28,35 @@ class PackedWeights {
   std::vector<float> weights_, bias_;
 };
 
-// One value of every column of a tile.
-using Lanes [[gnu::vector_size(tile_width * sizeof(float))]] = float;
+// How many values the widest vectors of this processor hold, among those that the clones of kernels use: wider ones in a clone would
+// be taken apart into single values.
+inline int lanes_of_vectors() {
+#if defined(RADML_HAS_CLONES)
+  static const int lanes = [] {
+    __builtin_cpu_init();
+    const bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+    const bool v4 = v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
+                    __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    return v4 ? 16 : v3 ? 8 : 4;
+  }();
+  return lanes;
+#elif defined(__AVX512F__)
+  return 16;
+#elif defined(__AVX2__)
+  return 8;
+#else
+  return 4;
+#endif
+}
 
-RADML_INLINE Lanes* lanes(float* row) { return reinterpret_cast<Lanes*>(row); }
-RADML_INLINE const Lanes* lanes(const float* row) { return reinterpret_cast<const Lanes*>(row); }
-
-// The block of outputs from `first` on: weights times the rows at `panel`; finish(output, its row) takes the results.
-template <typename Finish>
-RADML_INLINE void multiply_block(const PackedWeights& weights, int first, const float* panel, const Finish& finish) {
-  const int inputs = weights.inputs(), outputs = weights.outputs();
-  const Lanes* rows = lanes(panel);
-  const float* factor = weights.weights(first);
-  const float* bias = weights.bias() + first;
-  Lanes a0 = Lanes{} + bias[0], a1 = Lanes{} + bias[1], a2 = Lanes{} + bias[2], a3 = Lanes{} + bias[3];
-  Lanes a4 = Lanes{} + bias[4], a5 = Lanes{} + bias[5], a6 = Lanes{} + bias[6], a7 = Lanes{} + bias[7];
+// A block of outputs of `width` columns of a tile.
+template <int width>
+RADML_INLINE void multiply_columns(const float* factor, const float* bias, const float* panel, int inputs, float* results) {
+  using Vector [[gnu::vector_size(width * sizeof(float))]] = float;
+  Vector a0 = Vector{} + bias[0], a1 = Vector{} + bias[1], a2 = Vector{} + bias[2], a3 = Vector{} + bias[3];
+  Vector a4 = Vector{} + bias[4], a5 = Vector{} + bias[5], a6 = Vector{} + bias[6], a7 = Vector{} + bias[7];
   for (int input = 0; input < inputs; ++input, factor += PackedWeights::block) {
-    const Lanes x = rows[input];
+    const Vector x = *reinterpret_cast<const Vector*>(panel + static_cast<std::ptrdiff_t>(input) * tile_width);
     a0 += factor[0] * x;
     a1 += factor[1] * x;
     a2 += factor[2] * x;
@@ -54,20 +66,33 @@ RADML_INLINE void multiply_block(const PackedWeights& weights, int first, const 
     a6 += factor[6] * x;
     a7 += factor[7] * x;
   }
-  finish(first, a0);
-  if (first + 1 < outputs) finish(first + 1, a1);
-  if (first + 2 < outputs) finish(first + 2, a2);
-  if (first + 3 < outputs) finish(first + 3, a3);
-  if (first + 4 < outputs) finish(first + 4, a4);
-  if (first + 5 < outputs) finish(first + 5, a5);
-  if (first + 6 < outputs) finish(first + 6, a6);
-  if (first + 7 < outputs) finish(first + 7, a7);
+  const auto row = [&](int output) -> Vector& { return *reinterpret_cast<Vector*>(results + static_cast<std::ptrdiff_t>(output) * tile_width); };
+  row(0) = a0, row(1) = a1, row(2) = a2, row(3) = a3, row(4) = a4, row(5) = a5, row(6) = a6, row(7) = a7;
 }
 
-// The same of all outputs.
+// The block of outputs from `first` on: weights times the rows at `panel`, into as many rows as a block has. Rows begin at multiples
+// of 64 bytes.
+RADML_INLINE void multiply_block(const PackedWeights& weights, int first, const float* panel, float* results) {
+  const float *factor = weights.weights(first), *bias = weights.bias() + first;
+  const int inputs = weights.inputs(), lanes = lanes_of_vectors();
+  if (lanes == 16) {
+    multiply_columns<16>(factor, bias, panel, inputs, results);
+  } else if (lanes == 8) {
+    for (int column = 0; column < tile_width; column += 8) multiply_columns<8>(factor, bias, panel + column, inputs, results + column);
+  } else {
+    for (int column = 0; column < tile_width; column += 4) multiply_columns<4>(factor, bias, panel + column, inputs, results + column);
+  }
+}
+
+// The same of all outputs: finish(output, its row) takes them.
 template <typename Finish>
 RADML_INLINE void multiply(const PackedWeights& weights, const float* panel, const Finish& finish) {
-  for (int first = 0; first < weights.outputs(); first += PackedWeights::block) multiply_block(weights, first, panel, finish);
+  alignas(64) float results[PackedWeights::block * tile_width];
+  for (int first = 0; first < weights.outputs(); first += PackedWeights::block) {
+    multiply_block(weights, first, panel, results);
+    for (int output = first; output < weights.outputs() && output < first + PackedWeights::block; ++output)
+      finish(output, results + static_cast<std::ptrdiff_t>(output - first) * tile_width);
+  }
 }
 
 }  // namespace radml

@@ -8,6 +8,7 @@
 // One build serves any processor: the loader picks the clone for its vectors.
 #if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
 #define RADML_FOR_EACH_VECTOR __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
+#define RADML_HAS_CLONES
 #else
 #define RADML_FOR_EACH_VECTOR
 #endif

@@ -150,8 +150,7 @@ RADML_INLINE void find_depths(const DepthTerm& term, const Grid& grid, int index
   for (ptrdiff_t layer = 0; layer < grid.layers; ++layer) {
     if (rows.present[layer] == 0.0F) continue;
     alignas(64) float heads[PackedWeights::block * tile_width], mixed[tile_width];
-    multiply_block(weights, index, channels + layer * weights.inputs() * tile_width,
-                   [&](int output, const Lanes& value) { lanes(heads)[output - index] = value; });
+    multiply_block(weights, index, channels + layer * weights.inputs() * tile_width, heads);
     for (int point = 0; point < count; ++point) {
       const float* head = heads + static_cast<ptrdiff_t>(point) * tile_width;
       float* depth = rows.depths + (point * static_cast<ptrdiff_t>(grid.layers) + layer) * tile_width;

@@ -28,24 +28,25 @@ RADML_INLINE void accumulate(const Trunk& trunk, const TrunkModule& module, ptrd
                              float* here) {
   const int contexts = module.context.outputs();
   const ptrdiff_t size = static_cast<ptrdiff_t>(contexts) * tile_width;
+  const auto row = [](float* rows, ptrdiff_t number) { return rows + number * tile_width; };
   for (int l = 0; l < trunk.layers; ++l) {
     const float* share = trunk.share + l * trunk.columns + column;
-    alignas(64) float part[tile_width];
-    RADML_LANES part[lane] = trunk.weights.context_scale * share[lane];
-    Lanes* parts = lanes(here + l * size);
-    Lanes* above = lanes(x.layer(l)) + channels;
-    const Lanes* before = lanes(x.layer(l - 1)) + channels;
-    multiply(module.context, x.layer(l), [&](int context, const Lanes& value) {
-      const Lanes added = value * *lanes(part);
-      parts[context] = added;
-      above[context] = l == 0 ? added : before[context] + added;
+    float *parts = here + l * size, *above = row(x.layer(l), channels);
+    const float* before = row(x.layer(l - 1), channels);
+    multiply(module.context, x.layer(l), [&](int context, const float* value) {
+      const ptrdiff_t i = static_cast<ptrdiff_t>(context) * tile_width;
+      RADML_LANES {
+        const float added = value[lane] * (trunk.weights.context_scale * share[lane]);
+        parts[i + lane] = added;
+        above[i + lane] = l == 0 ? added : before[i + lane] + added;
+      }
     });
   }
-  const Lanes* total = lanes(x.layer(trunk.layers - 1)) + channels;
+  const float* total = row(x.layer(trunk.layers - 1), channels);
   for (int l = 0; l < trunk.layers; ++l) {
-    const Lanes* parts = lanes(here + l * size);
-    Lanes* above = lanes(x.layer(l)) + channels;
-    for (int context = 0; context < contexts; ++context) above[contexts + context] = total[context] - above[context] + parts[context];
+    const float* parts = here + l * size;
+    float* above = row(x.layer(l), channels);
+    for (ptrdiff_t i = 0; i < size; ++i) above[size + i] = total[i] - above[i] + parts[i];
   }
 }
 
@@ -68,27 +69,32 @@ RADML_INLINE void run_tile(const Trunk& trunk, ptrdiff_t tile) {
       float* row = features + static_cast<ptrdiff_t>(feature) * tile_width;
       RADML_LANES row[lane] = source[lane];
     }
-    Lanes* target = lanes(x.layer(l));
-    multiply(trunk.weights.stem, features, [&](int channel, const Lanes& value) { target[channel] = value; });
+    float* target = x.layer(l);
+    multiply(trunk.weights.stem, features, [&](int channel, const float* value) {
+      float* to = target + static_cast<ptrdiff_t>(channel) * tile_width;
+      RADML_LANES to[lane] = value[lane];
+    });
   }
   for (const TrunkModule& module : trunk.weights.modules) {
     accumulate(trunk, module, column, x, channels, here);
     for (int l = 0; l < layers; ++l) {
-      Lanes* activated = lanes(hidden);
-      multiply(module.convolution, x.layer(l - 1), [&](int channel, const Lanes& value) {
-        const Lanes zero{};
-        activated[channel] = value > zero ? value : zero;
+      multiply(module.convolution, x.layer(l - 1), [&](int channel, const float* value) {
+        float* activated = hidden + static_cast<ptrdiff_t>(channel) * tile_width;
+        RADML_LANES activated[lane] = value[lane] > 0.0F ? value[lane] : 0.0F;
       });
-      const Lanes* before = lanes(x.layer(l));
-      Lanes* after = lanes(next.layer(l));
-      multiply(module.mixing, hidden, [&](int channel, const Lanes& value) { after[channel] = before[channel] + value; });
+      const float* before = x.layer(l);
+      float* after = next.layer(l);
+      multiply(module.mixing, hidden, [&](int channel, const float* value) {
+        const ptrdiff_t i = static_cast<ptrdiff_t>(channel) * tile_width;
+        RADML_LANES after[i + lane] = before[i + lane] + value[lane];
+      });
     }
     std::swap(x, next);
   }
   for (int l = 0; l < layers; ++l) {
     if (trunk.weights.head) {
       float* target = trunk.result + l * trunk.columns + column;
-      multiply(*trunk.weights.head, x.layer(l), [&](int output, const Lanes& value) {
+      multiply(*trunk.weights.head, x.layer(l), [&](int output, const float* value) {
         float* to = target + static_cast<ptrdiff_t>(output) * layers * trunk.columns;
         RADML_LANES to[lane] = value[lane];
       });
@@ -98,12 +104,11 @@ RADML_INLINE void run_tile(const Trunk& trunk, ptrdiff_t tile) {
     }
   }
   for (int channel = 0; channel < channels; ++channel) {
-    Lanes sum{};
+    alignas(64) float sum[tile_width] = {};
     for (int l = 0; l < layers; ++l) {
-      alignas(64) float part[tile_width];
       const float* share = trunk.share + l * trunk.columns + column;
-      RADML_LANES part[lane] = share[lane];
-      sum += lanes(x.layer(l))[channel] * *lanes(part);
+      const float* row = x.layer(l) + static_cast<ptrdiff_t>(channel) * tile_width;
+      RADML_LANES sum[lane] += row[lane] * share[lane];
     }
     float* to = trunk.mean + channel * trunk.columns + column;
     RADML_LANES to[lane] = sum[lane];
