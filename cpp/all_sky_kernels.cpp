@@ -14,14 +14,6 @@ constexpr float least_clouded = 0.01F;
 
 // ---- Shares
 
-// What a product says, put through a rectifier or not.
-RADML_INLINE void apply(const PackedWeights& weights, const float* panel, bool rectified, float* to) {
-  multiply(weights, panel, [&](int output, const float* value) {
-    float* row = to + static_cast<ptrdiff_t>(output) * tile_width;
-    RADML_LANES row[lane] = !rectified || value[lane] > 0.0F ? value[lane] : 0.0F;
-  });
-}
-
 // exp(row) over their sum, times `whole`, in place.
 RADML_INLINE void softmax(float* rows, int count, const float* whole) {
   alignas(64) float most[tile_width], factor[tile_width] = {};
@@ -46,8 +38,8 @@ RADML_INLINE void find_shares_of_tile(const ShareWeights& weights, const ShareRo
     RADML_LANES panel[i * tile_width + lane] = (rows.sky[i * tile_width + lane] - weights.mean[i]) * weights.scale[i];
   std::copy_n(rows.mean, means * tile_width, panel + sky_features * tile_width);
   float *sun = memory.take(weights.sun.outputs()), *hidden = memory.take(weights.sky.outputs());
-  apply(weights.sun, panel + (sky_features - suns) * tile_width, true, sun);
-  apply(weights.sky, panel, true, hidden);
+  multiply_into(weights.sun, panel + (sky_features - suns) * tile_width, true, sun);
+  multiply_into(weights.sky, panel, true, hidden);
 
   float *one = memory.take(1), *covered = memory.take(1), *uncovered = memory.take(1);
   RADML_LANES {
@@ -56,16 +48,16 @@ RADML_INLINE void find_shares_of_tile(const ShareWeights& weights, const ShareRo
     uncovered[lane] = 1.0F - covered[lane];
     rows.skies[lane] = uncovered[lane];
   }
-  apply(weights.emission, sun, false, rows.base);
+  multiply_into(weights.emission, sun, false, rows.base);
   for (int i = 0; i < weights.emission.outputs(); ++i) RADML_LANES rows.base[i * tile_width + lane] += weights.planck[i];
   softmax(rows.base, weights.emission.outputs(), one);
   if (weights.skies.outputs() > 0) {
-    apply(weights.skies, hidden, false, rows.skies + tile_width);
+    multiply_into(weights.skies, hidden, false, rows.skies + tile_width);
     softmax(rows.skies + tile_width, weights.skies.outputs(), covered);
   }
 
   float* shared = memory.take(common + 1);
-  apply(weights.common, sun, false, shared);
+  multiply_into(weights.common, sun, false, shared);
   softmax(shared, common + 1, rows.incident);
   std::copy_n(shared, common * tile_width, rows.sunlight + clear * tile_width);
   const float* others = shared + common * tile_width;
@@ -73,10 +65,10 @@ RADML_INLINE void find_shares_of_tile(const ShareWeights& weights, const ShareRo
     covered[lane] *= others[lane];
     uncovered[lane] *= others[lane];
   }
-  apply(weights.clear, sun, false, rows.sunlight);
+  multiply_into(weights.clear, sun, false, rows.sunlight);
   softmax(rows.sunlight, clear, uncovered);
   float* of_clouds = rows.sunlight + (clear + common) * tile_width;
-  apply(weights.cloudy, hidden, false, of_clouds);
+  multiply_into(weights.cloudy, hidden, false, of_clouds);
   softmax(of_clouds, cloudy, covered);
 }
 
@@ -115,8 +107,7 @@ DepthTerm with_amounts(DepthTerm term, const float* amounts) {
 class Tile {
  public:
   Tile(const AllSkyWeights& weights, int layers)
-      : weights_(weights), layers_(layers), points_{weights.longwave_points, weights.shortwave_points},
-        rows_(count_rows()) {
+      : weights_(weights), layers_(layers), rows_(count_rows()) {
     const ptrdiff_t levels = layers + 1;
     sky_.columns = tile_width;
     sky_.features = take(layer_features, layers);
@@ -137,7 +128,7 @@ class Tile {
     mean_ = take(weights.trunk.stem.outputs());
     base_ = take(weights.shares.emission.outputs());
     skies_ = take(weights.shares.skies.outputs() + 1);
-    sunlight_ = take(points_[1]);
+    sunlight_ = take(weights.shortwave_points);
     fluxes_ = {take(levels), take(levels), take(layers)};
     for (int feature = 0; feature < layer_features; ++feature) features_.push_back(sky_.features + feature * layers * tile_width);
     for (int test = 0; test < cloud_tests; ++test) features_.push_back(tests_ + test * layers * tile_width);
@@ -158,7 +149,7 @@ class Tile {
         fluxes_.absorbed[i] *= weights_.heating_factor / sky_.thickness[i];
       put_rows(fluxes_.absorbed, layers_, count, heating + column, inputs.columns);
     };
-    solve_longwave({{points_[0], layers_, tile_width, channels_},
+    solve_longwave({{weights_.longwave_points, layers_, tile_width, channels_},
                     {with_amounts(weights_.longwave[0], sky_.amounts), with_amounts(weights_.longwave[1], sky_.clouds)},
                     weights_.planck,
                     base_,
@@ -172,7 +163,7 @@ class Tile {
                     surface(1)},
                    fluxes_, 0, 1);
     put(outputs.lw_up, outputs.lw_down, outputs.lw_heating_rate);
-    solve_shortwave({{points_[1], layers_, tile_width, channels_},
+    solve_shortwave({{weights_.shortwave_points, layers_, tile_width, channels_},
                      {with_amounts(weights_.absorbing[0], sky_.amounts), with_amounts(weights_.absorbing[1], sky_.ozone),
                       with_amounts(weights_.absorbing[2], sky_.clouds), with_amounts(weights_.absorbing[3], bands_)},
                      {with_amounts(weights_.scattering[0], sky_.thickness), with_amounts(weights_.scattering[1], sky_.clouds)},
@@ -185,7 +176,7 @@ class Tile {
 
  private:
   const AllSkyWeights& weights_;
-  int layers_, points_[2];
+  int layers_;
   Rows rows_;
   SkyOutputs sky_{};
   float *tests_, *cover_, *bands_, *channels_, *mean_, *base_, *skies_, *sunlight_;
@@ -193,9 +184,10 @@ class Tile {
   std::vector<const float*> features_;
 
   [[nodiscard]] ptrdiff_t count_rows() const {
-    const ptrdiff_t by_layer = layer_features + cloud_tests + absorbers + cloud_bands + weights_.trunk.stem.outputs() + 16;
+    constexpr ptrdiff_t others = 13;  // share to temperature_level, ozone, clouds, cover, fluxes
+    const ptrdiff_t by_layer = layer_features + cloud_tests + absorbers + cloud_bands + weights_.trunk.stem.outputs() + others;
     return by_layer * (layers_ + 1) + sky_features + surface_values + weights_.trunk.stem.outputs() +
-           weights_.shares.emission.outputs() + weights_.shares.skies.outputs() + 1 + points_[1];
+           weights_.shares.emission.outputs() + weights_.shares.skies.outputs() + 1 + weights_.shortwave_points;
   }
 
   float* take(ptrdiff_t count, ptrdiff_t rows = 1) { return rows_.take(count * rows); }
@@ -206,9 +198,8 @@ class Tile {
     const float* fraction = sky_.features + cloud_fraction_feature * size;
     const float* clouded = sky_.features + clouded_feature * size;
     for (ptrdiff_t i = 0; i < size; ++i) cover_[i] = fraction[i] / std::max(clouded[i], least_clouded);
-    absorb_in_bands({layers_, tile_width, weights_.cloud_table, sky_.clouds, sky_.features + smallness_feature * size, cover_, bands_,
-                     tests_},
-                    0, 1);
+    const float* smallness = sky_.features + smallness_feature * size;
+    absorb_in_bands({layers_, tile_width, weights_.cloud_table, sky_.clouds, smallness, cover_, bands_, tests_}, 0, 1);
   }
 
   template <typename Real>

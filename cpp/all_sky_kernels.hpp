@@ -25,7 +25,8 @@ struct ShareWeights {
   PackedWeights cloudy;       // of points among those of the cloudy sky
 };
 
-// Of a tile: features of the sky, means of channels, sunlight that comes in; shares of points in emission, skies, sunlight by points.
+// Of a tile: features of the sky, means of channels, sunlight that comes in; shares of points in emission, skies, sunlight by
+// points.
 struct ShareRows {
   const float *sky, *mean, *incident;
   float *base, *skies, *sunlight;

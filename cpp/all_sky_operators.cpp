@@ -1,8 +1,8 @@
 // A whole network of all sky as the PyTorch operator radml::all_sky, for inference: one call from a host's columns to its fluxes.
 #include <torch/library.h>
 
-#include <array>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "all_sky_kernels.hpp"
@@ -46,9 +46,10 @@ class List {
   // Strengths (point, kind) of the last points, behind the weight and the bias of a head if there is one.
   DepthTerm term(const std::string& of, int64_t kinds, int64_t points, const PackedWeights* head) {
     const int64_t last = rows_of_next();
-    TORCH_CHECK(last <= points && (head == nullptr || head->outputs() == last), name, ": ", what_, ": ", of, ": expected strengths of ",
-                head == nullptr ? points : head->outputs(), " points, got ", last);
-    return {nullptr, head, values(of + " strength", {last, kinds}), nullptr, static_cast<int>(kinds), static_cast<int>(points - last)};
+    TORCH_CHECK(last <= points && (head == nullptr || head->outputs() == last), name, ": ", what_, ": ", of,
+                ": expected strengths of ", head == nullptr ? points : head->outputs(), " points, got ", last);
+    return {nullptr, head, values(of + " strength", {last, kinds}), nullptr, static_cast<int>(kinds),
+            static_cast<int>(points - last)};
   }
 
  private:

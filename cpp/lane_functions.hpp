@@ -14,8 +14,8 @@ struct Exponential {
   float value, less_one;
 };
 
-// To two units in the last place, for -87 <= x <= 88. The polynomial has the least relative error of its degree, 2e-9, to either side
-// of half a power of two.
+// To two units in the last place, for -87 <= x <= 88. The polynomial has the least relative error of its degree, 2e-9, to either
+// side of half a power of two.
 RADML_INLINE Exponential exponential_within(float x) {
   constexpr float shifter = 12582912.0F;  // 1.5 * 2^23: adding it rounds to a whole number, in the low bits
   const float shifted = x * 1.44269504F + shifter;

@@ -28,15 +28,15 @@ class PackedWeights {
   std::vector<float> weights_, bias_;
 };
 
-// How many values the widest vectors of this processor hold, among those that the clones of kernels use: wider ones in a clone would
-// be taken apart into single values.
+// How many values the widest vectors of this processor hold, among those that the clones of kernels use: wider ones in a clone
+// would be taken apart into single values.
 inline int lanes_of_vectors() {
 #if defined(RADML_HAS_CLONES)
   static const int lanes = [] {
     __builtin_cpu_init();
     const bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
-    const bool v4 = v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
-                    __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    const bool v4 = v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                    __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
     return v4 ? 16 : v3 ? 8 : 4;
   }();
   return lanes;
@@ -66,21 +66,23 @@ RADML_INLINE void multiply_columns(const float* factor, const float* bias, const
     a6 += factor[6] * x;
     a7 += factor[7] * x;
   }
-  const auto row = [&](int output) -> Vector& { return *reinterpret_cast<Vector*>(results + static_cast<std::ptrdiff_t>(output) * tile_width); };
+  const auto row = [&](std::ptrdiff_t output) -> Vector& { return *reinterpret_cast<Vector*>(results + output * tile_width); };
   row(0) = a0, row(1) = a1, row(2) = a2, row(3) = a3, row(4) = a4, row(5) = a5, row(6) = a6, row(7) = a7;
 }
 
-// The block of outputs from `first` on: weights times the rows at `panel`, into as many rows as a block has. Rows begin at multiples
-// of 64 bytes.
+// The block of outputs from `first` on: weights times the rows at `panel`, into as many rows as a block has. Rows begin at
+// multiples of 64 bytes.
 RADML_INLINE void multiply_block(const PackedWeights& weights, int first, const float* panel, float* results) {
   const float *factor = weights.weights(first), *bias = weights.bias() + first;
   const int inputs = weights.inputs(), lanes = lanes_of_vectors();
   if (lanes == 16) {
     multiply_columns<16>(factor, bias, panel, inputs, results);
   } else if (lanes == 8) {
-    for (int column = 0; column < tile_width; column += 8) multiply_columns<8>(factor, bias, panel + column, inputs, results + column);
+    for (int column = 0; column < tile_width; column += 8)
+      multiply_columns<8>(factor, bias, panel + column, inputs, results + column);
   } else {
-    for (int column = 0; column < tile_width; column += 4) multiply_columns<4>(factor, bias, panel + column, inputs, results + column);
+    for (int column = 0; column < tile_width; column += 4)
+      multiply_columns<4>(factor, bias, panel + column, inputs, results + column);
   }
 }
 
@@ -93,6 +95,14 @@ RADML_INLINE void multiply(const PackedWeights& weights, const float* panel, con
     for (int output = first; output < weights.outputs() && output < first + PackedWeights::block; ++output)
       finish(output, results + static_cast<std::ptrdiff_t>(output - first) * tile_width);
   }
+}
+
+// The same into rows, one after the other, `rectified` or as they are.
+RADML_INLINE void multiply_into(const PackedWeights& weights, const float* panel, bool rectified, float* rows) {
+  multiply(weights, panel, [&](int output, const float* value) {
+    float* row = rows + static_cast<std::ptrdiff_t>(output) * tile_width;
+    RADML_LANES row[lane] = !rectified || value[lane] > 0.0F ? value[lane] : 0.0F;
+  });
 }
 
 }  // namespace radml

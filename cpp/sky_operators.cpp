@@ -1,9 +1,9 @@
-// What a network of all sky sees of a host's columns, as the PyTorch operators radml::describe_sky and radml::cloud_bands, without derivatives.
+// What a network of all sky sees of a host's columns, as the PyTorch operators radml::describe_sky and radml::cloud_bands, without
+// derivatives.
 #include <torch/library.h>
 
 #include <vector>
 
-#include "operator_arguments.hpp"
 #include "sky_arguments.hpp"
 
 namespace {

@@ -169,7 +169,8 @@ RADML_INLINE void add_depth(const DepthTerm& term, const Grid& grid, int point, 
   if (index < 0) return;  // the first term is of all points
   if (term.weights != nullptr && of_block == 0) find_depths(term, grid, index, column, rows);
   const float* found = rows.depths == nullptr ? nullptr : rows.depths + static_cast<ptrdiff_t>(of_block) * grid.layers * tile_width;
-  const float* given = term.head == nullptr ? nullptr : term.head + static_cast<ptrdiff_t>(index) * grid.layers * grid.columns + column;
+  const float* given =
+      term.head == nullptr ? nullptr : term.head + static_cast<ptrdiff_t>(index) * grid.layers * grid.columns + column;
   for (ptrdiff_t layer = 0; layer < grid.layers; ++layer) {
     if (!is_first && rows.present[layer] == 0.0F) continue;
     float* row = depth + layer * tile_width;

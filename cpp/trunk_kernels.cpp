@@ -69,19 +69,12 @@ RADML_INLINE void run_tile(const Trunk& trunk, ptrdiff_t tile) {
       float* row = features + static_cast<ptrdiff_t>(feature) * tile_width;
       RADML_LANES row[lane] = source[lane];
     }
-    float* target = x.layer(l);
-    multiply(trunk.weights.stem, features, [&](int channel, const float* value) {
-      float* to = target + static_cast<ptrdiff_t>(channel) * tile_width;
-      RADML_LANES to[lane] = value[lane];
-    });
+    multiply_into(trunk.weights.stem, features, false, x.layer(l));
   }
   for (const TrunkModule& module : trunk.weights.modules) {
     accumulate(trunk, module, column, x, channels, here);
     for (int l = 0; l < layers; ++l) {
-      multiply(module.convolution, x.layer(l - 1), [&](int channel, const float* value) {
-        float* activated = hidden + static_cast<ptrdiff_t>(channel) * tile_width;
-        RADML_LANES activated[lane] = value[lane] > 0.0F ? value[lane] : 0.0F;
-      });
+      multiply_into(module.convolution, x.layer(l - 1), true, hidden);
       const float* before = x.layer(l);
       float* after = next.layer(l);
       multiply(module.mixing, hidden, [&](int channel, const float* value) {

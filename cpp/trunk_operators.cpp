@@ -5,7 +5,6 @@
 #include <utility>
 #include <vector>
 
-#include "operator_arguments.hpp"
 #include "trunk_arguments.hpp"
 
 namespace {
@@ -22,8 +21,8 @@ std::vector<Tensor> column_trunk(const std::vector<Tensor>& features, const Tens
   TORCH_CHECK(!features.empty() && features[0].dim() == 3 && stem_weight.dim() == 2, trunk_name,
               ": features, stem weight: expected (feature, layer, column), one tensor or more, and (channel, feature), got ",
               features.size(), " tensors and ", stem_weight.sizes());
-  TORCH_CHECK(modules.size() % radml::tensors_of_module == 0 && head.size() == 2, trunk_name, ": expected ", radml::tensors_of_module,
-              " tensors a module and 2 of a head, got ", modules.size(), " and ", head.size());
+  TORCH_CHECK(modules.size() % radml::tensors_of_module == 0 && head.size() == 2, trunk_name, ": expected ",
+              radml::tensors_of_module, " tensors a module and 2 of a head, got ", modules.size(), " and ", head.size());
   const Arguments arguments(trunk_name);
   const int64_t layers = features[0].size(1), columns = features[0].size(2), padded = in_whole_tiles(columns);
   const int64_t channels = stem_weight.size(0);
@@ -37,7 +36,8 @@ std::vector<Tensor> column_trunk(const std::vector<Tensor>& features, const Tens
   const auto number = static_cast<int64_t>(rows.size());
   const Tensor weights = arguments.take_columns("share", share, {layers, columns});
   TORCH_CHECK(head[0].dim() == 2, trunk_name, ": head weight: expected (output, channel), got ", head[0].sizes());
-  const radml::TrunkWeights packed{static_cast<float>(context_scale), take_weights(arguments, "stem", stem_weight, stem_bias, channels, number),
+  const radml::TrunkWeights packed{static_cast<float>(context_scale),
+                                   take_weights(arguments, "stem", stem_weight, stem_bias, channels, number),
                                    radml::take_modules(arguments, modules, channels),
                                    take_weights(arguments, "head", head[0], head[1], head[0].size(0), channels)};
   const Tensor result = at::empty({head[0].size(0), layers, padded}), mean = at::empty({channels, padded});
