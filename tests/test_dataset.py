@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -164,6 +165,41 @@ def test_recorded_columns_become_shards(tmp_path: Path) -> None:
     np.testing.assert_array_equal(together, np.concatenate([recorded["h2o"], recorded["h2o"][:100]]))
     np.testing.assert_array_equal(np.concatenate([part["profile"] for part in columns[:3]]), np.arange(600))
     np.testing.assert_array_equal(columns[3]["profile"], recorded["profile"][:100])
+
+
+def test_a_set_moves_with_the_columns_beside_it(tmp_path: Path) -> None:
+    before, after, elsewhere = tmp_path / "before", tmp_path / "after", tmp_path / "elsewhere.nc"
+    before.mkdir()
+    recorded = generate_columns(60, 15, seed=8)
+    recorded.to_netcdf(before / "recorded.nc")
+    recorded.to_netcdf(elsewhere)
+
+    def settings(folder: Path) -> Settings:
+        return Settings(sources=(str(folder / "recorded.nc"), str(elsewhere)), columns_per_shard=40, draws=1)
+
+    Dataset.create(before / "set", settings(before)).make(0)
+    before.rename(after)
+    moved = Dataset.create(after / "set", settings(after))
+    assert moved.settings.sources == ("../recorded.nc", str(elsewhere))
+    for shard in range(moved.shards_of_sources()):
+        moved.make(shard)
+    together = np.concatenate([xr.open_dataset(moved.columns_path(shard))["h2o"] for shard in moved.shards()])
+    np.testing.assert_array_equal(together, np.concatenate([recorded["h2o"], recorded["h2o"]]))
+    recorded.to_netcdf(after / "other.nc")
+    with pytest.raises(DatasetError, match="is a data set with sources"):
+        Dataset.create(after / "set", replace(settings(after), sources=(str(after / "other.nc"), str(elsewhere))))
+
+
+def test_a_set_made_with_absolute_sources_is_gone_on_with(tmp_path: Path) -> None:
+    source = tmp_path / "recorded.nc"
+    generate_columns(20, 15, seed=8).to_netcdf(source)
+    settings = Settings(sources=(str(source),), columns_per_shard=20, draws=1)
+    Dataset.create(tmp_path / "set", settings)
+    description = tmp_path / "set" / "dataset.json"
+    description.write_text(description.read_text().replace('"../recorded.nc"', json.dumps(str(source))))
+    dataset = Dataset.create(tmp_path / "set", settings)
+    assert dataset.settings.sources == (str(source),)
+    assert dataset.shards_of_sources() == 1
 
 
 def test_profiles_are_split_by_their_number_alone() -> None:

@@ -113,10 +113,10 @@ def test_the_next_network_knows_what_the_host_recorded(made: Path, tmp_path: Pat
     if "training_envelope" in first:
         assert notes["training_envelope"] != first["training_envelope"]
 
-    # And the next one after it: both parents are told of, labels are there.
+    # And the next one after it: both parents are told of, labels are there, though the folder was moved.
     again = tmp_path / "again.safetensors"
     files = (made / "replay.0.nc", made / "replay.1.nc", made / "other.nc")
-    work = output.with_suffix(".replay")
+    work = output.with_suffix(".replay").rename(tmp_path / "moved")
     before = {path.name: path.stat().st_mtime_ns for path in (work / "set").glob("*.nc")}
     ran("replay", output, made / "set", *files, "-o", again, "--steps", 5, "--folder", work)
     assert before == {path.name: path.stat().st_mtime_ns for path in (work / "set").glob("*.nc")}

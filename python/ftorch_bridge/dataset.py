@@ -8,6 +8,7 @@ any number of processes make them in any order, one that is killed loses the sha
 from __future__ import annotations
 
 import json
+import os
 import queue
 import threading
 from collections.abc import Generator, Iterator, Sequence
@@ -45,7 +46,8 @@ class Settings:
     """Of the uppermost level [Pa]."""
     clear_sky: bool = False
     sources: tuple[str, ...] = ()
-    """Column files, recorded by a host for example, in place of generated columns."""
+    """Column files, recorded by a host for example, in place of generated columns: relative to the data set's folder where they
+    lie beside it or in it, so that both can be moved together, else absolute."""
     overlap: str = "maximum-random"
     draws: int = 64
     """McICA draws whose mean the fluxes are."""
@@ -84,15 +86,19 @@ class Dataset:
     @classmethod
     def create(cls, folder: Path | str, settings: Settings) -> Dataset:
         """The data set of ``folder`` with these settings, new or to go on with. Raises :class:`DatasetError`."""
-        settings = replace(settings, sources=tuple(str(Path(source).absolute()) for source in settings.sources))
         settings.check()
+        settings = replace(settings, sources=tuple(_as_kept(source, Path(folder)) for source in settings.sources))
         path = Path(folder) / "dataset.json"
         if not path.is_file():
             write_json(path, asdict(settings))
         found = cls(folder)
-        for name, expected in asdict(found.settings).items():
-            if (got := getattr(settings, name)) != expected:
-                raise DatasetError(f"{folder}: is a data set with {name} = {expected}, got {got}; give another folder")
+        given, there = (  # the same source can be named in two ways
+            {**asdict(each), "sources": tuple(_as_path(source, found.folder) for source in each.sources)}
+            for each in (settings, found.settings)
+        )
+        for name, expected in there.items():
+            if given[name] != expected:
+                raise DatasetError(f"{folder}: is a data set with {name} = {expected}, got {given[name]}; give another folder")
         return found
 
     def columns_path(self, shard: int) -> Path:
@@ -112,9 +118,13 @@ class Dataset:
         found = (int(path.name.removeprefix("shard-").partition(".")[0]) for path in self.folder.glob("shard-*.fluxes.nc"))
         return sorted(shard for shard in found if self.has(shard))
 
+    def sources(self) -> list[str]:
+        """Absolute paths of the sources."""
+        return [_as_path(source, self.folder) for source in self.settings.sources]
+
     def shards_of_sources(self) -> int:
         """How many shards the sources make. Raises :class:`ColumnFileError`."""
-        return sum(-(-_columns_in(source) // self.settings.columns_per_shard) for source in self.settings.sources)
+        return sum(-(-_columns_in(source) // self.settings.columns_per_shard) for source in self.sources())
 
     def make(self, shard: int, threads: int | None = None) -> None:
         """Make a shard, unless it is there; RRTMG shares it out to ``threads``.
@@ -152,7 +162,7 @@ class Dataset:
 
     def _recorded(self, shard: int) -> xr.Dataset:
         each = self.settings.columns_per_shard
-        for source in self.settings.sources:
+        for source in self.sources():
             there = -(-_columns_in(source) // each)
             if shard < there:
                 columns = read_columns(source, slice(shard * each, (shard + 1) * each))
@@ -185,6 +195,16 @@ class JoinedDataset(Dataset):
         """Flux file of a shard."""
         part, number = self._shards[shard]
         return part.fluxes_path(number)
+
+
+def _as_path(source: str, folder: Path) -> str:
+    return os.path.normpath(folder.absolute() / source)
+
+
+def _as_kept(source: str, folder: Path) -> str:
+    """The source as a data set names it: relative if it lies beside the set or deeper."""
+    path, folder = Path(os.path.normpath(Path(source).absolute())), Path(os.path.normpath(folder.absolute()))
+    return os.path.relpath(path, folder) if path.is_relative_to(folder.parent) else str(path)
 
 
 def _columns_in(source: str) -> int:
