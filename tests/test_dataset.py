@@ -190,6 +190,17 @@ def test_a_set_moves_with_the_columns_beside_it(tmp_path: Path) -> None:
         Dataset.create(after / "set", replace(settings(after), sources=(str(after / "other.nc"), str(elsewhere))))
 
 
+def test_a_set_behind_a_link_finds_its_sources(tmp_path: Path) -> None:
+    (tmp_path / "disk" / "set").mkdir(parents=True)
+    (tmp_path / "set").symlink_to(tmp_path / "disk" / "set")
+    source = tmp_path / "recorded.nc"
+    generate_columns(20, 15, seed=8).to_netcdf(source)
+    settings = Settings(sources=(str(source),), columns_per_shard=20, draws=1)
+    Dataset.create(tmp_path / "set", settings)
+    for folder in (tmp_path / "set", tmp_path / "disk" / "set"):
+        assert Dataset.create(folder, settings).shards_of_sources() == 1
+
+
 def test_a_set_made_with_absolute_sources_is_gone_on_with(tmp_path: Path) -> None:
     source = tmp_path / "recorded.nc"
     generate_columns(20, 15, seed=8).to_netcdf(source)

@@ -13,7 +13,7 @@ import queue
 import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import netCDF4
@@ -87,15 +87,12 @@ class Dataset:
     def create(cls, folder: Path | str, settings: Settings) -> Dataset:
         """The data set of ``folder`` with these settings, new or to go on with. Raises :class:`DatasetError`."""
         settings.check()
-        settings = replace(settings, sources=tuple(_as_kept(source, Path(folder)) for source in settings.sources))
+        given = asdict(settings) | {"sources": [str(Path(source).resolve()) for source in settings.sources]}
         path = Path(folder) / "dataset.json"
         if not path.is_file():
-            write_json(path, asdict(settings))
+            write_json(path, given | {"sources": [_as_kept(source, Path(folder)) for source in settings.sources]})
         found = cls(folder)
-        given, there = (  # the same source can be named in two ways
-            {**asdict(each), "sources": tuple(_as_path(source, found.folder) for source in each.sources)}
-            for each in (settings, found.settings)
-        )
+        there = asdict(found.settings) | {"sources": found.sources()}
         for name, expected in there.items():
             if given[name] != expected:
                 raise DatasetError(f"{folder}: is a data set with {name} = {expected}, got {given[name]}; give another folder")
@@ -120,7 +117,7 @@ class Dataset:
 
     def sources(self) -> list[str]:
         """Absolute paths of the sources."""
-        return [_as_path(source, self.folder) for source in self.settings.sources]
+        return [str((self.folder / source).resolve()) for source in self.settings.sources]
 
     def shards_of_sources(self) -> int:
         """How many shards the sources make. Raises :class:`ColumnFileError`."""
@@ -197,13 +194,9 @@ class JoinedDataset(Dataset):
         return part.fluxes_path(number)
 
 
-def _as_path(source: str, folder: Path) -> str:
-    return os.path.normpath(folder.absolute() / source)
-
-
 def _as_kept(source: str, folder: Path) -> str:
-    """The source as a data set names it: relative if it lies beside the set or deeper."""
-    path, folder = Path(os.path.normpath(Path(source).absolute())), Path(os.path.normpath(folder.absolute()))
+    """The source as a data set names it: relative if it lies beside the set or deeper, links followed."""
+    path, folder = Path(source).resolve(), folder.resolve()
     return os.path.relpath(path, folder) if path.is_relative_to(folder.parent) else str(path)
 
 
