@@ -249,12 +249,13 @@ def test_seeds_belong_to_columns(tmp_path: Path) -> None:
     assert (apart < 1e-3).mean() > 0.9
 
 
-def fraction_ladder(fractions: np.ndarray, folder: Path, overlap: int, draws: int) -> np.ndarray:
-    """Subcolumns of one column with the given cloud fractions: (sample, layer)."""
-    c = cloudy_columns(1, fractions.size, 1)
-    c["cloud_fraction"] = fractions[None, :]
-    c["seed"] = np.array([7])
-    return subcolumns(c, folder, overlap, draws)[0].transpose(0, 2, 1).reshape(-1, fractions.size)
+def fraction_ladder(fractions: np.ndarray, folder: Path, overlap: int, seeds: int, draws: int = 1) -> np.ndarray:
+    """Subcolumns of a column with the given cloud fractions, drawn from several seeds: (seed, draw, g-point, layer)."""
+    layers = max(10, fractions.size)  # no fewer are made; those below are clear
+    c = cloudy_columns(seeds, layers, 1)
+    c["cloud_fraction"] = np.tile(np.append(fractions, np.zeros(layers - fractions.size)), (seeds, 1))
+    c["seed"] = np.arange(seeds) + 7
+    return subcolumns(c, folder, overlap, draws).transpose(0, 1, 3, 2)[..., : fractions.size]
 
 
 PROFILE = np.array([0, 0.3, 0.6, 0.2, 0.2, 0, 0, 0.5, 0.1, 0.9, 1.0, 0.4, 0.7, 0, 0.05, 0.35])
@@ -262,7 +263,7 @@ PROFILE = np.array([0, 0.3, 0.6, 0.2, 0.2, 0, 0, 0.5, 0.1, 0.9, 1.0, 0.4, 0.7, 0
 
 @pytest.mark.parametrize("overlap", [MAXIMUM_RANDOM, RANDOM, MAXIMUM])
 def test_subcolumns_have_the_fractions_and_the_overlap_asked_for(tmp_path: Path, overlap: int) -> None:
-    cloudy = fraction_ladder(PROFILE, tmp_path, overlap, 2000)
+    cloudy = fraction_ladder(PROFILE, tmp_path, overlap, 2000).reshape(-1, PROFILE.size)
     samples = cloudy.shape[0]
 
     def close(found: float, expected: float) -> bool:
@@ -283,21 +284,44 @@ def test_subcolumns_have_the_fractions_and_the_overlap_asked_for(tmp_path: Path,
         MAXIMUM: 1 - c.max(),
     }[overlap]
     assert close(cloudy[:, :10].any(axis=1).mean(), 1 - clear)
+    # What lies above the layer above has no say: of 0.3, 0.2, 0.3 the third hides as much of the first as of the clear sky.
+    shrunk = np.array([0.3, 0.2, 0.3])
+    first, second, third = (fraction_ladder(shrunk, tmp_path, overlap, 2000).reshape(-1, 3) > 0.0).T
+    grown = third[first & ~second].mean() if overlap != MAXIMUM else third[first].mean()
+    expected = {MAXIMUM_RANDOM: 0.1 / 0.8, RANDOM: 0.3, MAXIMUM: 1.0}[overlap]
+    assert abs(grown - expected) <= 4 * np.sqrt(expected * (1 - expected) / (first & ~second).sum())
 
 
-def test_ranks_are_uniform_and_draws_independent(tmp_path: Path) -> None:
+@pytest.mark.parametrize("overlap", [MAXIMUM_RANDOM, RANDOM, MAXIMUM])
+def test_draws_share_out_the_range_between_them(tmp_path: Path, overlap: int) -> None:
+    draws, fractions = 16, np.array([0.25, 0.0, 0.625, 0.5])
+    cloudy = fraction_ladder(fractions, tmp_path, overlap, 300, draws)
+    # Every layer that draws has its fraction in the mean of any g-point's draws: the last does not where cloud shrinks only.
+    for k in (0, 2) if overlap != MAXIMUM else (0, 2, 3):
+        np.testing.assert_allclose(cloudy[..., k].mean(axis=1), fractions[k], atol=1e-12)
+    # Layers that overlap at random do so in the mean over seeds and g-points, with less noise than independent draws.
+    both = (cloudy[..., 0] * cloudy[..., 2]).mean(axis=1)
+    independent = fractions[0] * fractions[2] if overlap != MAXIMUM else fractions[0]
+    assert abs(both.mean() - independent) <= 4 * both.std() / np.sqrt(both.size) + 1e-12
+    free = np.sqrt(independent * (1 - independent) / draws)
+    assert both.std() < 0.7 * free
+    # A draw is the same however many are asked for.
+    np.testing.assert_array_equal(fraction_ladder(fractions, tmp_path, overlap, 300, 5), cloudy[:, :5])
+
+
+def test_ranks_are_uniform_and_g_points_and_seeds_independent(tmp_path: Path) -> None:
     steps = 128
     ladder = np.arange(1, steps) / steps
-    ranks = fraction_ladder(ladder, tmp_path, MAXIMUM, 2000).sum(axis=1)  # in how many layers a sample is cloudy
+    ranks = fraction_ladder(ladder, tmp_path, MAXIMUM, 2000).sum(axis=-1).ravel()  # in how many layers a sample is cloudy
     found = np.bincount(ranks.astype(int), minlength=steps)
     expected = ranks.size / steps
     chi_square = ((found - expected) ** 2 / expected).sum()
     print("chi square", chi_square, "of", steps - 1)
     assert abs(chi_square - (steps - 1)) < 4 * np.sqrt(2 * (steps - 1))
-    by_draw = ranks.reshape(2000, 140) - ranks.mean()
-    error = 1 / np.sqrt(by_draw.size)
-    for shift in (by_draw[1:] * by_draw[:-1], by_draw[:, 1:] * by_draw[:, :-1]):
-        assert abs(shift.mean() / by_draw.var()) < 4 * error
+    by_seed = ranks.reshape(2000, 140) - ranks.mean()
+    error = 1 / np.sqrt(by_seed.size)
+    for shift in (by_seed[1:] * by_seed[:-1], by_seed[:, 1:] * by_seed[:, :-1]):
+        assert abs(shift.mean() / by_seed.var()) < 4 * error
 
 
 def test_subcolumns_hold_known_answers_and_do_not_depend_on_what_is_asked() -> None:

@@ -2,9 +2,14 @@
 !> g-points every layer has its cloud fraction and layers overlap as asked (Räisänen et al. 2004).
 !>
 !> Random numbers come from Philox 4x32-10 (Salmon et al. 2011), a function of a counter and a key and of nothing else: the
-!> counter is made of the g-point, the layer's place among those that draw, the draw and the spectrum, the key is the column's
-!> seed. So any g-points of any column can be had alone, in any order, on any thread, and are the same; all arithmetic is that
-!> of whole numbers, so that they are the same in any precision too.
+!> counter is made of the g-point, the layer's place among those that draw and the spectrum, the key is the column's seed. So any
+!> g-points of any column can be had alone, in any order, on any thread, and are the same; all arithmetic is that of whole
+!> numbers, so that they are the same in any precision too.
+!>
+!> Each draw of a column is what McICA draws, but draws share out the range of a number between them, so that their mean has less
+!> noise than that of independent ones: the first 2, 4, 8, ... draws are one in each half, quarter, eighth, ... of the range. They
+!> are a lattice with a random shift (Cranley and Patterson 1976) and random odd generators, in van der Corput's order, so that a
+!> draw does not depend on how many follow it.
 module radml_rrtmg_subcolumns
   use, intrinsic :: iso_fortran_env, only: int64, real64
   use radml_rrtmg_kinds, only: wp
@@ -23,6 +28,7 @@ module radml_rrtmg_subcolumns
 
   integer(int64), parameter :: word = 4294967295_int64 ! the 32 bits of a random number
   integer(int64), parameter :: whole = 4294967296_int64 ! one, of which a fraction is a part
+  integer(int64), parameter :: odd = 1073741823_int64 ! the bits of a generator that count
   integer, parameter :: lanes = 8 ! g-points in a vector
 
   !> What overlap asks of each layer, the same for all g-points of the column.
@@ -115,6 +121,7 @@ contains
     integer, intent(in) :: overlap             !! one of the constants `rrtmg_overlap_...` [1]
     type(overlap_plan), intent(inout) :: plan  !! what comes of it
     integer(int64) :: clear_above
+    logical :: stale ! ranks of clear g-points tell which of them were cloudy higher up
     integer :: k
 
     if (allocated(plan%clear)) then
@@ -123,6 +130,7 @@ contains
     if (.not. allocated(plan%clear)) allocate (plan%clear(n), plan%above(n), plan%cloudy(n))
     plan%top = 0
     clear_above = whole
+    stale = .true.
     do k = 1, n
       plan%clear(k) = nint((1 - fraction(k))*real(whole, real64), int64)
       plan%cloudy(k) = plan%clear(k) < whole
@@ -130,6 +138,7 @@ contains
       plan%above(k) = -1
       if (.not. plan%cloudy(k)) then
         if (overlap == rrtmg_overlap_maximum_random) clear_above = whole
+        stale = .true.
         cycle
       end if
       select case (overlap)
@@ -138,8 +147,14 @@ contains
       case (rrtmg_overlap_maximum)
         if (plan%top == k) plan%above(k) = whole
       case default
-        ! Where cloud grows downwards the clear g-points draw anew; where it shrinks none of them can become cloudy.
-        if (plan%clear(k) < clear_above) plan%above(k) = clear_above
+        ! Where cloud grows downwards the clear g-points draw anew, unless it has only grown since they last did: their ranks are
+        ! uniform then as they are. Where it shrinks none of them can become cloudy.
+        if (plan%clear(k) < clear_above) then
+          if (stale) plan%above(k) = clear_above
+          stale = .false.
+        else if (plan%clear(k) > clear_above) then
+          stale = .true.
+        end if
         clear_above = plan%clear(k)
       end select
     end do
@@ -170,9 +185,15 @@ contains
     integer, intent(in) :: points               !! g-points [1]
     integer, intent(in) :: point(points)        !! their numbers, not negative [1] (g-point)
     real(wp), intent(out) :: cloudy(points, n)  !! 1: cloudy, 0: clear [1] (g-point, nlay)
-    integer(int64) :: rank(points), random(points, 4)
+    integer(int64), dimension(points, 4) :: random, generator
+    integer(int64) :: rank(points), fresh, place
     integer :: k, g, drawn, which
 
+    place = 0
+    do k = 0, 31
+      if (btest(draw - 1, k)) place = ibset(place, 31 - k)
+    end do
+    generator = 0
     ! A g-point is cloudy where its rank, uniform between 0 and 2**32, is not within the clear part.
     rank = 0
     drawn = 0
@@ -183,11 +204,15 @@ contains
       end if
       if (plan%above(k) >= 0) then
         which = mod(drawn, 4) + 1
-        if (which == 1) call philox_of(points, key, int(point, int64), int([drawn/4, draw, stream], int64), random)
+        if (which == 1) then
+          call philox_of(points, key, int(point, int64), int([drawn/4, 1, stream], int64), random)
+          if (draw > 1) call philox_of(points, key, int(point, int64), int([drawn/4, 0, stream], int64), generator)
+        end if
         drawn = drawn + 1
-        ! A fresh rank lies within the clear part above. Half of the number, or the product would not fit.
+        ! A fresh rank lies within the clear part above. Fewer bits of the factors, or the products would not fit.
         do g = 1, points
-          if (rank(g) < plan%above(k)) rank(g) = shiftr(shiftr(random(g, which), 1)*plan%above(k), 31)
+          fresh = iand(random(g, which) + place*iand(ior(generator(g, which), 1_int64), odd), word)
+          if (rank(g) < plan%above(k)) rank(g) = shiftr(shiftr(fresh, 1)*plan%above(k), 31)
         end do
       end if
       do g = 1, points

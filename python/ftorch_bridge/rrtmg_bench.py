@@ -293,19 +293,26 @@ def _further_costs(
 
 
 def _noise(columns: xr.Dataset, folder: Path, ice_optics: str) -> dict[str, float]:
-    """Root mean square over the cloudy columns of the standard deviation of one draw."""
+    """Root mean square over the cloudy columns of the standard deviation of one draw, and of the error of the mean of many."""
     options = ("--draws", str(NOISE_DRAWS), "--noise", "--ice-optics", ice_optics)
     write(columns, folder / "drawn.nc")
-    programs.run("radml-rrtmg", folder / "drawn.nc", folder / "noise.nc", *options, threads=1)
-    fluxes = xr.load_dataset(folder / "noise.nc", engine="netcdf4", decode_timedelta=False)
+    fluxes = []
+    for seed in ("1", "2"):
+        programs.run("radml-rrtmg", folder / "drawn.nc", folder / "noise.nc", *options, "--seed", seed, threads=1)
+        fluxes.append(xr.load_dataset(folder / "noise.nc", engine="netcdf4", decode_timedelta=False))
     cloudy = (columns["cloud_fraction"].to_numpy() > 0.0).any(axis=1)
     found = {}
-    for spectrum in ("lw", "sw"):
-        for way, level, where in (("up", 0, "at the top"), ("down", -1, "at the surface")):
-            name = f"{spectrum}_{way}_noise"
-            if name in fluxes:
-                values = fluxes[name].to_numpy()[cloudy, level]
-                found[f"noise of one draw, {spectrum} {way} {where}"] = float(np.sqrt((values**2).mean()))
+    for of in ("one draw", f"the mean of {NOISE_DRAWS} draws"):
+        for spectrum in ("lw", "sw"):
+            for way, level, where in (("up", 0, "at the top"), ("down", -1, "at the surface")):
+                name = f"{spectrum}_{way}"
+                if f"{name}_noise" not in fluxes[0]:
+                    continue
+                if of == "one draw":
+                    values = fluxes[0][f"{name}_noise"].to_numpy()[cloudy, level]
+                else:
+                    values = (fluxes[0][name] - fluxes[1][name]).to_numpy()[cloudy, level] / np.sqrt(2.0)
+                found[f"noise of {of}, {spectrum} {way} {where}"] = float(np.sqrt((values**2).mean()))
     return found
 
 
