@@ -16,6 +16,7 @@ constexpr float half_depth = 1.0F / 0.278F;       // of the Pade form of the sou
 constexpr float largest_head = 12.0F;
 constexpr float least_cosine = 1e-6F;
 constexpr float least_depth = 1e-12F;  // keeps quotients of depths defined
+constexpr int points_in_part = 8;      // added up before they are added to a sum
 
 // A value with its derivatives for the depths of absorption and of scattering.
 struct Dual {
@@ -317,6 +318,22 @@ RADML_INLINE Fluxes<float> take_sums(ptrdiff_t layers, Rows& rows) {
   return sums;
 }
 
+RADML_INLINE void move_rows(float* from, float* to, ptrdiff_t rows) {
+  for (ptrdiff_t row = 0; row < rows; ++row, from += tile_width, to += tile_width) RADML_LANES {
+      to[lane] += from[lane];
+      from[lane] = 0.0F;
+    }
+}
+
+// After a point: some points are added up before they are added to the sums, since rounding in a sum of many is what heating and the
+// divergence of the fluxes differ by.
+RADML_INLINE void move_sums(const Grid& grid, int point, const Fluxes<float>& part, const Fluxes<float>& sums) {
+  if (point % points_in_part != points_in_part - 1 && point != grid.points - 1) return;
+  move_rows(part.up, sums.up, grid.layers + 1);
+  move_rows(part.down, sums.down, grid.layers + 1);
+  move_rows(part.absorbed, sums.absorbed, grid.layers);
+}
+
 RADML_INLINE void store_sums(const Fluxes<float>& sums, const Grid& grid, ptrdiff_t column, const Fluxes<float>& fluxes) {
   store(sums.up, grid.layers + 1, grid.columns, column, fluxes.up);
   store(sums.down, grid.layers + 1, grid.columns, column, fluxes.down);
@@ -399,12 +416,14 @@ RADML_INLINE void longwave_point(const LongwaveProblem& problem, int point, ptrd
 
 RADML_INLINE void longwave_tile(const LongwaveProblem& problem, const Fluxes<float>& fluxes, ptrdiff_t tile) {
   const ptrdiff_t layers = problem.grid.layers, column = tile * tile_width;
-  Rows rows(count_longwave_rows(problem) + 3 * (layers + 1));
+  Rows rows(count_longwave_rows(problem) + 6 * (layers + 1));
   const Emitters emitters = make_emitters(problem, column, rows);
   const LongwaveRows r = take_longwave_rows(problem, column, rows);
-  const Fluxes<float> sums = take_sums(layers, rows);
-  for (int point = 0; point < problem.grid.points; ++point)
-    longwave_point<false>(problem, point, column, emitters, share_of(problem, point, column), r, sums);
+  const Fluxes<float> sums = take_sums(layers, rows), part = take_sums(layers, rows);
+  for (int point = 0; point < problem.grid.points; ++point) {
+    longwave_point<false>(problem, point, column, emitters, share_of(problem, point, column), r, part);
+    move_sums(problem.grid, point, part, sums);
+  }
   store_sums(sums, problem.grid, column, fluxes);
 }
 
@@ -682,12 +701,16 @@ RADML_INLINE bool is_night(const ShortwaveProblem& problem, ptrdiff_t column) {
 
 RADML_INLINE void shortwave_tile(const ShortwaveProblem& problem, const Fluxes<float>& fluxes, ptrdiff_t tile) {
   const ptrdiff_t layers = problem.grid.layers, column = tile * tile_width;
-  Rows rows(count_shortwave_rows(problem) + 3 * (layers + 1));
+  Rows rows(count_shortwave_rows(problem) + 6 * (layers + 1));
   const Fluxes<float> sums = take_sums(layers, rows);
   if (!is_night(problem, column)) {
     const ShortwaveRows r = take_shortwave_rows(problem, column, rows);
     set_slant(problem, column, r.inverse_cosine);
-    for (int point = 0; point < problem.grid.points; ++point) shortwave_point<false>(problem, point, column, r, sums);
+    const Fluxes<float> part = take_sums(layers, rows);
+    for (int point = 0; point < problem.grid.points; ++point) {
+      shortwave_point<false>(problem, point, column, r, part);
+      move_sums(problem.grid, point, part, sums);
+    }
   }
   store_sums(sums, problem.grid, column, fluxes);
 }

@@ -59,4 +59,4 @@ record overcast 110 2048 --number 128 --seed 4504 --case 'deep overcast'
 record warmer 230 2048 --number 128 --seed 4505 --case '+4 K'
 name=$(basename "$weights")
 [ -f "$name" ] || ftorch-train replay "$weights" "$base" ./*.replay.nc -o "$name" --folder labelled --recipe "$recipe" --share "${SHARE:-0.3}" \
-  --steps "${STEPS:-58000}" --learning-rate "${RATE:-1.5e-3}" --draws "${DRAWS:-24}" --threads "$threads" --resume --json "${name%.safetensors}.json"
+  --steps "${STEPS:-14000}" --learning-rate "${RATE:-1e-3}" --draws "${DRAWS:-64}" --threads "$threads" --resume --json "${name%.safetensors}.json"

@@ -10,7 +10,7 @@ recipes=$(cd "$examples/../recipes" && pwd)
 mkdir -p "$folder"
 cd "$folder"
 
-ftorch-train dataset train --number 98304 --layers 89 --layers 89 --layers 137 --layers 60 --layers 89 --layers 47 --seed 1 \
+ftorch-train dataset train --number 196608 --layers 89 --layers 89 --layers 137 --layers 60 --layers 89 --layers 47 --seed 1 \
   --draws 64 --threads "$threads"
 for layers in 89 137 60 47; do # columns that nothing is trained on: another seed
   ftorch-train dataset "unseen$layers" --number 2048 --columns-per-shard 2048 --layers "$layers" --seed 2 --draws 512 \
@@ -20,7 +20,7 @@ done
 mkdir -p first
 for name in all_sky all_sky_small; do
   [ -f "first/$name.safetensors" ] || ftorch-train recipe "$recipes/$name.toml" train -o "first/$name.safetensors" --threads "$threads" --resume
-  RECIPE="$recipes/$name.toml" STEPS=20000 RATE=1e-3 "$examples/replay_all_sky.sh" "first/$name.safetensors" train replay "$threads"
+  RECIPE="$recipes/$name.toml" "$examples/replay_all_sky.sh" "first/$name.safetensors" train replay "$threads"
 done
 cp replay/all_sky.safetensors replay/all_sky_small.safetensors .
 [ -f all_sky.envelope.txt ] || ftorch-train envelope train replay/labelled/set -o all_sky.envelope.txt

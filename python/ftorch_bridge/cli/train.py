@@ -22,7 +22,7 @@ from ftorch_bridge.checkpoints import TrainingError
 from ftorch_bridge.cli import console, one_line_errors
 from ftorch_bridge.column_file import CLOUD_VARIABLES, ColumnFileError, write
 from ftorch_bridge.columns import DEFAULT_LAYERS, generate_columns, read_ecrad
-from ftorch_bridge.dataset import SPLITS, Dataset, DatasetError, JoinedDataset, Settings, load_split
+from ftorch_bridge.dataset import SPLITS, Dataset, DatasetError, JoinedDataset, Settings
 from ftorch_bridge.envelope import METADATA_KEY, Envelope, EnvelopeError
 from ftorch_bridge.evaluation import LARGE_ERROR, SPECTRA, errors_table, labelled, model_card
 from ftorch_bridge.evaluation import evaluate as evaluate_network
@@ -350,47 +350,6 @@ def _print_before_and_after(errors: dict[str, dict[str, dict[str, float]]]) -> N
             table.add_section()
     add(f"columns over {LARGE_ERROR:g} K day-1 [%]", "large_error_share", 100.0, 2)
     console.print(table)
-
-
-@app.command("split")
-def split_command(
-    weights: Annotated[Path, typer.Argument(help="weights of an AllSky (.safetensors)")],
-    folder: Annotated[Path, typer.Argument(help="data set by whose columns points are chosen")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="weights to write (.safetensors)")],
-    longwave: Annotated[int, typer.Option(help="more common points of the longwave", min=0)] = 0,
-    shortwave: Annotated[int, typer.Option(help="more common points of the shortwave", min=0)] = 0,
-    cloudy: Annotated[int, typer.Option(help="more points of the shortwave that share the cloudy sky", min=0)] = 0,
-    longwave_strong: Annotated[
-        int, typer.Option(help="much stronger points of the longwave, for the uppermost layers", min=0)
-    ] = 0,
-    shortwave_strong: Annotated[int, typer.Option(help="the same of the shortwave", min=0)] = 0,
-    columns: Annotated[int, typer.Option(help="columns to choose by", min=1)] = 1000,
-) -> None:
-    """Split the points of a network of all sky that heat most on their own into several, to train on with ftorch-train replay.
-
-    The network is nearly the same at first, and slower; what it gains comes from the training.
-    """
-    from ftorch_bridge import replay, splitting  # noqa: PLC0415 (not every installation trains)
-    from ftorch_bridge.all_sky import AllSky  # noqa: PLC0415
-
-    with one_line_errors("ftorch-train split"):
-        network, notes = load_network(weights)
-        if not isinstance(network, AllSky):
-            raise TrainingError(f"{weights}: expected an AllSky, got {type(network).__name__}")
-        more = {"longwave": longwave, "shortwave": shortwave, "cloudy": cloudy}
-        more |= {"longwave_strong": longwave_strong, "shortwave_strong": shortwave_strong}
-        if not any(more.values()):
-            options = ", ".join(f"--{name.replace('_', '-')}" for name in more)
-            raise TrainingError(f"split: expected more points by one of {options}, got none")
-        dataset = Dataset(folder)
-        sample = load_split(dataset, list(network.inputs), "train", dataset.settings.layers[0], columns)
-        inputs = [torch.from_numpy(sample[name]).double() for name in network.inputs]
-        grown = splitting.split(network, inputs, **more)
-        command = "ftorch-train " + shlex.join(sys.argv[1:])
-        passed_on = {k: v for k, v in notes.items() if k not in ("command", "trained_on", "validation", "replay")}
-        save_weights(grown, output, {**passed_on, "command": command, "parents": replay.parents(weights, network, notes)})
-        points = (f"{grown.config[name]} {words}" for name, words in POINTS.items())
-        console.print(f"{output}: {', '.join(points)} points", soft_wrap=True)
 
 
 @app.command("envelope")
