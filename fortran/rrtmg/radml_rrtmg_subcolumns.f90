@@ -28,7 +28,7 @@ module radml_rrtmg_subcolumns
 
   integer(int64), parameter :: word = 4294967295_int64 ! the 32 bits of a random number
   integer(int64), parameter :: whole = 4294967296_int64 ! one, of which a fraction is a part
-  integer(int64), parameter :: odd = 1073741823_int64 ! the bits of a generator that count
+  integer(int64), parameter :: odd = 1073741823_int64 ! bits of a generator that are kept, or its product would not fit
   integer, parameter :: lanes = 8 ! g-points in a vector
 
   !> What overlap asks of each layer, the same for all g-points of the column.
@@ -186,14 +186,13 @@ contains
     integer, intent(in) :: point(points)        !! their numbers, not negative [1] (g-point)
     real(wp), intent(out) :: cloudy(points, n)  !! 1: cloudy, 0: clear [1] (g-point, nlay)
     integer(int64), dimension(points, 4) :: random, generator
-    integer(int64) :: rank(points), fresh, place
+    integer(int64) :: rank(points), place
     integer :: k, g, drawn, which
 
     place = 0
     do k = 0, 31
       if (btest(draw - 1, k)) place = ibset(place, 31 - k)
     end do
-    generator = 0
     ! A g-point is cloudy where its rank, uniform between 0 and 2**32, is not within the clear part.
     rank = 0
     drawn = 0
@@ -206,13 +205,15 @@ contains
         which = mod(drawn, 4) + 1
         if (which == 1) then
           call philox_of(points, key, int(point, int64), int([drawn/4, 1, stream], int64), random)
-          if (draw > 1) call philox_of(points, key, int(point, int64), int([drawn/4, 0, stream], int64), generator)
+          if (draw > 1) then
+            call philox_of(points, key, int(point, int64), int([drawn/4, 0, stream], int64), generator)
+            random = iand(random + place*iand(ior(generator, 1_int64), odd), word)
+          end if
         end if
         drawn = drawn + 1
-        ! A fresh rank lies within the clear part above. Fewer bits of the factors, or the products would not fit.
+        ! A fresh rank lies within the clear part above. Half of the number, or the product would not fit.
         do g = 1, points
-          fresh = iand(random(g, which) + place*iand(ior(generator(g, which), 1_int64), odd), word)
-          if (rank(g) < plan%above(k)) rank(g) = shiftr(shiftr(fresh, 1)*plan%above(k), 31)
+          if (rank(g) < plan%above(k)) rank(g) = shiftr(shiftr(random(g, which), 1)*plan%above(k), 31)
         end do
       end if
       do g = 1, points

@@ -301,19 +301,19 @@ def _noise(columns: xr.Dataset, folder: Path, ice_optics: str) -> dict[str, floa
         programs.run("radml-rrtmg", folder / "drawn.nc", folder / "noise.nc", *options, "--seed", seed, threads=1)
         fluxes.append(xr.load_dataset(folder / "noise.nc", engine="netcdf4", decode_timedelta=False))
     cloudy = (columns["cloud_fraction"].to_numpy() > 0.0).any(axis=1)
-    found = {}
-    for of in ("one draw", f"the mean of {NOISE_DRAWS} draws"):
-        for spectrum in ("lw", "sw"):
-            for way, level, where in (("up", 0, "at the top"), ("down", -1, "at the surface")):
-                name = f"{spectrum}_{way}"
-                if f"{name}_noise" not in fluxes[0]:
-                    continue
-                if of == "one draw":
-                    values = fluxes[0][f"{name}_noise"].to_numpy()[cloudy, level]
-                else:
-                    values = (fluxes[0][name] - fluxes[1][name]).to_numpy()[cloudy, level] / np.sqrt(2.0)
-                found[f"noise of {of}, {spectrum} {way} {where}"] = float(np.sqrt((values**2).mean()))
-    return found
+
+    def root_mean_square(values: xr.DataArray, level: int) -> float:
+        return float(np.sqrt((values.to_numpy()[cloudy, level] ** 2).mean()))
+
+    one, mean = {}, {}
+    for spectrum in ("lw", "sw"):
+        for way, level, where in (("up", 0, "at the top"), ("down", -1, "at the surface")):
+            name, words = f"{spectrum}_{way}", f"{spectrum} {way} {where}"
+            if f"{name}_noise" in fluxes[0]:
+                one[f"noise of one draw, {words}"] = root_mean_square(fluxes[0][f"{name}_noise"], level)
+                apart = root_mean_square(fluxes[0][name] - fluxes[1][name], level)
+                mean[f"noise of the mean of {NOISE_DRAWS} draws, {words}"] = apart / np.sqrt(2.0)
+    return one | mean
 
 
 def _limits(work: str, originals_tables: bool) -> tuple[float, float]:
