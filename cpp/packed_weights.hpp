@@ -49,40 +49,44 @@ inline int lanes_of_vectors() {
 #endif
 }
 
-// A block of outputs of `width` columns of a tile.
-template <int width>
+// Some outputs of some columns of a tile: `outputs` rows of `vectors` vectors of `width` columns. As many sums as there are, eight,
+// keep the processor's multipliers busy; with two vectors a weight is loaded once for both.
+template <int width, int outputs, int vectors>
 RADML_INLINE void multiply_columns(const float* factor, const float* bias, const float* panel, int inputs, float* results) {
   using Vector [[gnu::vector_size(width * sizeof(float))]] = float;
-  Vector a0 = Vector{} + bias[0], a1 = Vector{} + bias[1], a2 = Vector{} + bias[2], a3 = Vector{} + bias[3];
-  Vector a4 = Vector{} + bias[4], a5 = Vector{} + bias[5], a6 = Vector{} + bias[6], a7 = Vector{} + bias[7];
-  for (int input = 0; input < inputs; ++input, factor += PackedWeights::block) {
-    const Vector x = *reinterpret_cast<const Vector*>(panel + static_cast<std::ptrdiff_t>(input) * tile_width);
-    a0 += factor[0] * x;
-    a1 += factor[1] * x;
-    a2 += factor[2] * x;
-    a3 += factor[3] * x;
-    a4 += factor[4] * x;
-    a5 += factor[5] * x;
-    a6 += factor[6] * x;
-    a7 += factor[7] * x;
+  Vector sums[outputs][vectors];
+  for (int output = 0; output < outputs; ++output)
+    for (int v = 0; v < vectors; ++v) sums[output][v] = Vector{} + bias[output];
+  for (int input = 0; input < inputs; ++input, factor += PackedWeights::block, panel += tile_width) {
+    Vector x[vectors];
+    for (int v = 0; v < vectors; ++v) x[v] = *reinterpret_cast<const Vector*>(panel + v * width);
+    for (int output = 0; output < outputs; ++output)
+      for (int v = 0; v < vectors; ++v) sums[output][v] += factor[output] * x[v];
   }
-  const auto row = [&](std::ptrdiff_t output) -> Vector& { return *reinterpret_cast<Vector*>(results + output * tile_width); };
-  row(0) = a0, row(1) = a1, row(2) = a2, row(3) = a3, row(4) = a4, row(5) = a5, row(6) = a6, row(7) = a7;
+  for (int output = 0; output < outputs; ++output)
+    for (int v = 0; v < vectors; ++v) *reinterpret_cast<Vector*>(results + output * tile_width + v * width) = sums[output][v];
 }
 
-// The block of outputs from `first` on: weights times the rows at `panel`, into as many rows as a block has. Rows begin at
-// multiples of 64 bytes.
+// The block of outputs from `first` on: weights times the rows at `panel`, into as many rows as a block has, or half as many where
+// there are no more. Rows begin at multiples of 64 bytes.
 RADML_INLINE void multiply_block(const PackedWeights& weights, int first, const float* panel, float* results) {
+  constexpr int block = PackedWeights::block, half = block / 2;
   const float *factor = weights.weights(first), *bias = weights.bias() + first;
   const int inputs = weights.inputs(), lanes = lanes_of_vectors();
+  const bool whole = weights.outputs() - first > half;
   if (lanes == 16) {
-    multiply_columns<16>(factor, bias, panel, inputs, results);
+    if (whole)
+      multiply_columns<16, block, 1>(factor, bias, panel, inputs, results);
+    else
+      multiply_columns<16, half, 1>(factor, bias, panel, inputs, results);
   } else if (lanes == 8) {
-    for (int column = 0; column < tile_width; column += 8)
-      multiply_columns<8>(factor, bias, panel + column, inputs, results + column);
+    multiply_columns<8, half, 2>(factor, bias, panel, inputs, results);
+    if (whole) multiply_columns<8, half, 2>(factor + half, bias + half, panel, inputs, results + half * tile_width);
   } else {
-    for (int column = 0; column < tile_width; column += 4)
-      multiply_columns<4>(factor, bias, panel + column, inputs, results + column);
+    for (int column = 0; column < tile_width; column += 8) {
+      multiply_columns<4, half, 2>(factor, bias, panel + column, inputs, results + column);
+      if (whole) multiply_columns<4, half, 2>(factor + half, bias + half, panel + column, inputs, results + half * tile_width + column);
+    }
   }
 }
 
