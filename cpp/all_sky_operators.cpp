@@ -1,6 +1,7 @@
 // A whole network of all sky as the PyTorch operator radml::all_sky, for inference: one call from a host's columns to its fluxes.
 #include <torch/library.h>
 
+#include <deque>
 #include <string>
 #include <utility>
 #include <vector>
@@ -43,13 +44,18 @@ class List {
 
   [[nodiscard]] int64_t rows_of_next() const { return tensors_.at(at_).size(0); }
 
-  // Strengths (point, kind) of the last points, behind the weight and the bias of a head if there is one.
+  // Strengths (point, kind) of the last points, behind the weight and the bias of a head if there is one. Kept as long.
   DepthTerm term(const std::string& of, int64_t kinds, int64_t points, const PackedWeights* head) {
     const int64_t last = rows_of_next();
     TORCH_CHECK(last <= points && (head == nullptr || head->outputs() == last), name, ": ", what_, ": ", of,
                 ": expected strengths of ", head == nullptr ? points : head->outputs(), " points, got ", last);
-    return {nullptr, head, values(of + " strength", {last, kinds}), nullptr, static_cast<int>(kinds),
-            static_cast<int>(points - last)};
+    const float* strength = values(of + " strength", {last, kinds});
+    const PackedWeights* mixture = nullptr;
+    if (head != nullptr || kinds > 2) {  // of one or two kinds a sum is made faster than found
+      const std::vector<float> none(static_cast<std::size_t>(last), 0.0F);
+      mixture = &mixtures_.emplace_back(strength, none.data(), static_cast<int>(last), static_cast<int>(kinds), 1);
+    }
+    return {nullptr, head, mixture, strength, nullptr, static_cast<int>(kinds), static_cast<int>(points - last)};
   }
 
  private:
@@ -58,6 +64,7 @@ class List {
   const std::vector<Tensor>& tensors_;
   std::size_t at_ = 0;
   std::vector<Tensor> kept_;
+  std::deque<PackedWeights> mixtures_;
 
   const Tensor& next() { return tensors_.at(at_++); }
 };

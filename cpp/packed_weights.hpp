@@ -84,8 +84,9 @@ RADML_INLINE void multiply_block(const PackedWeights& weights, int first, const 
     if (whole) multiply_columns<8, half, 2>(factor + half, bias + half, panel, inputs, results + half * tile_width);
   } else {
     for (int column = 0; column < tile_width; column += 8) {
-      multiply_columns<4, half, 2>(factor, bias, panel + column, inputs, results + column);
-      if (whole) multiply_columns<4, half, 2>(factor + half, bias + half, panel + column, inputs, results + half * tile_width + column);
+      float* rows = results + column;
+      multiply_columns<4, half, 2>(factor, bias, panel + column, inputs, rows);
+      if (whole) multiply_columns<4, half, 2>(factor + half, bias + half, panel + column, inputs, rows + half * tile_width);
     }
   }
 }

@@ -103,8 +103,8 @@ RADML_INLINE void store(const float* __restrict rows, ptrdiff_t count, ptrdiff_t
 }
 
 // What a tile keeps of a term: amounts (layer, kind), close together, for rows of far apart columns evict each other from the
-// cache; which layers have any, for most have no cloud and need no exponential of what it would do; and where the head follows
-// from the trunk, the depths of a block of points (point, layer).
+// cache; which layers have any, for most have no cloud and need no exponential of what it would do; and where they are found for
+// some points at once, the depths of a block of points (point, layer).
 struct TermRows {
   float *amounts, *present, *depths;
 };
@@ -112,13 +112,13 @@ struct TermRows {
 RADML_INLINE ptrdiff_t rows_for_layers(ptrdiff_t layers) { return (layers + tile_width - 1) / tile_width; }
 
 RADML_INLINE ptrdiff_t count_rows(const DepthTerm& term, ptrdiff_t layers) {
-  return term.kinds * layers + rows_for_layers(layers) + (term.weights == nullptr ? 0 : PackedWeights::block * layers);
+  return term.kinds * layers + rows_for_layers(layers) + (term.mixture == nullptr ? 0 : PackedWeights::block * layers);
 }
 
 RADML_INLINE TermRows take_term_rows(const DepthTerm& term, const Grid& grid, ptrdiff_t column, Rows& rows) {
   const ptrdiff_t layers = grid.layers;
   const TermRows taken{rows.take(term.kinds * layers), rows.take(rows_for_layers(layers)),
-                       term.weights == nullptr ? nullptr : rows.take(PackedWeights::block * layers)};
+                       term.mixture == nullptr ? nullptr : rows.take(PackedWeights::block * layers)};
   for (ptrdiff_t layer = 0; layer < layers; ++layer) {
     float most = 0.0F;
     for (int kind = 0; kind < term.kinds; ++kind) {
@@ -143,20 +143,24 @@ RADML_INLINE void mix(const DepthTerm& term, const TermRows& rows, ptrdiff_t ind
   }
 }
 
-// The depths of a block of points, from the trunk's channels.
+// The depths of a block of points, with heads of the trunk's channels if there are any.
 RADML_INLINE void find_depths(const DepthTerm& term, const Grid& grid, int index, ptrdiff_t column, const TermRows& rows) {
-  const PackedWeights& weights = *term.weights;
-  const int count = std::min(PackedWeights::block, weights.outputs() - index);
-  const float* channels = grid.channels + column * grid.layers * weights.inputs();
+  const int count = std::min(PackedWeights::block, term.mixture->outputs() - index);
+  const ptrdiff_t inputs = term.weights == nullptr ? 0 : term.weights->inputs();
+  const float* channels = grid.channels + column * grid.layers * inputs;
   for (ptrdiff_t layer = 0; layer < grid.layers; ++layer) {
     if (rows.present[layer] == 0.0F) continue;
-    alignas(64) float heads[PackedWeights::block * tile_width], mixed[tile_width];
-    multiply_block(weights, index, channels + layer * weights.inputs() * tile_width, heads);
-    for (int point = 0; point < count; ++point) {
-      const float* head = heads + static_cast<ptrdiff_t>(point) * tile_width;
-      float* depth = rows.depths + (point * static_cast<ptrdiff_t>(grid.layers) + layer) * tile_width;
-      mix(term, rows, index + point, layer, mixed);
-      RADML_LANES depth[lane] = of_head(head[lane]) * mixed[lane];
+    alignas(64) float heads[PackedWeights::block * tile_width], mixed[PackedWeights::block * tile_width];
+    multiply_block(*term.mixture, index, rows.amounts + layer * term.kinds * tile_width, mixed);
+    if (inputs > 0) multiply_block(*term.weights, index, channels + layer * inputs * tile_width, heads);
+    for (ptrdiff_t point = 0; point < count; ++point) {
+      const float *head = heads + point * tile_width, *sum = mixed + point * tile_width;
+      float* depth = rows.depths + (point * grid.layers + layer) * tile_width;
+      if (inputs > 0) {
+        RADML_LANES depth[lane] = of_head(head[lane]) * sum[lane];
+      } else {
+        RADML_LANES depth[lane] = sum[lane];
+      }
     }
   }
 }
@@ -168,7 +172,7 @@ RADML_INLINE void add_depth(const DepthTerm& term, const Grid& grid, int point, 
                             float* __restrict depth, float least = 0.0F) {
   const int index = point - term.first_point, of_block = index % PackedWeights::block;
   if (index < 0) return;  // the first term is of all points
-  if (term.weights != nullptr && of_block == 0) find_depths(term, grid, index, column, rows);
+  if (term.mixture != nullptr && of_block == 0) find_depths(term, grid, index, column, rows);
   const float* found = rows.depths == nullptr ? nullptr : rows.depths + static_cast<ptrdiff_t>(of_block) * grid.layers * tile_width;
   const float* given =
       term.head == nullptr ? nullptr : term.head + static_cast<ptrdiff_t>(index) * grid.layers * grid.columns + column;
@@ -178,7 +182,7 @@ RADML_INLINE void add_depth(const DepthTerm& term, const Grid& grid, int point, 
     const auto put = [&](int lane, float value) { row[lane] = value + (is_first ? least : row[lane]); };
     if (rows.present[layer] == 0.0F) {
       RADML_LANES put(lane, 0.0F);
-    } else if (term.weights != nullptr) {
+    } else if (term.mixture != nullptr) {
       RADML_LANES put(lane, found[layer * tile_width + lane]);
     } else {
       alignas(64) float mixed[tile_width];

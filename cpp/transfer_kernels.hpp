@@ -17,6 +17,7 @@ namespace radml {
 struct DepthTerm {
   const float* head;             // (point, layer, column), or null
   const PackedWeights* weights;  // what makes the head of the trunk's channels, or null
+  const PackedWeights* mixture;  // the strengths, for the depths of some points at once, or null; always there with `weights`
   const float* strength;         // (point, kind)
   const float* amounts;          // (kind, layer, column)
   int kinds;

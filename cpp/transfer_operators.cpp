@@ -58,7 +58,7 @@ struct Term {
   }
 
   [[nodiscard]] DepthTerm kernel() const {
-    return {head.defined() ? read(head) : nullptr, nullptr, read(strength), read(amounts), static_cast<int>(amounts.size(0)),
+    return {head.defined() ? read(head) : nullptr, nullptr, nullptr, read(strength), read(amounts), static_cast<int>(amounts.size(0)),
             static_cast<int>(first_point)};
   }
 };
