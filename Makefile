@@ -19,7 +19,7 @@ $(VENV)/.packages: tools/system-packages pyproject.toml
 	touch $@
 
 # Without build isolation: a second PyTorch would be fetched otherwise.
-$(VENV)/.installed: $(VENV)/.packages $(SOURCES)
+$(VENV)/.installed: $(VENV)/.packages $(wildcard $(VENV)/.test-packages) $(SOURCES)
 	$(BIN)/pip install -q --no-build-isolation -C cmake.define.RADML_BUILD_TESTS=ON .
 	touch $@
 
@@ -31,7 +31,9 @@ $(VENV)/.test-packages: tools/system-packages $(VENV)/.packages
 demo: install
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh demo
 
-test: install lint $(VENV)/.test-packages
+# With what tests use, MPI among it, more is built than without.
+test: lint $(VENV)/.test-packages
+	$(MAKE) --no-print-directory install
 	RADML_BUILD_DIR=$(CURDIR)/build $(BIN)/python -m pytest -q
 
 lint: $(VENV)/.packages
