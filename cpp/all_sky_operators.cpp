@@ -50,12 +50,8 @@ class List {
     TORCH_CHECK(last <= points && (head == nullptr || head->outputs() == last), name, ": ", what_, ": ", of,
                 ": expected strengths of ", head == nullptr ? points : head->outputs(), " points, got ", last);
     const float* strength = values(of + " strength", {last, kinds});
-    const PackedWeights* mixture = nullptr;
-    if (head != nullptr || kinds > 2) {  // of one or two kinds a sum is made faster than found
-      const std::vector<float> none(static_cast<std::size_t>(last), 0.0F);
-      mixture = &mixtures_.emplace_back(strength, none.data(), static_cast<int>(last), static_cast<int>(kinds), 1);
-    }
-    return {nullptr, head, mixture, strength, nullptr, static_cast<int>(kinds), static_cast<int>(points - last)};
+    const PackedWeights& mixture = mixtures_.emplace_back(strength, nullptr, static_cast<int>(last), static_cast<int>(kinds), 1);
+    return {nullptr, head, &mixture, strength, nullptr, static_cast<int>(kinds), static_cast<int>(points - last)};
   }
 
  private:

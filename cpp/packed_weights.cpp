@@ -10,7 +10,7 @@ PackedWeights::PackedWeights(const float* weight, const float* bias, int outputs
   weights_.assign(static_cast<std::size_t>(blocks) * block * inputs_, 0.0F);
   bias_.assign(static_cast<std::size_t>(blocks) * block, 0.0F);
   for (int output = 0; output < outputs; ++output) {
-    bias_[output] = bias[output];
+    if (bias != nullptr) bias_[output] = bias[output];
     float* target = weights_.data() + static_cast<ptrdiff_t>(output / block) * block * inputs_ + output % block;
     for (int tap = 0; tap < taps; ++tap)
       for (int input = 0; input < inputs; ++input)

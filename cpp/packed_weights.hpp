@@ -13,7 +13,7 @@ class PackedWeights {
  public:
   static constexpr int block = 8;
 
-  // weight(output, input), input fastest, of `taps` matrices one after the other: one row of inputs per tap.
+  // weight(output, input), input fastest, of `taps` matrices one after the other: one row of inputs per tap. `bias` may be null.
   PackedWeights(const float* weight, const float* bias, int outputs, int inputs, int taps);
 
   [[nodiscard]] int inputs() const { return inputs_; }
@@ -67,6 +67,17 @@ RADML_INLINE void multiply_columns(const float* factor, const float* bias, const
     for (int v = 0; v < vectors; ++v) *reinterpret_cast<Vector*>(results + output * tile_width + v * width) = sums[output][v];
 }
 
+// The first half of a block of outputs, or the `whole` block, of a tile, by two vectors at a time.
+template <int width>
+RADML_INLINE void multiply_halves(const float* factor, const float* bias, const float* panel, int inputs, bool whole, float* results) {
+  constexpr int half = PackedWeights::block / 2;
+  for (int column = 0; column < tile_width; column += 2 * width) {
+    float* rows = results + column;
+    multiply_columns<width, half, 2>(factor, bias, panel + column, inputs, rows);
+    if (whole) multiply_columns<width, half, 2>(factor + half, bias + half, panel + column, inputs, rows + half * tile_width);
+  }
+}
+
 // The block of outputs from `first` on: weights times the rows at `panel`, into as many rows as a block has, or half as many where
 // there are no more. Rows begin at multiples of 64 bytes.
 RADML_INLINE void multiply_block(const PackedWeights& weights, int first, const float* panel, float* results) {
@@ -80,14 +91,9 @@ RADML_INLINE void multiply_block(const PackedWeights& weights, int first, const 
     else
       multiply_columns<16, half, 1>(factor, bias, panel, inputs, results);
   } else if (lanes == 8) {
-    multiply_columns<8, half, 2>(factor, bias, panel, inputs, results);
-    if (whole) multiply_columns<8, half, 2>(factor + half, bias + half, panel, inputs, results + half * tile_width);
+    multiply_halves<8>(factor, bias, panel, inputs, whole, results);
   } else {
-    for (int column = 0; column < tile_width; column += 8) {
-      float* rows = results + column;
-      multiply_columns<4, half, 2>(factor, bias, panel + column, inputs, rows);
-      if (whole) multiply_columns<4, half, 2>(factor + half, bias + half, panel + column, inputs, rows + half * tile_width);
-    }
+    multiply_halves<4>(factor, bias, panel, inputs, whole, results);
   }
 }
 

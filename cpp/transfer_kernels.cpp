@@ -146,17 +146,18 @@ RADML_INLINE void mix(const DepthTerm& term, const TermRows& rows, ptrdiff_t ind
 // The depths of a block of points, with heads of the trunk's channels if there are any.
 RADML_INLINE void find_depths(const DepthTerm& term, const Grid& grid, int index, ptrdiff_t column, const TermRows& rows) {
   const int count = std::min(PackedWeights::block, term.mixture->outputs() - index);
-  const ptrdiff_t inputs = term.weights == nullptr ? 0 : term.weights->inputs();
+  const bool has_head = term.weights != nullptr;
+  const ptrdiff_t inputs = has_head ? term.weights->inputs() : 0;
   const float* channels = grid.channels + column * grid.layers * inputs;
   for (ptrdiff_t layer = 0; layer < grid.layers; ++layer) {
     if (rows.present[layer] == 0.0F) continue;
     alignas(64) float heads[PackedWeights::block * tile_width], mixed[PackedWeights::block * tile_width];
     multiply_block(*term.mixture, index, rows.amounts + layer * term.kinds * tile_width, mixed);
-    if (inputs > 0) multiply_block(*term.weights, index, channels + layer * inputs * tile_width, heads);
+    if (has_head) multiply_block(*term.weights, index, channels + layer * inputs * tile_width, heads);
     for (ptrdiff_t point = 0; point < count; ++point) {
       const float *head = heads + point * tile_width, *sum = mixed + point * tile_width;
       float* depth = rows.depths + (point * grid.layers + layer) * tile_width;
-      if (inputs > 0) {
+      if (has_head) {
         RADML_LANES depth[lane] = of_head(head[lane]) * sum[lane];
       } else {
         RADML_LANES depth[lane] = sum[lane];
