@@ -19,19 +19,19 @@ $(VENV)/.packages: tools/system-packages pyproject.toml
 	touch $@
 
 # Without build isolation: a second PyTorch would be fetched otherwise.
-$(VENV)/.installed: $(VENV)/.packages $(wildcard $(VENV)/.test-packages) $(SOURCES)
+$(VENV)/.installed: $(VENV)/.packages $(SOURCES)
 	$(BIN)/pip install -q --no-build-isolation -C cmake.define.RADML_BUILD_TESTS=ON .
 	touch $@
 
-# What only tests use; where it cannot be had, those tests are skipped.
+# What only tests use; where it cannot be had, those tests are skipped. With it, MPI for one, more is built than without.
 $(VENV)/.test-packages: tools/system-packages $(VENV)/.packages
 	tools/system-packages test
+	rm -f $(VENV)/.installed
 	touch $@
 
 demo: install
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh demo
 
-# With what tests use, MPI among it, more is built than without.
 test: lint $(VENV)/.test-packages
 	$(MAKE) --no-print-directory install
 	RADML_BUILD_DIR=$(CURDIR)/build $(BIN)/python -m pytest -q
