@@ -38,8 +38,8 @@ RADML_INLINE void find_shares_of_tile(const ShareWeights& weights, const ShareRo
     RADML_LANES panel[i * tile_width + lane] = (rows.sky[i * tile_width + lane] - weights.mean[i]) * weights.scale[i];
   std::copy_n(rows.mean, means * tile_width, panel + sky_features * tile_width);
   float *sun = memory.take(weights.sun.outputs()), *hidden = memory.take(weights.sky.outputs());
-  multiply_into(weights.sun, panel + (sky_features - suns) * tile_width, true, sun);
-  multiply_into(weights.sky, panel, true, hidden);
+  multiply_into<Finish::rectify>(weights.sun, panel + (sky_features - suns) * tile_width, sun);
+  multiply_into<Finish::rectify>(weights.sky, panel, hidden);
 
   float *one = memory.take(1), *covered = memory.take(1), *uncovered = memory.take(1);
   RADML_LANES {
@@ -48,16 +48,16 @@ RADML_INLINE void find_shares_of_tile(const ShareWeights& weights, const ShareRo
     uncovered[lane] = 1.0F - covered[lane];
     rows.skies[lane] = uncovered[lane];
   }
-  multiply_into(weights.emission, sun, false, rows.base);
+  multiply_into(weights.emission, sun, rows.base);
   for (int i = 0; i < weights.emission.outputs(); ++i) RADML_LANES rows.base[i * tile_width + lane] += weights.planck[i];
   softmax(rows.base, weights.emission.outputs(), one);
   if (weights.skies.outputs() > 0) {
-    multiply_into(weights.skies, hidden, false, rows.skies + tile_width);
+    multiply_into(weights.skies, hidden, rows.skies + tile_width);
     softmax(rows.skies + tile_width, weights.skies.outputs(), covered);
   }
 
   float* shared = memory.take(common + 1);
-  multiply_into(weights.common, sun, false, shared);
+  multiply_into(weights.common, sun, shared);
   softmax(shared, common + 1, rows.incident);
   std::copy_n(shared, common * tile_width, rows.sunlight + clear * tile_width);
   const float* others = shared + common * tile_width;
@@ -65,10 +65,10 @@ RADML_INLINE void find_shares_of_tile(const ShareWeights& weights, const ShareRo
     covered[lane] *= others[lane];
     uncovered[lane] *= others[lane];
   }
-  multiply_into(weights.clear, sun, false, rows.sunlight);
+  multiply_into(weights.clear, sun, rows.sunlight);
   softmax(rows.sunlight, clear, uncovered);
   float* of_clouds = rows.sunlight + (clear + common) * tile_width;
-  multiply_into(weights.cloudy, hidden, false, of_clouds);
+  multiply_into(weights.cloudy, hidden, of_clouds);
   softmax(of_clouds, cloudy, covered);
 }
 

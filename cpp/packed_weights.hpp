@@ -1,6 +1,7 @@
 // Matrices of weights over tiles of columns: products of a layer's channels, each of them a vector of columns.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <vector>
 
@@ -49,10 +50,14 @@ inline int lanes_of_vectors() {
 #endif
 }
 
+// What becomes of a product: it is put into rows, without what is negative, or added to the rows of `before`.
+enum class Finish { put, rectify, add };
+
 // Some outputs of some columns of a tile: `outputs` rows of `vectors` vectors of `width` columns. As many sums as there are, eight,
 // keep the processor's multipliers busy; with two vectors a weight is loaded once for both.
-template <int width, int outputs, int vectors>
-RADML_INLINE void multiply_columns(const float* factor, const float* bias, const float* panel, int inputs, float* results) {
+template <int width, int outputs, int vectors, Finish finish>
+RADML_INLINE void multiply_columns(const float* factor, const float* bias, const float* panel, int inputs, const float* before,
+                                   float* results) {
   using Vector [[gnu::vector_size(width * sizeof(float))]] = float;
   Vector sums[outputs][vectors];
   for (int output = 0; output < outputs; ++output)
@@ -64,56 +69,85 @@ RADML_INLINE void multiply_columns(const float* factor, const float* bias, const
       for (int v = 0; v < vectors; ++v) sums[output][v] += factor[output] * x[v];
   }
   for (int output = 0; output < outputs; ++output)
-    for (int v = 0; v < vectors; ++v) *reinterpret_cast<Vector*>(results + output * tile_width + v * width) = sums[output][v];
+    for (int v = 0; v < vectors; ++v) {
+      const int at = output * tile_width + v * width;
+      Vector& sum = sums[output][v];
+      if constexpr (finish == Finish::rectify) sum = sum > 0.0F ? sum : Vector{};
+      if constexpr (finish == Finish::add) sum += *reinterpret_cast<const Vector*>(before + at);
+      *reinterpret_cast<Vector*>(results + at) = sum;
+    }
 }
 
 // The first half of a block of outputs, or the `whole` block, of a tile, by two vectors at a time.
-template <int width>
-RADML_INLINE void multiply_halves(const float* factor, const float* bias, const float* panel, int inputs, bool whole, float* results) {
-  constexpr int half = PackedWeights::block / 2;
+template <int width, Finish finish>
+RADML_INLINE void multiply_halves(const float* factor, const float* bias, const float* panel, int inputs, bool whole,
+                                  const float* before, float* results) {
+  constexpr int half = PackedWeights::block / 2, second = half * tile_width;
   for (int column = 0; column < tile_width; column += 2 * width) {
+    const float *columns = panel + column, *added = before + column;
     float* rows = results + column;
-    multiply_columns<width, half, 2>(factor, bias, panel + column, inputs, rows);
-    if (whole) multiply_columns<width, half, 2>(factor + half, bias + half, panel + column, inputs, rows + half * tile_width);
+    multiply_columns<width, half, 2, finish>(factor, bias, columns, inputs, added, rows);
+    if (whole) multiply_columns<width, half, 2, finish>(factor + half, bias + half, columns, inputs, added + second, rows + second);
   }
 }
 
-// The block of outputs from `first` on: weights times the rows at `panel`, into as many rows as a block has, or half as many where
-// there are no more. Rows begin at multiples of 64 bytes.
-RADML_INLINE void multiply_block(const PackedWeights& weights, int first, const float* panel, float* results) {
+// The block of outputs from `first` on: weights times the rows at `panel`, of which the first `inputs` are looked at, into as many
+// rows as a block has, or half as many where there are no more. Rows begin at multiples of 64 bytes; `before` is for Finish::add.
+template <Finish finish = Finish::put>
+RADML_INLINE void multiply_block(const PackedWeights& weights, int first, const float* panel, int inputs, float* results,
+                                 const float* before) {
   constexpr int block = PackedWeights::block, half = block / 2;
   const float *factor = weights.weights(first), *bias = weights.bias() + first;
-  const int inputs = weights.inputs(), lanes = lanes_of_vectors();
+  const int lanes = lanes_of_vectors();
   const bool whole = weights.outputs() - first > half;
   if (lanes == 16) {
     if (whole)
-      multiply_columns<16, block, 1>(factor, bias, panel, inputs, results);
+      multiply_columns<16, block, 1, finish>(factor, bias, panel, inputs, before, results);
     else
-      multiply_columns<16, half, 1>(factor, bias, panel, inputs, results);
+      multiply_columns<16, half, 1, finish>(factor, bias, panel, inputs, before, results);
   } else if (lanes == 8) {
-    multiply_halves<8>(factor, bias, panel, inputs, whole, results);
+    multiply_halves<8, finish>(factor, bias, panel, inputs, whole, before, results);
   } else {
-    multiply_halves<4>(factor, bias, panel, inputs, whole, results);
+    multiply_halves<4, finish>(factor, bias, panel, inputs, whole, before, results);
   }
 }
 
-// The same of all outputs: finish(output, its row) takes them.
-template <typename Finish>
-RADML_INLINE void multiply(const PackedWeights& weights, const float* panel, const Finish& finish) {
+RADML_INLINE void multiply_block(const PackedWeights& weights, int first, const float* panel, float* results) {
+  multiply_block(weights, first, panel, weights.inputs(), results, results);
+}
+
+// The same of all outputs, into rows one after the other, of the first `inputs` of the panel's rows: for what is zero beyond them.
+template <Finish finish = Finish::put>
+RADML_INLINE void multiply_into(const PackedWeights& weights, const float* panel, int inputs, float* rows, const float* before) {
+  constexpr int block = PackedWeights::block;
+  for (int first = 0; first < weights.outputs(); first += block) {
+    const int count = std::min(block, weights.outputs() - first);
+    const std::ptrdiff_t at = static_cast<std::ptrdiff_t>(first) * tile_width;
+    if (count % (block / 2) == 0) {
+      multiply_block<finish>(weights, first, panel, inputs, rows + at, before + at);
+    } else {  // what is computed beyond the last output has no row
+      alignas(64) float results[block * tile_width], added[block * tile_width];
+      if constexpr (finish == Finish::add) std::copy_n(before + at, count * tile_width, added);
+      multiply_block<finish>(weights, first, panel, inputs, results, added);
+      std::copy_n(results, count * tile_width, rows + at);
+    }
+  }
+}
+
+template <Finish finish = Finish::put>
+RADML_INLINE void multiply_into(const PackedWeights& weights, const float* panel, float* rows) {
+  multiply_into<finish>(weights, panel, weights.inputs(), rows, rows);
+}
+
+// The same of all outputs: take(output, its row).
+template <typename Take>
+RADML_INLINE void multiply(const PackedWeights& weights, const float* panel, const Take& take) {
   alignas(64) float results[PackedWeights::block * tile_width];
   for (int first = 0; first < weights.outputs(); first += PackedWeights::block) {
     multiply_block(weights, first, panel, results);
     for (int output = first; output < weights.outputs() && output < first + PackedWeights::block; ++output)
-      finish(output, results + static_cast<std::ptrdiff_t>(output - first) * tile_width);
+      take(output, results + static_cast<std::ptrdiff_t>(output - first) * tile_width);
   }
-}
-
-// The same into rows, one after the other, `rectified` or as they are.
-RADML_INLINE void multiply_into(const PackedWeights& weights, const float* panel, bool rectified, float* rows) {
-  multiply(weights, panel, [&](int output, const float* value) {
-    float* row = rows + static_cast<std::ptrdiff_t>(output) * tile_width;
-    RADML_LANES row[lane] = !rectified || value[lane] > 0.0F ? value[lane] : 0.0F;
-  });
 }
 
 }  // namespace radml

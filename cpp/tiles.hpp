@@ -23,6 +23,13 @@ namespace radml {
 
 inline constexpr int tile_width = 16;
 
+// Whether any of the values is other than zero whose bits these are, or several values' bits in one.
+RADML_INLINE bool any_but_zero(const std::uint32_t* bits) {
+  std::uint32_t any = 0;
+  for (int lane = 0; lane < tile_width; ++lane) any |= bits[lane];
+  return (any << 1U) != 0;  // but for signs
+}
+
 // Memory for a tile, in rows of `tile_width` values, one after the other; nothing is in them yet.
 class Rows {
  public:

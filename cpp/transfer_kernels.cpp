@@ -1,7 +1,9 @@
 #include "transfer_kernels.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstdint>
 
 #include "lane_functions.hpp"
 #include "tiles.hpp"
@@ -120,14 +122,16 @@ RADML_INLINE TermRows take_term_rows(const DepthTerm& term, const Grid& grid, pt
   const TermRows taken{rows.take(term.kinds * layers), rows.take(rows_for_layers(layers)),
                        term.mixture == nullptr ? nullptr : rows.take(PackedWeights::block * layers)};
   for (ptrdiff_t layer = 0; layer < layers; ++layer) {
-    float most = 0.0F;
+    alignas(64) std::uint32_t bits[tile_width] = {};
     for (int kind = 0; kind < term.kinds; ++kind) {
       const float* amount = term.amounts + (kind * layers + layer) * grid.columns + column;
       float* row = taken.amounts + (layer * term.kinds + kind) * tile_width;
-      RADML_LANES row[lane] = amount[lane];
-      for (int lane = 0; lane < tile_width; ++lane) most = std::max(most, std::abs(amount[lane]));
+      RADML_LANES {
+        row[lane] = amount[lane];
+        bits[lane] |= std::bit_cast<std::uint32_t>(amount[lane]);
+      }
     }
-    taken.present[layer] = most;
+    taken.present[layer] = any_but_zero(bits) ? 1.0F : 0.0F;
   }
   return taken;
 }
@@ -154,13 +158,19 @@ RADML_INLINE void find_depths(const DepthTerm& term, const Grid& grid, int index
     alignas(64) float heads[PackedWeights::block * tile_width], mixed[PackedWeights::block * tile_width];
     multiply_block(*term.mixture, index, rows.amounts + layer * term.kinds * tile_width, mixed);
     if (has_head) multiply_block(*term.weights, index, channels + layer * inputs * tile_width, heads);
-    for (ptrdiff_t point = 0; point < count; ++point) {
+    for (ptrdiff_t point = 0; point < count; point += 2) {  // two exponentials at a time: neither waits for the other
       const float *head = heads + point * tile_width, *sum = mixed + point * tile_width;
-      float* depth = rows.depths + (point * grid.layers + layer) * tile_width;
+      float *depth = rows.depths + (point * grid.layers + layer) * tile_width, *next = depth + grid.layers * tile_width;
       if (has_head) {
-        RADML_LANES depth[lane] = of_head(head[lane]) * sum[lane];
+        RADML_LANES {
+          depth[lane] = of_head(head[lane]) * sum[lane];
+          next[lane] = of_head(head[tile_width + lane]) * sum[tile_width + lane];
+        }
       } else {
-        RADML_LANES depth[lane] = sum[lane];
+        RADML_LANES {
+          depth[lane] = sum[lane];
+          next[lane] = sum[tile_width + lane];
+        }
       }
     }
   }
@@ -351,7 +361,7 @@ RADML_INLINE void longwave_point(const LongwaveProblem& problem, int point, ptrd
                                  const PointShare& share, const LongwaveRows& r, const Fluxes<float>& sums) {
   const Grid& grid = problem.grid;
   const ptrdiff_t layers = grid.layers;
-  constexpr ptrdiff_t w = tile_width, step = keep ? w : 0;
+  constexpr ptrdiff_t w = tile_width;
   add_depth<true>(problem.depth[0], grid, point, column, r.terms[0], r.depth);
   for (int term = 1; term < longwave_terms; ++term)
     add_depth<false>(problem.depth[term], grid, point, column, r.terms[term], r.depth);
@@ -372,14 +382,18 @@ RADML_INLINE void longwave_point(const LongwaveProblem& problem, int point, ptrd
 
   // What a layer adds to a flux, it loses: it absorbs that with the opposite sign, with no difference of large fluxes. The source
   // upward is found on the way down, where the layer's depth is at hand.
-  float *flux = r.down, *upper = r.level;
+  alignas(64) float flux[tile_width], upper[tile_width];
   RADML_LANES {
     flux[lane] = 0.0F;
     upper[lane] = emission(lane, emitters.total_level, emitters.warm_level);
+    if constexpr (keep) {
+      r.down[lane] = flux[lane];
+      r.level[lane] = upper[lane];
+    }
   }
-  for (ptrdiff_t l = 0; l < layers; ++l, flux += step, upper += step) {
+  for (ptrdiff_t l = 0; l < layers; ++l) {
     float *absorption = r.absorption + l * w, *source_up = r.source_up + l * w, *absorbed = sums.absorbed + l * w;
-    float *down = sums.down + (l + 1) * w, *kept = r.middle + l * step;
+    float* down = (keep ? r.down : sums.down) + (l + 1) * w;
     const float *depth = r.depth + l * w, *total = emitters.total_layer + l * w, *warm = emitters.warm_layer + l * w;
     const float *total_below = emitters.total_level + (l + 1) * w, *warm_below = emitters.warm_level + (l + 1) * w;
     RADML_LANES {
@@ -388,10 +402,12 @@ RADML_INLINE void longwave_point(const LongwaveProblem& problem, int point, ptrd
       const float added = a * (lerp(middle, lower, edge) - flux[lane]), sum = flux[lane] + added;
       absorption[lane] = a;
       source_up[lane] = lerp(middle, upper[lane], edge);
-      flux[step + lane] = sum;
-      upper[step + lane] = lower;
+      flux[lane] = sum;
+      upper[lane] = lower;
       if constexpr (keep) {
-        kept[lane] = middle;
+        r.middle[l * w + lane] = middle;
+        r.level[(l + 1) * w + lane] = lower;
+        down[lane] = sum;
       } else {
         absorbed[lane] -= added;
         down[lane] += sum;
@@ -399,21 +415,22 @@ RADML_INLINE void longwave_point(const LongwaveProblem& problem, int point, ptrd
     }
   }
   const float* emissivity = problem.surface_emissivity + column;
-  float* rising = r.up + layers * step;
+  float* up = keep ? r.up : sums.up;
   RADML_LANES {
-    rising[lane] = lerp(flux[lane], r.surface[lane], emissivity[lane]);
-    if constexpr (!keep) sums.up[layers * w + lane] += rising[lane];
+    flux[lane] = lerp(flux[lane], r.surface[lane], emissivity[lane]);
+    up[layers * w + lane] = flux[lane] + (keep ? 0.0F : up[layers * w + lane]);
   }
-  for (ptrdiff_t l = layers - 1; l >= 0; --l, rising -= step) {
+  for (ptrdiff_t l = layers - 1; l >= 0; --l) {
     const float *absorption = r.absorption + l * w, *source_up = r.source_up + l * w;
-    float *absorbed = sums.absorbed + l * w, *up = sums.up + l * w;
-    float* above = rising - step;
+    float *absorbed = sums.absorbed + l * w, *above = up + l * w;
     RADML_LANES {
-      const float added = absorption[lane] * (source_up[lane] - rising[lane]), sum = rising[lane] + added;
-      above[lane] = sum;
-      if constexpr (!keep) {
+      const float added = absorption[lane] * (source_up[lane] - flux[lane]), sum = flux[lane] + added;
+      flux[lane] = sum;
+      if constexpr (keep) {
+        above[lane] = sum;
+      } else {
         absorbed[lane] -= added;
-        up[lane] += sum;
+        above[lane] += sum;
       }
     }
   }
@@ -539,20 +556,23 @@ struct Layer {
   Real beam_up, beam_down, beam_kept, beam_transmission;
 };
 
+// k of a layer: the part exp(-k) of diffuse light meets nothing in it.
 template <typename Real>
-RADML_INLINE Layer<Real> make_layer(Real absorbing, Real scattering, float inverse_cosine) {
+RADML_INLINE Real diffuse_depth(Real absorbing, Real scattering) {
+  return square_root(absorbing * (4.0F * absorbing + 3.0F * scattering));
+}
+
+// From a layer's depths, k, and what of the beam and of diffuse light its exponentials let pass and stop.
+template <typename Real>
+RADML_INLINE Layer<Real> make_layer(Real absorbing, Real scattering, float inverse_cosine, Real beam_passing, Real stopped, Real k,
+                                    Real passing, Real lost) {
   Layer<Real> layer;
   const Real depth = absorbing + scattering;
   const Real slant = inverse_cosine * depth;
-  const Passage<Real> of_beam = pass(slant);
-  layer.beam_transmission = of_beam.passing;
-  const Real stopped = of_beam.stopped;
+  layer.beam_transmission = beam_passing;
   const Real backward = 0.75F * scattering;
   const Real twice = 2.0F * absorbing;
   const Real extinction = twice + backward;
-  const Real k = square_root(absorbing * (4.0F * absorbing + 3.0F * scattering));
-  const Passage<Real> of_diffuse = pass(k);
-  const Real passing = of_diffuse.passing, lost = of_diffuse.stopped;
   const Real lost_twice = lost * (1.0F + passing);
   const auto [inverse, both] = invert(k * (1.0F + passing * passing) + extinction * lost_twice, twice);
   layer.reflectance = backward * lost_twice * inverse;
@@ -570,6 +590,15 @@ RADML_INLINE Layer<Real> make_layer(Real absorbing, Real scattering, float inver
   layer.beam_down = leaving - layer.beam_up;
   layer.beam_kept = per_depth * absorbing + scattered * (1.0F - escaping);
   return layer;
+}
+
+template <typename Real>
+RADML_INLINE Layer<Real> make_layer(Real absorbing, Real scattering, float inverse_cosine) {
+  const Passage<Real> of_beam = pass(inverse_cosine * (absorbing + scattering));
+  const Real k = diffuse_depth(absorbing, scattering);
+  const Passage<Real> of_diffuse = pass(k);
+  return make_layer<Real>(absorbing, scattering, inverse_cosine, of_beam.passing, of_beam.stopped, k, of_diffuse.passing,
+                          of_diffuse.stopped);
 }
 
 // Rows of one point: depths; of diffuse light what layers reflect, pass and absorb, and what they send into it of the beam; albedo
@@ -610,7 +639,7 @@ RADML_INLINE void shortwave_point(const ShortwaveProblem& problem, int point, pt
                                   const Fluxes<float>& sums) {
   const Grid& grid = problem.grid;
   const ptrdiff_t layers = grid.layers;
-  constexpr ptrdiff_t w = tile_width, step = keep ? w : 0;
+  constexpr ptrdiff_t w = tile_width;
   add_depth<true>(problem.absorbing[0], grid, point, column, r.of_absorbing[0], r.absorbing, least_depth);
   for (int term = 1; term < shortwave_absorbing_terms; ++term)
     add_depth<false>(problem.absorbing[term], grid, point, column, r.of_absorbing[term], r.absorbing);
@@ -620,68 +649,103 @@ RADML_INLINE void shortwave_point(const ShortwaveProblem& problem, int point, pt
 
   const float* incident = problem.incident + static_cast<ptrdiff_t>(point) * grid.columns + column;
   const float* ground = problem.albedo + column;
-  float* beam = r.beam;
+  alignas(64) float beam[tile_width];
   RADML_LANES {
     beam[lane] = incident[lane];
-    if constexpr (!keep) sums.down[lane] += incident[lane];
-  }
-  for (ptrdiff_t l = 0; l < layers; ++l, beam += step)
-    RADML_LANES {
-      const ptrdiff_t i = l * w + lane;
-      const Layer<float> layer = make_layer<float>(r.absorbing[i], r.scattering[i], r.inverse_cosine[lane]);
-      const float above = beam[lane], below = above * layer.beam_transmission;
-      r.reflectance[i] = layer.reflectance;
-      r.transmittance[i] = layer.transmittance;
-      r.absorptance[i] = layer.absorptance;
-      r.sent_up[i] = layer.beam_up * above;
-      r.sent_down[i] = layer.beam_down * above;
-      beam[step + lane] = below;
-      if constexpr (!keep) {
-        sums.absorbed[i] += layer.beam_kept * above;
-        sums.down[i + w] += below;
-      }
+    if constexpr (keep) {
+      r.beam[lane] = incident[lane];
+    } else {
+      sums.down[lane] += incident[lane];
     }
+  }
+  // Exponentials of some layers first: with all that follows from them a layer is a chain too long to overlap with the next one's.
+  constexpr ptrdiff_t layers_at_once = 8;
+  alignas(64) float depth[layers_at_once * w], passing[layers_at_once * w], lost[layers_at_once * w];
+  alignas(64) float beam_passing[layers_at_once * w], beam_stopped[layers_at_once * w];
+  for (ptrdiff_t first = 0; first < layers; first += layers_at_once) {
+    const ptrdiff_t count = std::min(layers_at_once, layers - first);
+    for (ptrdiff_t n = 0; n < count; ++n)
+      RADML_LANES {
+        const ptrdiff_t i = (first + n) * w + lane, of = n * w + lane;
+        const float absorbing = r.absorbing[i], scattering = r.scattering[i], k = diffuse_depth(absorbing, scattering);
+        const Passage<float> of_beam = pass(r.inverse_cosine[lane] * (absorbing + scattering)), of_diffuse = pass(k);
+        depth[of] = k;
+        passing[of] = of_diffuse.passing;
+        lost[of] = of_diffuse.stopped;
+        beam_passing[of] = of_beam.passing;
+        beam_stopped[of] = of_beam.stopped;
+      }
+    for (ptrdiff_t n = 0; n < count; ++n)
+      RADML_LANES {
+        const ptrdiff_t i = (first + n) * w + lane, of = n * w + lane;
+        const Layer<float> layer = make_layer<float>(r.absorbing[i], r.scattering[i], r.inverse_cosine[lane], beam_passing[of],
+                                                     beam_stopped[of], depth[of], passing[of], lost[of]);
+        const float above = beam[lane], below = above * layer.beam_transmission;
+        r.reflectance[i] = layer.reflectance;
+        r.transmittance[i] = layer.transmittance;
+        r.absorptance[i] = layer.absorptance;
+        r.sent_up[i] = layer.beam_up * above;
+        r.sent_down[i] = layer.beam_down * above;
+        beam[lane] = below;
+        if constexpr (keep) {
+          r.beam[i + w] = below;
+        } else {
+          sums.absorbed[i] += layer.beam_kept * above;
+          sums.down[i + w] += below;
+        }
+      }
+  }
   // Albedos from below as quotients of `part` and `whole`: no layer waits for the division of the one below it. Both shrink, and are
   // scaled now and then.
   constexpr ptrdiff_t layers_to_scaling = 4;
-  alignas(64) float part[tile_width], whole[tile_width];
+  alignas(64) float part[tile_width], whole[tile_width], albedo[tile_width], source[tile_width];
   RADML_LANES {
     part[lane] = ground[lane];
     whole[lane] = 1.0F;
-    r.albedo[layers * w + lane] = ground[lane];
-    r.source[layers * w + lane] = ground[lane] * beam[lane];
+    albedo[lane] = ground[lane];
+    source[lane] = ground[lane] * beam[lane];
+    r.albedo[layers * w + lane] = albedo[lane];
+    r.source[layers * w + lane] = source[lane];
   }
   for (ptrdiff_t l = layers - 1; l >= 0; --l) {
     const bool scaled = l % layers_to_scaling == 0;
     RADML_LANES {
       const ptrdiff_t i = l * w + lane;
       const float reflectance = r.reflectance[i], transmittance = r.transmittance[i], sent_down = r.sent_down[i];
-      const float below = r.source[i + w], next = whole[lane] - reflectance * part[lane], inverse = 1.0F / next;
+      const float below = source[lane], next = whole[lane] - reflectance * part[lane], inverse = 1.0F / next;
       const float gain = whole[lane] * inverse, passed = gain * transmittance;
-      const float next_part = reflectance * next + transmittance * transmittance * part[lane], albedo = next_part * inverse;
-      r.source[i] = r.sent_up[i] + passed * (below + r.albedo[i + w] * sent_down);
-      r.albedo[i] = albedo;
+      const float next_part = reflectance * next + transmittance * transmittance * part[lane];
+      source[lane] = r.sent_up[i] + passed * (below + albedo[lane] * sent_down);
+      albedo[lane] = next_part * inverse;
+      r.source[i] = source[lane];
+      r.albedo[i] = albedo[lane];
       r.passed[i] = passed;
       r.fed[i] = gain * (sent_down + reflectance * below);
-      part[lane] = scaled ? albedo : next_part;
+      part[lane] = scaled ? albedo[lane] : next_part;
       whole[lane] = scaled ? 1.0F : next;
       if constexpr (keep) r.gain[i] = gain;
     }
   }
-  float *diffuse = r.diffuse, *up = r.up;
+  alignas(64) float diffuse[tile_width];
   RADML_LANES {
     diffuse[lane] = 0.0F;
-    up[lane] = r.source[lane];
-    if constexpr (!keep) sums.up[lane] += r.source[lane];
+    if constexpr (keep) {
+      r.diffuse[lane] = 0.0F;
+      r.up[lane] = source[lane];
+    } else {
+      sums.up[lane] += source[lane];
+    }
   }
-  for (ptrdiff_t l = 0; l < layers; ++l, diffuse += step, up += step)
+  for (ptrdiff_t l = 0; l < layers; ++l)
     RADML_LANES {
       const ptrdiff_t i = l * w + lane;
       const float above = diffuse[lane], below = r.fed[i] + r.passed[i] * above;
       const float rising = r.source[i + w] + r.albedo[i + w] * below;
-      diffuse[step + lane] = below;
-      up[step + lane] = rising;
-      if constexpr (!keep) {
+      diffuse[lane] = below;
+      if constexpr (keep) {
+        r.diffuse[i + w] = below;
+        r.up[i + w] = rising;
+      } else {
         sums.absorbed[i] += r.absorptance[i] * (above + rising);
         sums.down[i + w] += below;
         sums.up[i + w] += rising;

@@ -1,6 +1,8 @@
 #include "trunk_kernels.hpp"
 
 #include <algorithm>
+#include <bit>
+#include <cstdint>
 
 namespace radml {
 
@@ -50,37 +52,43 @@ RADML_INLINE void accumulate(const Trunk& trunk, const TrunkModule& module, ptrd
   }
 }
 
+// How many rows there are up to the last that is not zero: the tests of clouds come last, and most layers have none.
+RADML_INLINE int count_but_zeros(const float* rows, int count) {
+  for (; count > 0; --count) {
+    const float* row = rows + static_cast<ptrdiff_t>(count - 1) * tile_width;
+    alignas(64) std::uint32_t bits[tile_width];
+    RADML_LANES bits[lane] = std::bit_cast<std::uint32_t>(row[lane]);
+    if (any_but_zero(bits)) break;
+  }
+  return count;
+}
+
 RADML_INLINE void run_tile(const Trunk& trunk, ptrdiff_t tile) {
   const ptrdiff_t column = tile * tile_width;
-  const int layers = trunk.layers, channels = trunk.weights.stem.outputs();
+  const int layers = trunk.layers, channels = trunk.weights.stem.outputs(), inputs = trunk.weights.stem.inputs();
   int contexts = 0;
   for (const TrunkModule& module : trunk.weights.modules) contexts = std::max(contexts, module.context.outputs());
   const int width = channels + 2 * contexts;
   Rows rows(2 * static_cast<ptrdiff_t>(layers + 2) * width + static_cast<ptrdiff_t>(layers) * contexts + channels +
-            trunk.weights.stem.inputs());
+            inputs);
   Panels x = take_panels(layers, width, rows), next = take_panels(layers, width, rows);
   float* here = rows.take(static_cast<ptrdiff_t>(layers) * contexts);
   float* hidden = rows.take(channels);
-  float* features = rows.take(trunk.weights.stem.inputs());
+  float* features = rows.take(inputs);
 
   for (int l = 0; l < layers; ++l) {
-    for (int feature = 0; feature < trunk.weights.stem.inputs(); ++feature) {
+    for (int feature = 0; feature < inputs; ++feature) {
       const float* source = trunk.features[feature] + l * trunk.columns + column;
       float* row = features + static_cast<ptrdiff_t>(feature) * tile_width;
       RADML_LANES row[lane] = source[lane];
     }
-    multiply_into(trunk.weights.stem, features, false, x.layer(l));
+    multiply_into(trunk.weights.stem, features, count_but_zeros(features, inputs), x.layer(l), x.layer(l));
   }
   for (const TrunkModule& module : trunk.weights.modules) {
     accumulate(trunk, module, column, x, channels, here);
     for (int l = 0; l < layers; ++l) {
-      multiply_into(module.convolution, x.layer(l - 1), true, hidden);
-      const float* before = x.layer(l);
-      float* after = next.layer(l);
-      multiply(module.mixing, hidden, [&](int channel, const float* value) {
-        const ptrdiff_t i = static_cast<ptrdiff_t>(channel) * tile_width;
-        RADML_LANES after[i + lane] = before[i + lane] + value[lane];
-      });
+      multiply_into<Finish::rectify>(module.convolution, x.layer(l - 1), hidden);
+      multiply_into<Finish::add>(module.mixing, hidden, module.mixing.inputs(), next.layer(l), x.layer(l));
     }
     std::swap(x, next);
   }
