@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <memory>
 
-// One build serves any processor: the loader picks the clone for its vectors.
-#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
+// One build serves any processor: the loader picks the clone for its vectors. RADML_WITHOUT_CLONES: one that only looks for errors.
+#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__) && !defined(RADML_WITHOUT_CLONES)
 #define RADML_FOR_EACH_VECTOR __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
 #define RADML_HAS_CLONES
 #else

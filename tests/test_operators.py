@@ -9,7 +9,12 @@ from test_all_sky import inputs_of, random_network
 
 pytestmark = pytest.mark.skipif(not operators_available(), reason="libradml's Python module is not built here")
 
-SIZES = ({}, {"channels": 12, "contexts": 3, "modules": 1, "skies": 3, "longwave_common": 5, "shortwave_clear": 2})
+# The second ends with half a block of the products' outputs, the third with less than that.
+SIZES = (
+    {},
+    {"channels": 12, "contexts": 3, "modules": 1, "skies": 3, "longwave_common": 5, "shortwave_clear": 2},
+    {"channels": 10, "contexts": 1, "hidden": 13, "skies": 4, "longwave_common": 6, "shortwave_common": 3},
+)
 
 
 def run(network, columns, use_operators):
