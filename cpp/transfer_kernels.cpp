@@ -355,6 +355,16 @@ RADML_INLINE void store_sums(const Fluxes<float>& sums, const Grid& grid, ptrdif
   store(sums.absorbed, grid.layers, grid.columns, column, fluxes.absorbed);
 }
 
+// A point's flux: kept, as the adjoint needs it, or added to the sum of all points.
+template <bool keep>
+RADML_INLINE void put_flux(float& row, float flux) {
+  if constexpr (keep) {
+    row = flux;
+  } else {
+    row += flux;
+  }
+}
+
 // One point: its fluxes kept in rows, as the adjoint needs them, or added to `sums` and kept of one level alone.
 template <bool keep>
 RADML_INLINE void longwave_point(const LongwaveProblem& problem, int point, ptrdiff_t column, const Emitters& emitters,
@@ -393,7 +403,7 @@ RADML_INLINE void longwave_point(const LongwaveProblem& problem, int point, ptrd
   }
   for (ptrdiff_t l = 0; l < layers; ++l) {
     float *absorption = r.absorption + l * w, *source_up = r.source_up + l * w, *absorbed = sums.absorbed + l * w;
-    float* down = (keep ? r.down : sums.down) + (l + 1) * w;
+    float* below = (keep ? r.down : sums.down) + (l + 1) * w;
     const float *depth = r.depth + l * w, *total = emitters.total_layer + l * w, *warm = emitters.warm_layer + l * w;
     const float *total_below = emitters.total_level + (l + 1) * w, *warm_below = emitters.warm_level + (l + 1) * w;
     RADML_LANES {
@@ -404,13 +414,12 @@ RADML_INLINE void longwave_point(const LongwaveProblem& problem, int point, ptrd
       source_up[lane] = lerp(middle, upper[lane], edge);
       flux[lane] = sum;
       upper[lane] = lower;
+      put_flux<keep>(below[lane], sum);
       if constexpr (keep) {
         r.middle[l * w + lane] = middle;
         r.level[(l + 1) * w + lane] = lower;
-        down[lane] = sum;
       } else {
         absorbed[lane] -= added;
-        down[lane] += sum;
       }
     }
   }
@@ -418,7 +427,7 @@ RADML_INLINE void longwave_point(const LongwaveProblem& problem, int point, ptrd
   float* up = keep ? r.up : sums.up;
   RADML_LANES {
     flux[lane] = lerp(flux[lane], r.surface[lane], emissivity[lane]);
-    up[layers * w + lane] = flux[lane] + (keep ? 0.0F : up[layers * w + lane]);
+    put_flux<keep>(up[layers * w + lane], flux[lane]);
   }
   for (ptrdiff_t l = layers - 1; l >= 0; --l) {
     const float *absorption = r.absorption + l * w, *source_up = r.source_up + l * w;
@@ -426,12 +435,8 @@ RADML_INLINE void longwave_point(const LongwaveProblem& problem, int point, ptrd
     RADML_LANES {
       const float added = absorption[lane] * (source_up[lane] - flux[lane]), sum = flux[lane] + added;
       flux[lane] = sum;
-      if constexpr (keep) {
-        above[lane] = sum;
-      } else {
-        absorbed[lane] -= added;
-        above[lane] += sum;
-      }
+      put_flux<keep>(above[lane], sum);
+      if constexpr (!keep) absorbed[lane] -= added;
     }
   }
 }
@@ -649,27 +654,24 @@ RADML_INLINE void shortwave_point(const ShortwaveProblem& problem, int point, pt
 
   const float* incident = problem.incident + static_cast<ptrdiff_t>(point) * grid.columns + column;
   const float* ground = problem.albedo + column;
+  float *beam_rows = keep ? r.beam : sums.down, *diffuse_rows = keep ? r.diffuse : sums.down, *up = keep ? r.up : sums.up;
   alignas(64) float beam[tile_width];
   RADML_LANES {
     beam[lane] = incident[lane];
-    if constexpr (keep) {
-      r.beam[lane] = incident[lane];
-    } else {
-      sums.down[lane] += incident[lane];
-    }
+    put_flux<keep>(beam_rows[lane], incident[lane]);
   }
   // Exponentials of some layers first: with all that follows from them a layer is a chain too long to overlap with the next one's.
   constexpr ptrdiff_t layers_at_once = 8;
-  alignas(64) float depth[layers_at_once * w], passing[layers_at_once * w], lost[layers_at_once * w];
+  alignas(64) float k[layers_at_once * w], passing[layers_at_once * w], lost[layers_at_once * w];
   alignas(64) float beam_passing[layers_at_once * w], beam_stopped[layers_at_once * w];
   for (ptrdiff_t first = 0; first < layers; first += layers_at_once) {
     const ptrdiff_t count = std::min(layers_at_once, layers - first);
     for (ptrdiff_t n = 0; n < count; ++n)
       RADML_LANES {
         const ptrdiff_t i = (first + n) * w + lane, of = n * w + lane;
-        const float absorbing = r.absorbing[i], scattering = r.scattering[i], k = diffuse_depth(absorbing, scattering);
-        const Passage<float> of_beam = pass(r.inverse_cosine[lane] * (absorbing + scattering)), of_diffuse = pass(k);
-        depth[of] = k;
+        const float absorbing = r.absorbing[i], scattering = r.scattering[i], of_layer = diffuse_depth(absorbing, scattering);
+        const Passage<float> of_beam = pass(r.inverse_cosine[lane] * (absorbing + scattering)), of_diffuse = pass(of_layer);
+        k[of] = of_layer;
         passing[of] = of_diffuse.passing;
         lost[of] = of_diffuse.stopped;
         beam_passing[of] = of_beam.passing;
@@ -679,7 +681,7 @@ RADML_INLINE void shortwave_point(const ShortwaveProblem& problem, int point, pt
       RADML_LANES {
         const ptrdiff_t i = (first + n) * w + lane, of = n * w + lane;
         const Layer<float> layer = make_layer<float>(r.absorbing[i], r.scattering[i], r.inverse_cosine[lane], beam_passing[of],
-                                                     beam_stopped[of], depth[of], passing[of], lost[of]);
+                                                     beam_stopped[of], k[of], passing[of], lost[of]);
         const float above = beam[lane], below = above * layer.beam_transmission;
         r.reflectance[i] = layer.reflectance;
         r.transmittance[i] = layer.transmittance;
@@ -687,12 +689,8 @@ RADML_INLINE void shortwave_point(const ShortwaveProblem& problem, int point, pt
         r.sent_up[i] = layer.beam_up * above;
         r.sent_down[i] = layer.beam_down * above;
         beam[lane] = below;
-        if constexpr (keep) {
-          r.beam[i + w] = below;
-        } else {
-          sums.absorbed[i] += layer.beam_kept * above;
-          sums.down[i + w] += below;
-        }
+        put_flux<keep>(beam_rows[i + w], below);
+        if constexpr (!keep) sums.absorbed[i] += layer.beam_kept * above;
       }
   }
   // Albedos from below as quotients of `part` and `whole`: no layer waits for the division of the one below it. Both shrink, and are
@@ -729,12 +727,8 @@ RADML_INLINE void shortwave_point(const ShortwaveProblem& problem, int point, pt
   alignas(64) float diffuse[tile_width];
   RADML_LANES {
     diffuse[lane] = 0.0F;
-    if constexpr (keep) {
-      r.diffuse[lane] = 0.0F;
-      r.up[lane] = source[lane];
-    } else {
-      sums.up[lane] += source[lane];
-    }
+    if constexpr (keep) r.diffuse[lane] = 0.0F;
+    put_flux<keep>(up[lane], source[lane]);
   }
   for (ptrdiff_t l = 0; l < layers; ++l)
     RADML_LANES {
@@ -742,14 +736,9 @@ RADML_INLINE void shortwave_point(const ShortwaveProblem& problem, int point, pt
       const float above = diffuse[lane], below = r.fed[i] + r.passed[i] * above;
       const float rising = r.source[i + w] + r.albedo[i + w] * below;
       diffuse[lane] = below;
-      if constexpr (keep) {
-        r.diffuse[i + w] = below;
-        r.up[i + w] = rising;
-      } else {
-        sums.absorbed[i] += r.absorptance[i] * (above + rising);
-        sums.down[i + w] += below;
-        sums.up[i + w] += rising;
-      }
+      put_flux<keep>(diffuse_rows[i + w], below);
+      put_flux<keep>(up[i + w], rising);
+      if constexpr (!keep) sums.absorbed[i] += r.absorptance[i] * (above + rising);
     }
 }
 

@@ -32,10 +32,11 @@ def build(folder: Path, sanitizers: str, *targets: str) -> Path:
         "RADML_BUILD_PYTHON": "OFF",
         "Python_EXECUTABLE": sys.executable,
     }
-    languages = ("C", "CXX", "Fortran") if sanitizers != "thread" else ("CXX",)
-    options |= {f"CMAKE_{language}_FLAGS": flags for language in languages}
-    if sanitizers != "thread":  # each clone of a kernel is compiled for a minute; the other build has them
-        options["CMAKE_CXX_FLAGS"] += " -DRADML_WITHOUT_CLONES"
+    if sanitizers == "thread":
+        options["CMAKE_CXX_FLAGS"] = flags
+    else:  # each clone of a kernel is compiled for a minute: the other build has them
+        options |= {f"CMAKE_{language}_FLAGS": flags for language in ("C", "Fortran")}
+        options["CMAKE_CXX_FLAGS"] = f"{flags} -DRADML_WITHOUT_CLONES"
     command("cmake", "-G", "Ninja", "-S", ROOT, "-B", folder, *(f"-D{name}={value}" for name, value in options.items()))
     command("cmake", "--build", folder, "--target", *targets)
     return folder / "bin"
