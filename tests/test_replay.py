@@ -1,6 +1,9 @@
 """Replay: recorded columns merged, labelled, mixed into training; the next network is better there, and as good elsewhere."""
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -154,6 +157,32 @@ def test_a_replay_that_was_cut_off_ends_with_the_same_weights(
     assert sorted(p.name for p in tmp_path.iterdir()) == ["part.safetensors", "whole.safetensors", "work"]
 
 
+def test_two_processes_replay_together(made: Path, tmp_path: Path) -> None:
+    output = tmp_path / "next.safetensors"
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    files = (made / "replay.0.nc", made / "replay.1.nc", made / "other.nc")
+    arguments = ("replay", made / "first.safetensors", made / "set", *files, "-o", output, "--steps", 150, "--share", 0.5)
+    command = [
+        *torchrun,
+        "-m",
+        "ftorch_bridge.cli.train",
+        *arguments,
+        "--learning-rate",
+        5e-3,
+        "--json",
+        tmp_path / "table.json",
+    ]
+    done = subprocess.run(
+        [*map(str, command)], text=True, capture_output=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    for words in ("400 different columns", "step 150: ", "trained on from"):
+        assert done.stdout.count(words) == 1, done.stdout  # rank 0 alone speaks
+    assert change(json.loads((tmp_path / "table.json").read_text())["replay"]) < 0.9
+    assert read_weights(output)[2]["trained_on"].startswith("2 processes, ")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["next.replay", "next.safetensors", "table.json"]
+
+
 def test_files_of_several_ranks_are_merged(made: Path, tmp_path: Path) -> None:
     few, many = merge([made / "replay.1.nc", made / "other.nc", made / "replay.0.nc"])
     assert [(m.sizes["layer"], m.sizes["column"]) for m in (few, many)] == [(12, 40), (20, 360)]
@@ -281,9 +310,9 @@ def test_what_cannot_be_replayed_is_refused(made: Path, tmp_path: Path, monkeypa
     assert "--share: expected more than 0 and less than 1, got 1" in message(good, "--share", 1)
     assert "no columns of 33 layers for test" in message(good, "--layers", 33, "--draws", 1)
     assert "is of other recorded columns" in message(made / "replay.1.nc", "--folder", output.with_suffix(".replay"))
-    monkeypatch.setenv("RANK", "0")
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    assert "expected one process, got 2" in message(good)
+    monkeypatch.setenv("OMPI_COMM_WORLD_RANK", "0")
+    monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "2")
+    assert "expected one process, or several from torchrun, got 2 from mpirun or srun" in message(good)
     monkeypatch.undo()
 
     network, notes = load_network(weights)

@@ -15,6 +15,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,13 @@ from ftorch_bridge import checkpoints
 from ftorch_bridge.checkpoints import TrainingError
 from ftorch_bridge.dataset import Arrays, Batches, Dataset, MixedBatches, load_split
 from ftorch_bridge.evaluation import compare
+from ftorch_bridge.ranks import rank_and_size
 from ftorch_bridge.training import HeatingScale
 from ftorch_bridge.weights import import_class
 
 OPTIMIZERS = ("adam", "sgd", "soap")
+
+_PATIENCE = timedelta(days=1)  # of processes that wait while one makes labels
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Training:
     """The highest of a cosine schedule."""
     momentum: float = 0.9
     batch: int = 192
-    """Columns in a step, of each process."""
+    """Columns in a step, of all processes together."""
     steps: int = 60000
     warm_up: int = 200
     """Steps in which the learning rate rises."""
@@ -256,8 +260,13 @@ class _Objective:
 
 
 @contextmanager
-def _processes(threads: int) -> Iterator[tuple[int, int, torch.device]]:
-    """Rank, number of processes and device, joined if torchrun started several."""
+def processes(threads: int) -> Iterator[tuple[int, int, torch.device]]:
+    """Rank, number of processes and device, joined if torchrun started several; inside another such block, what it says.
+
+    Raises :class:`TrainingError` for processes that mpirun or srun started: they would not know of each other.
+    """
+    if "WORLD_SIZE" not in os.environ and (ranks := rank_and_size()[1]) > 1:
+        raise TrainingError(f"a training: expected one process, or several from torchrun, got {ranks} from mpirun or srun")
     torch.set_num_threads(threads)
     size = int(os.environ.get("WORLD_SIZE", "1"))
     device = torch.device("cpu")
@@ -266,11 +275,25 @@ def _processes(threads: int) -> Iterator[tuple[int, int, torch.device]]:
     if size < 2:
         yield 0, 1, device
         return
-    distributed.init_process_group("gloo" if device.type == "cpu" else "nccl")
+    outermost = not distributed.is_initialized()
+    if outermost:
+        distributed.init_process_group("gloo" if device.type == "cpu" else "nccl", timeout=_PATIENCE)
     try:
         yield distributed.get_rank(), size, device
     finally:
-        distributed.destroy_process_group()
+        if outermost:
+            distributed.destroy_process_group()
+
+
+@contextmanager
+def first_alone(rank: int, size: int, device: torch.device) -> Iterator[None]:
+    """Rank 0 is through with the block before the other processes begin it: what it makes, they find."""
+    done = torch.zeros(1, device=device)
+    if rank > 0:
+        distributed.broadcast(done, 0)
+    yield
+    if rank == 0 and size > 1:
+        distributed.broadcast(done, 0)
 
 
 @dataclass
@@ -427,10 +450,11 @@ class _Run:
     def batches(self) -> Batches | MixedBatches:
         """What this process trains on, from where it is."""
         training = self.recipe.training
+        share = -(-training.batch // self.size)
         base = Batches(
             self._dataset,
             self._names,
-            batch=training.batch,
+            batch=share,
             seed=training.seed,
             rank=self.rank,
             ranks=self.size,
@@ -443,7 +467,7 @@ class _Run:
         other = Batches(
             self._mixed[0],
             self._names,
-            batch=training.batch,
+            batch=share,
             seed=training.seed + 7919 * (self.rank + 1),
             position=self._position[3:],
             smaller=True,
@@ -509,7 +533,7 @@ def train(
 
     Raises :class:`TrainingError` and :class:`ftorch_bridge.dataset.DatasetError`.
     """
-    with _processes(threads) as (rank, size, device):
+    with processes(threads) as (rank, size, device):
         run = _Run(recipe, dataset, layers, rank, size, device, start, mixed)
         if resume and checkpoint is not None and checkpoint.is_file():
             run.restore(checkpoint)

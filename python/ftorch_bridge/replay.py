@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import torch
 import xarray as xr
 from numpy.typing import NDArray
 from torch import nn
@@ -24,7 +23,7 @@ from ftorch_bridge.column_file import COLUMN_VARIABLES, read_columns, write
 from ftorch_bridge.dataset import Arrays, Dataset, DatasetError, Settings, load_split, read_shard, split_of
 from ftorch_bridge.evaluation import LARGE_ERROR, SPECTRA, compare, run_network
 from ftorch_bridge.files import write_json
-from ftorch_bridge.recipe import Recipe, fingerprint, train
+from ftorch_bridge.recipe import Recipe, fingerprint, processes, train
 
 PLACES: Final = 40
 """Fewest places on the globe by which recorded columns are held back."""
@@ -259,32 +258,35 @@ def train_on(
     resume: bool = False,
     threads: int = 1,
     say: Callable[[str], None] = lambda words: None,
-) -> Outcome:
+) -> Outcome | None:
     """Train ``network`` on by ``recipe``, a ``share`` of the steps on ``recorded`` columns; find errors before and after.
 
     Those on the base set are of its part ``test``, of the grid of ``layers``; those of the recorded columns of all that were
-    held back. Raises :class:`ftorch_bridge.training.TrainingError` and :class:`DatasetError`.
+    held back. Under torchrun processes share the steps, and rank 0 alone gets the outcome, others ``None``.
+
+    Raises :class:`ftorch_bridge.training.TrainingError` and :class:`DatasetError`.
     """
     if not 0.0 < share < 1.0:
         raise DatasetError(f"share of the recorded columns: expected more than 0 and less than 1, got {share:g}")
-    torch.set_num_threads(threads)
     names = [*dict.fromkeys([*network.inputs, *network.outputs, "pressure_layer"])]
-    unseen = {"base": [load_split(base, names, "test", layers, AT_MOST)], "replay": _by_grid(recorded, names, "unseen")}
-    before = {name: errors_of(network, grids) for name, grids in unseen.items()}
-    start = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    result = train(
-        recipe,
-        base,
-        layers=layers,
-        checkpoint=checkpoint,
-        resume=resume,
-        threads=threads,
-        start=start,
-        mixed=(recorded, share),
-        say=say,
-    )
+    with processes(threads) as (rank, _, _):
+        unseen: dict[str, list[Arrays]] = {}
+        if rank == 0:
+            unseen = {"base": [load_split(base, names, "test", layers, AT_MOST)], "replay": _by_grid(recorded, names, "unseen")}
+        before = {name: errors_of(network, grids) for name, grids in unseen.items()}
+        result = train(
+            recipe,
+            base,
+            layers=layers,
+            checkpoint=checkpoint,
+            resume=resume,
+            threads=threads,
+            start={name: tensor.clone() for name, tensor in network.state_dict().items()},
+            mixed=(recorded, share),
+            say=say,
+        )
     if result is None:
-        raise DatasetError("replay: expected one process, got several; run it without torchrun")
+        return None
     errors = {name: {"before": before[name], "after": errors_of(result[0], grids)} for name, grids in unseen.items()}
     return Outcome(result[0], errors, result[1])
 

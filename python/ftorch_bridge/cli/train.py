@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 import tempfile
@@ -14,6 +15,7 @@ from typing import Annotated
 
 import torch
 import typer
+from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
@@ -163,7 +165,7 @@ def recipe_command(
     threads: Annotated[int, typer.Option(help="threads of PyTorch, in each process", min=1)] = 1,
     resume: Annotated[bool, typer.Option("--resume", help="go on from the checkpoint of a run that was cut off")] = False,
 ) -> None:
-    """Train a network on a data set by a recipe, under torchrun on several processes.
+    """Train a network on a data set by a recipe; under torchrun processes share the steps.
 
     Beside the weights it writes the learning curve, as numbers (.curve.json) and as a figure (.curve.png).
     """
@@ -199,7 +201,7 @@ def recipe_command(
                 "recipe": recipe_file.read_text(),
                 "network": recipe.network,
                 "dataset": json.dumps(asdict(dataset.settings)),
-                "trained_on": f"{_device(threads)}, {curve[-1]['seconds']:.0f} s",
+                "trained_on": f"{_device(threads, rank_and_size()[1])}, {curve[-1]['seconds']:.0f} s",
                 "validation": ", ".join(f"{name} {value:.4g}" for name, value in min(curve, key=lambda e: e["loss"]).items()),
                 **envelope,
             },
@@ -248,7 +250,7 @@ def replay_command(
     work: Annotated[
         Path | None, typer.Option("--folder", help="folder for the recorded columns and their labels; by default OUTPUT.replay")
     ] = None,
-    threads: Annotated[int, typer.Option(help="threads of RRTMG and of PyTorch", min=1)] = 1,
+    threads: Annotated[int, typer.Option(help="threads of RRTMG and of PyTorch, in each process", min=1)] = 1,
     seed: Annotated[int, typer.Option(help="of the order of the columns", min=0)] = 1,
     resume: Annotated[bool, typer.Option("--resume", help="go on from the checkpoint of a run that was cut off")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="write the table as JSON")] = None,
@@ -256,14 +258,12 @@ def replay_command(
     """Train on, with columns that a host recorded because the network was refused or wrong there: the next network.
 
     RRTMG labels the recorded columns; a share of the steps is on them. Prints the errors before and after, on columns of the
-    data set and on recorded columns, neither of which were trained on.
+    data set and on recorded columns, neither of which were trained on. Under torchrun processes share the steps.
     """
     from ftorch_bridge import replay  # noqa: PLC0415 (not every installation trains)
-    from ftorch_bridge.recipe import parse_recipe, read_recipe  # noqa: PLC0415
+    from ftorch_bridge.recipe import first_alone, parse_recipe, processes, read_recipe  # noqa: PLC0415
 
     with one_line_errors("ftorch-train replay"):
-        if (size := rank_and_size()[1]) > 1:
-            raise DatasetError(f"replay: expected one process, got {size}; run it without torchrun or mpirun")
         if not 0.0 < share < 1.0:
             raise DatasetError(f"--share: expected more than 0 and less than 1, got {share:g}")
         checkpoint = checkpoints.begin(output, resume)
@@ -274,33 +274,41 @@ def replay_command(
         text = recipe_file.read_text() if recipe_file else notes["recipe"]
         recipe = replay.replay_recipe(written, network, steps=steps, learning_rate=learning_rate, seed=seed)
         base = Dataset(folder)
-        if differing := [f"{k} {v}, not {written.size[k]}" for k, v in network.config.items() if written.size.get(k, v) != v]:
-            console.print(f"the network stays as large as its weights are: {', '.join(differing)}", soft_wrap=True)
-        merged = replay.merge(replay_files, network.inputs)
-        number = sum(part.sizes["column"] for part in merged)
-        console.print(f"{len(replay_files)} replay files: {number} different columns", soft_wrap=True)
-        with Progress(*Progress.get_default_columns(), console=console, transient=True) as progress:
-            task = progress.add_task("labels", total=None)
-            recorded = replay.replay_dataset(
-                merged,
-                work or output.with_suffix(".replay"),
-                base.settings,
-                draws=draws,
+        differing = [f"{k} {v}, not {written.size[k]}" for k, v in network.config.items() if written.size.get(k, v) != v]
+        with processes(threads) as (rank, size, device):
+            quiet = Console(quiet=True) if rank > 0 else console  # rank 0 alone speaks
+            if differing:
+                quiet.print(f"the network stays as large as its weights are: {', '.join(differing)}", soft_wrap=True)
+            merged = replay.merge(replay_files, network.inputs)
+            number = sum(part.sizes["column"] for part in merged)
+            quiet.print(f"{len(replay_files)} replay files: {number} different columns", soft_wrap=True)
+            # The other processes of this machine wait meanwhile: rank 0 has their threads too.
+            helpers = threads * int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+            bar = Progress(*Progress.get_default_columns(), console=quiet, transient=True)
+            with first_alone(rank, size, device), bar as progress:
+                task = progress.add_task("labels", total=None)
+                recorded = replay.replay_dataset(
+                    merged,
+                    work or output.with_suffix(".replay"),
+                    base.settings,
+                    draws=draws,
+                    threads=helpers,
+                    advance=lambda done, total: progress.update(task, completed=done, total=total),
+                )
+            found = replay.train_on(
+                network,
+                recipe,
+                base,
+                recorded,
+                layers=layers or base.settings.layers[0],
+                share=share,
+                checkpoint=checkpoint,
+                resume=resume,
                 threads=threads,
-                advance=lambda done, total: progress.update(task, completed=done, total=total),
+                say=lambda words: quiet.print(words, soft_wrap=True, highlight=False),
             )
-        found = replay.train_on(
-            network,
-            recipe,
-            base,
-            recorded,
-            layers=layers or base.settings.layers[0],
-            share=share,
-            checkpoint=checkpoint,
-            resume=resume,
-            threads=threads,
-            say=lambda words: console.print(words, soft_wrap=True, highlight=False),
-        )
+        if found is None:
+            return
         passed_on = {"network": recipe.network, "recipe": text, "dataset": json.dumps(asdict(base.settings))}
         if METADATA_KEY in notes:
             try:
@@ -314,7 +322,7 @@ def replay_command(
             {
                 **passed_on,
                 "command": command,
-                "trained_on": f"{_device(threads)}, {found.curve[-1]['seconds']:.0f} s",
+                "trained_on": f"{_device(threads, size)}, {found.curve[-1]['seconds']:.0f} s",
                 "validation": ", ".join(f"{name} {value:.4g}" for name, value in found.curve[-1].items()),
                 "parents": replay.parents(weights, network, notes),
                 "replay": replay.settings_note(recorded, replay_files, recipe, share),
@@ -379,11 +387,12 @@ def _envelope_of(dataset: Dataset, **settings: float) -> Envelope:
         return Envelope.of(dataset, **settings, advance=lambda shards: progress.advance(task, shards))
 
 
-def _device(threads: int) -> str:
-    """What a training runs on."""
+def _device(threads: int, size: int) -> str:
+    """What a training of ``size`` processes runs on."""
+    of = f"{size} processes, " if size > 1 else ""
     if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
-    return f"{machine_facts()['processor']}, {threads} thread{'s' * (threads > 1)}"
+        return of + torch.cuda.get_device_name()
+    return f"{of}{machine_facts()['processor']}, {threads} thread{'s' * (threads > 1)}"
 
 
 def _part(text: str | None) -> tuple[int, int]:
