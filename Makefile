@@ -34,7 +34,7 @@ demo: install
 
 test: lint $(VENV)/.test-packages
 	$(MAKE) --no-print-directory install
-	RADML_BUILD_DIR=$(CURDIR)/build $(BIN)/python -m pytest -q
+	RADML_BUILD_DIR=$(CURDIR)/build $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile
 
 lint: $(VENV)/.packages
 	$(BIN)/ruff check -q python tests tools examples fortran

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Replay for a network of all sky: the host meets columns that no generator makes, all round the year, on several grids and in
 # extreme cases, and the network trains on with them. $1: weights, $2: the data set they come from, $3: folder to work in, where
-# other networks find the recorded columns too (they are RRTMG's: the network runs in its shadow), $4: threads. Goes on where it
+# other networks find the recorded columns too (they are RRTMG's: the network runs in its shadow), $4: cores. Goes on where it
 # was cut off; ends with weights of the same name in $3. $RECIPE, $SHARE, $STEPS, $RATE and $DRAWS set the training.
 set -eu
 weights=$(realpath "$1")
@@ -9,7 +9,7 @@ base=$(realpath "$2")
 recipe=$(realpath "${RECIPE:-$(dirname "$0")/../recipes/all_sky.toml}")
 mkdir -p "$3"
 cd "$3"
-threads=${4:-2}
+cores=${4:-2}
 
 # record NAME DAY-OF-YEAR KEPT OPTION...: ten days of the host from `ftorch-train columns OPTION...`.
 record() {
@@ -29,7 +29,7 @@ record() {
   radiation_interval = 10800
   day_of_year = $day
   seed = $day
-  threads = $threads
+  threads = $cores
   scheme = 'shadow'
   model = 'before.pt'
   on_failure = 'restart'
@@ -58,5 +58,6 @@ record desert 196 2048 --number 128 --seed 4503 --case 'hot desert'
 record overcast 110 2048 --number 128 --seed 4504 --case 'deep overcast'
 record warmer 230 2048 --number 128 --seed 4505 --case '+4 K'
 name=$(basename "$weights")
-[ -f "$name" ] || ftorch-train replay "$weights" "$base" ./*.replay.nc -o "$name" --folder labelled --recipe "$recipe" --share "${SHARE:-0.3}" \
-  --steps "${STEPS:-14000}" --learning-rate "${RATE:-1e-3}" --draws "${DRAWS:-64}" --threads "$threads" --resume --json "${name%.safetensors}.json"
+[ -f "$name" ] || torchrun --standalone --nproc-per-node "$cores" -m ftorch_bridge.cli.train replay "$weights" "$base" \
+  ./*.replay.nc -o "$name" --folder labelled --recipe "$recipe" --share "${SHARE:-0.3}" --steps "${STEPS:-14000}" \
+  --learning-rate "${RATE:-1e-3}" --draws "${DRAWS:-64}" --resume --json "${name%.safetensors}.json"

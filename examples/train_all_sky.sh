@@ -1,38 +1,42 @@
 #!/bin/sh
 # From nothing to the networks of all sky that come along, and their model cards: columns, RRTMG's fluxes for them, trainings,
-# columns of the host and trainings with them, evaluations, the guard's envelope. Writes into the folder $1 with $2 threads, and
-# goes on where it was cut off. Under three hours on two cores.
+# columns of the host and trainings with them, evaluations, the guard's envelope. Writes into the folder $1 on $2 cores, and
+# goes on where it was cut off. Under three hours on two.
 set -eu
 folder=${1:-training}
-threads=${2:-2}
+cores=${2:-2}
 examples=$(cd "$(dirname "$0")" && pwd)
 recipes=$(cd "$examples/../recipes" && pwd)
 mkdir -p "$folder"
 cd "$folder"
 
 ftorch-train dataset train --number 196608 --layers 89 --layers 89 --layers 137 --layers 60 --layers 89 --layers 47 --seed 1 \
-  --draws 64 --threads "$threads"
+  --draws 64 --threads "$cores"
 for layers in 89 137 60 47; do # columns that nothing is trained on: another seed
   ftorch-train dataset "unseen$layers" --number 2048 --columns-per-shard 2048 --layers "$layers" --seed 2 --draws 512 \
-    --threads "$threads"
+    --threads "$cores"
 done
 
+# Processes share a training's steps: in these small networks threads have too little to do at a time.
 mkdir -p first
 for name in all_sky all_sky_small; do
-  [ -f "first/$name.safetensors" ] || ftorch-train recipe "$recipes/$name.toml" train -o "first/$name.safetensors" --threads "$threads" --resume
+  [ -f "first/$name.safetensors" ] || torchrun --standalone --nproc-per-node "$cores" -m ftorch_bridge.cli.train \
+    recipe "$recipes/$name.toml" train -o "first/$name.safetensors" --resume
 done
-RECIPE="$recipes/all_sky.toml" "$examples/replay_all_sky.sh" first/all_sky.safetensors train replay "$threads"
-# Of the small one's errors those of heating are the larger in the end: they count twice as much, and it gets more steps.
-sed 's/^heating = [0-9.]*/heating = 400.0/' "$recipes/all_sky_small.toml" > all_sky_small_replay.toml
-RECIPE=all_sky_small_replay.toml STEPS=24000 RATE=1.5e-3 \
-  "$examples/replay_all_sky.sh" first/all_sky_small.safetensors train replay "$threads"
+# replay NAME STEPS RATE SHORTWAVE_FLUX: errors of heating are the larger in the end, so they count twice as much as at first.
+replay() {
+  sed "s/^heating = [0-9.]*/heating = 400.0/; s/^shortwave_flux = [0-9.]*/shortwave_flux = $4/" "$recipes/$1.toml" > "$1_replay.toml"
+  RECIPE="$1_replay.toml" STEPS=$2 RATE=$3 "$examples/replay_all_sky.sh" "first/$1.safetensors" train replay "$cores"
+}
+replay all_sky 60000 2e-3 0.3
+replay all_sky_small 24000 1.5e-3 0.2
 cp replay/all_sky.safetensors replay/all_sky_small.safetensors .
 [ -f all_sky.envelope.txt ] || ftorch-train envelope train replay/labelled/set -o all_sky.envelope.txt
 for name in rescnn_sgd birnn; do
-  [ -f "$name.safetensors" ] || ftorch-train recipe "$recipes/$name.toml" train -o "$name.safetensors" --threads "$threads" --resume
+  [ -f "$name.safetensors" ] || ftorch-train recipe "$recipes/$name.toml" train -o "$name.safetensors" --threads "$cores" --resume
 done
 for name in all_sky all_sky_small rescnn_sgd birnn; do
-  ftorch-train evaluate "$name.safetensors" unseen89 --split all --noise-columns 256 --threads "$threads" -o "$name.md"
+  ftorch-train evaluate "$name.safetensors" unseen89 --split all --noise-columns 256 --threads "$cores" -o "$name.md"
 done
 ftorch-bench networks all_sky.safetensors all_sky_small.safetensors rescnn_sgd.safetensors birnn.safetensors \
   --json networks.json --figure networks.png
