@@ -13,6 +13,8 @@ import torch
 from host_projects import BUILD, COMPILERS, ROOT, command
 
 sys.path.append(str(ROOT / "tests" / "torch"))  # what the scripts there have for tests too
+for name in ("COLUMNS", "LINES"):  # which pytest-xdist sets for its processes; tests that print tables say how wide
+    os.environ.pop(name, None)
 
 
 @pytest.fixture(scope="session")
