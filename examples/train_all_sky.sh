@@ -1,7 +1,7 @@
 #!/bin/sh
 # From nothing to the networks of all sky that come along, and their model cards: columns, RRTMG's fluxes for them, trainings,
 # columns of the host and trainings with them, evaluations, the guard's envelope. Writes into the folder $1 on $2 cores, and
-# goes on where it was cut off. Under three hours on two.
+# goes on where it was cut off. Three hours on two.
 set -eu
 folder=${1:-training}
 cores=${2:-2}

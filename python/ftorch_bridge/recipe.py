@@ -36,8 +36,6 @@ from ftorch_bridge.weights import import_class
 
 OPTIMIZERS = ("adam", "sgd", "soap")
 
-_PATIENCE = timedelta(days=1)  # of processes that wait while one makes labels
-
 
 @dataclass(frozen=True)
 class Training:
@@ -260,10 +258,11 @@ class _Objective:
 
 
 @contextmanager
-def processes(threads: int) -> Iterator[tuple[int, int, torch.device]]:
+def processes(threads: int, patience: timedelta | None = None) -> Iterator[tuple[int, int, torch.device]]:
     """Rank, number of processes and device, joined if torchrun started several; inside another such block, what it says.
 
-    Raises :class:`TrainingError` for processes that mpirun or srun started: they would not know of each other.
+    ``patience`` is how long processes wait for each other, by default as long as PyTorch lets them. Raises
+    :class:`TrainingError` for processes that mpirun or srun started: they would not know of each other.
     """
     if "WORLD_SIZE" not in os.environ and (ranks := rank_and_size()[1]) > 1:
         raise TrainingError(f"a training: expected one process, or several from torchrun, got {ranks} from mpirun or srun")
@@ -277,7 +276,7 @@ def processes(threads: int) -> Iterator[tuple[int, int, torch.device]]:
         return
     outermost = not distributed.is_initialized()
     if outermost:
-        distributed.init_process_group("gloo" if device.type == "cpu" else "nccl", timeout=_PATIENCE)
+        distributed.init_process_group("gloo" if device.type == "cpu" else "nccl", timeout=patience)
     try:
         yield distributed.get_rank(), size, device
     finally:
@@ -450,11 +449,11 @@ class _Run:
     def batches(self) -> Batches | MixedBatches:
         """What this process trains on, from where it is."""
         training = self.recipe.training
-        share = -(-training.batch // self.size)
+        batch = -(-training.batch // self.size)
         base = Batches(
             self._dataset,
             self._names,
-            batch=share,
+            batch=batch,
             seed=training.seed,
             rank=self.rank,
             ranks=self.size,
@@ -467,7 +466,7 @@ class _Run:
         other = Batches(
             self._mixed[0],
             self._names,
-            batch=share,
+            batch=batch,
             seed=training.seed + 7919 * (self.rank + 1),
             position=self._position[3:],
             smaller=True,

@@ -10,6 +10,7 @@ import tempfile
 import time
 from contextlib import ExitStack
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -275,7 +276,7 @@ def replay_command(
         recipe = replay.replay_recipe(written, network, steps=steps, learning_rate=learning_rate, seed=seed)
         base = Dataset(folder)
         differing = [f"{k} {v}, not {written.size[k]}" for k, v in network.config.items() if written.size.get(k, v) != v]
-        with processes(threads) as (rank, size, device):
+        with processes(threads, patience=timedelta(days=1)) as (rank, size, device):  # while one makes labels
             quiet = Console(quiet=True) if rank > 0 else console  # rank 0 alone speaks
             if differing:
                 quiet.print(f"the network stays as large as its weights are: {', '.join(differing)}", soft_wrap=True)
