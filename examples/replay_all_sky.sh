@@ -2,7 +2,7 @@
 # Replay for a network of all sky: the host meets columns that no generator makes, all round the year, on several grids and in
 # extreme cases, and the network trains on with them. $1: weights, $2: the data set they come from, $3: folder to work in, where
 # other networks find the recorded columns too (they are RRTMG's: the network runs in its shadow), $4: cores. Goes on where it
-# was cut off; ends with weights of the same name in $3. $RECIPE, $SHARE, $STEPS, $RATE and $DRAWS set the training.
+# was cut off; ends with weights of the same name in $3. $RECIPE, $SHORTWAVE_FLUX, $SHARE, $STEPS, $RATE and $DRAWS set the training.
 set -eu
 weights=$(realpath "$1")
 base=$(realpath "$2")
@@ -58,6 +58,9 @@ record desert 196 2048 --number 128 --seed 4503 --case 'hot desert'
 record overcast 110 2048 --number 128 --seed 4504 --case 'deep overcast'
 record warmer 230 2048 --number 128 --seed 4505 --case '+4 K'
 name=$(basename "$weights")
+# Errors of heating are the larger in the end: they count twice as much as at first.
+retraining=${name%.safetensors}_replay.toml
+sed "s/^heating = [0-9.]*/heating = 400.0/; s/^shortwave_flux = [0-9.]*/shortwave_flux = ${SHORTWAVE_FLUX:-0.3}/" "$recipe" > "$retraining"
 [ -f "$name" ] || torchrun --standalone --nproc-per-node "$cores" -m ftorch_bridge.cli.train replay "$weights" "$base" \
-  ./*.replay.nc -o "$name" --folder labelled --recipe "$recipe" --share "${SHARE:-0.3}" --steps "${STEPS:-14000}" \
-  --learning-rate "${RATE:-1e-3}" --draws "${DRAWS:-64}" --resume --json "${name%.safetensors}.json"
+  ./*.replay.nc -o "$name" --folder labelled --recipe "$retraining" --share "${SHARE:-0.3}" --steps "${STEPS:-60000}" \
+  --learning-rate "${RATE:-2e-3}" --draws "${DRAWS:-64}" --resume --json "${name%.safetensors}.json"

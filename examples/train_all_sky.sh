@@ -23,13 +23,9 @@ for name in all_sky all_sky_small; do
   [ -f "first/$name.safetensors" ] || torchrun --standalone --nproc-per-node "$cores" -m ftorch_bridge.cli.train \
     recipe "$recipes/$name.toml" train -o "first/$name.safetensors" --resume
 done
-# replay NAME STEPS RATE SHORTWAVE_FLUX: errors of heating are the larger in the end, so they count twice as much as at first.
-replay() {
-  sed "s/^heating = [0-9.]*/heating = 400.0/; s/^shortwave_flux = [0-9.]*/shortwave_flux = $4/" "$recipes/$1.toml" > "$1_replay.toml"
-  RECIPE="$1_replay.toml" STEPS=$2 RATE=$3 "$examples/replay_all_sky.sh" "first/$1.safetensors" train replay "$cores"
-}
-replay all_sky 60000 2e-3 0.3
-replay all_sky_small 24000 1.5e-3 0.2
+"$examples/replay_all_sky.sh" first/all_sky.safetensors train replay "$cores"
+RECIPE="$recipes/all_sky_small.toml" SHORTWAVE_FLUX=0.2 STEPS=24000 RATE=1.5e-3 \
+  "$examples/replay_all_sky.sh" first/all_sky_small.safetensors train replay "$cores"
 cp replay/all_sky.safetensors replay/all_sky_small.safetensors .
 [ -f all_sky.envelope.txt ] || ftorch-train envelope train replay/labelled/set -o all_sky.envelope.txt
 for name in rescnn_sgd birnn; do

@@ -5,8 +5,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +20,7 @@ from ftorch_bridge.columns import generate_columns
 from ftorch_bridge.dataset import Dataset, DatasetError, Settings
 from ftorch_bridge.recipe import Training, rate_at, read_recipe, train
 from ftorch_bridge.weights import read_weights
+from two_processes import train_on_two_processes
 from typer.testing import CliRunner
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -284,13 +283,8 @@ def test_training_stops_where_neither_mean_nor_worst_layer_gets_better(dataset: 
 
 def test_two_processes_train_one_network(dataset: Path, tmp_path: Path) -> None:
     path, output = recipe_file(tmp_path, steps=20), tmp_path / "weights.safetensors"
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    arguments = ["-m", "ftorch_bridge.cli.train", "recipe", path, dataset, "-o", output, "--layers", "20"]
-    done = subprocess.run(
-        [*torchrun, *arguments], text=True, capture_output=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"}
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("step 20: ") == 1  # rank 0 alone speaks
+    said = train_on_two_processes("recipe", path, dataset, "-o", output, "--layers", 20)
+    assert said.count("step 20: ") == 1  # rank 0 alone speaks
     assert read_weights(output)[1]["channels"] == 8
     assert not output.with_suffix(".checkpoint.pt").exists()
 

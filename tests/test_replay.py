@@ -1,9 +1,6 @@
 """Replay: recorded columns merged, labelled, mixed into training; the next network is better there, and as good elsewhere."""
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -19,6 +16,7 @@ from ftorch_bridge.columns import generate_columns
 from ftorch_bridge.dataset import Batches, Dataset, DatasetError, JoinedDataset, MixedBatches, split_of
 from ftorch_bridge.replay import errors_of, merge, replay_recipe
 from ftorch_bridge.weights import load_network, read_weights, save_weights
+from two_processes import train_on_two_processes
 from typer.testing import CliRunner
 
 RECIPE = """
@@ -159,25 +157,11 @@ def test_a_replay_that_was_cut_off_ends_with_the_same_weights(
 
 def test_two_processes_replay_together(made: Path, tmp_path: Path) -> None:
     output = tmp_path / "next.safetensors"
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     files = (made / "replay.0.nc", made / "replay.1.nc", made / "other.nc")
-    arguments = ("replay", made / "first.safetensors", made / "set", *files, "-o", output, "--steps", 150, "--share", 0.5)
-    command = [
-        *torchrun,
-        "-m",
-        "ftorch_bridge.cli.train",
-        *arguments,
-        "--learning-rate",
-        5e-3,
-        "--json",
-        tmp_path / "table.json",
-    ]
-    done = subprocess.run(
-        [*map(str, command)], text=True, capture_output=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"}
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    options = ("--steps", 150, "--learning-rate", 5e-3, "--share", 0.5, "--json", tmp_path / "table.json")
+    said = train_on_two_processes("replay", made / "first.safetensors", made / "set", *files, "-o", output, *options)
     for words in ("400 different columns", "step 150: ", "trained on from"):
-        assert done.stdout.count(words) == 1, done.stdout  # rank 0 alone speaks
+        assert said.count(words) == 1, said  # rank 0 alone speaks
     assert change(json.loads((tmp_path / "table.json").read_text())["replay"]) < 0.9
     assert read_weights(output)[2]["trained_on"].startswith("2 processes, ")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["next.replay", "next.safetensors", "table.json"]

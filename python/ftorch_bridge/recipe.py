@@ -284,15 +284,12 @@ def processes(threads: int, patience: timedelta | None = None) -> Iterator[tuple
             distributed.destroy_process_group()
 
 
-@contextmanager
-def first_alone(rank: int, size: int, device: torch.device) -> Iterator[None]:
-    """Rank 0 is through with the block before the other processes begin it: what it makes, they find."""
-    done = torch.zeros(1, device=device)
-    if rank > 0:
-        distributed.broadcast(done, 0)
-    yield
-    if rank == 0 and size > 1:
-        distributed.broadcast(done, 0)
+def meet(size: int, device: torch.device) -> None:
+    """Wait until all processes are here: what one has made, the others find."""
+    if size > 1:
+        here = torch.ones(1, device=device)
+        distributed.all_reduce(here)
+        here.item()  # NCCL's call itself returns at once
 
 
 @dataclass

@@ -25,6 +25,8 @@ from ftorch_bridge.evaluation import LARGE_ERROR, SPECTRA, compare, run_network
 from ftorch_bridge.files import write_json
 from ftorch_bridge.recipe import Recipe, fingerprint, processes, train
 
+LABELLED: Final = "set"
+"""Data set of recorded columns, in the folder of a replay."""
 PLACES: Final = 40
 """Fewest places on the globe by which recorded columns are held back."""
 COLUMNS_PER_SHARD: Final = 1024
@@ -146,7 +148,7 @@ def replay_dataset(
         sources=tuple(map(str, sources)),
         draws=draws or base.draws,
     )
-    dataset = Dataset.create(folder / "set", settings)
+    dataset = Dataset.create(folder / LABELLED, settings)
     total = dataset.shards_of_sources()
     for shard in range(total):
         dataset.make(shard, threads)

@@ -8,6 +8,7 @@ import shlex
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import timedelta
@@ -16,7 +17,6 @@ from typing import Annotated
 
 import torch
 import typer
-from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
@@ -202,7 +202,7 @@ def recipe_command(
                 "recipe": recipe_file.read_text(),
                 "network": recipe.network,
                 "dataset": json.dumps(asdict(dataset.settings)),
-                "trained_on": f"{_device(threads, rank_and_size()[1])}, {curve[-1]['seconds']:.0f} s",
+                "trained_on": f"{_device(threads)}, {curve[-1]['seconds']:.0f} s",
                 "validation": ", ".join(f"{name} {value:.4g}" for name, value in min(curve, key=lambda e: e["loss"]).items()),
                 **envelope,
             },
@@ -262,7 +262,7 @@ def replay_command(
     data set and on recorded columns, neither of which were trained on. Under torchrun processes share the steps.
     """
     from ftorch_bridge import replay  # noqa: PLC0415 (not every installation trains)
-    from ftorch_bridge.recipe import first_alone, parse_recipe, processes, read_recipe  # noqa: PLC0415
+    from ftorch_bridge.recipe import meet, parse_recipe, processes, read_recipe  # noqa: PLC0415
 
     with one_line_errors("ftorch-train replay"):
         if not 0.0 < share < 1.0:
@@ -275,27 +275,17 @@ def replay_command(
         text = recipe_file.read_text() if recipe_file else notes["recipe"]
         recipe = replay.replay_recipe(written, network, steps=steps, learning_rate=learning_rate, seed=seed)
         base = Dataset(folder)
+        labels = work or output.with_suffix(".replay")
         differing = [f"{k} {v}, not {written.size[k]}" for k, v in network.config.items() if written.size.get(k, v) != v]
-        with processes(threads, patience=timedelta(days=1)) as (rank, size, device):  # while one makes labels
-            quiet = Console(quiet=True) if rank > 0 else console  # rank 0 alone speaks
-            if differing:
-                quiet.print(f"the network stays as large as its weights are: {', '.join(differing)}", soft_wrap=True)
-            merged = replay.merge(replay_files, network.inputs)
-            number = sum(part.sizes["column"] for part in merged)
-            quiet.print(f"{len(replay_files)} replay files: {number} different columns", soft_wrap=True)
-            # The other processes of this machine wait meanwhile: rank 0 has their threads too.
-            helpers = threads * int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-            bar = Progress(*Progress.get_default_columns(), console=quiet, transient=True)
-            with first_alone(rank, size, device), bar as progress:
-                task = progress.add_task("labels", total=None)
-                recorded = replay.replay_dataset(
-                    merged,
-                    work or output.with_suffix(".replay"),
-                    base.settings,
-                    draws=draws,
-                    threads=helpers,
-                    advance=lambda done, total: progress.update(task, completed=done, total=total),
-                )
+        with processes(threads, patience=timedelta(days=1)) as (rank, size, device):
+            if rank == 0:
+                if differing:
+                    console.print(f"the network stays as large as its weights are: {', '.join(differing)}", soft_wrap=True)
+                # The other processes of this machine wait meanwhile: this one has their threads too.
+                helpers = threads * int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+                _label(replay_files, network.inputs, labels, base.settings, draws, helpers)
+            meet(size, device)
+            recorded = Dataset(labels / replay.LABELLED)
             found = replay.train_on(
                 network,
                 recipe,
@@ -306,7 +296,7 @@ def replay_command(
                 checkpoint=checkpoint,
                 resume=resume,
                 threads=threads,
-                say=lambda words: quiet.print(words, soft_wrap=True, highlight=False),
+                say=lambda words: console.print(words, soft_wrap=True, highlight=False),
             )
         if found is None:
             return
@@ -323,7 +313,7 @@ def replay_command(
             {
                 **passed_on,
                 "command": command,
-                "trained_on": f"{_device(threads, size)}, {found.curve[-1]['seconds']:.0f} s",
+                "trained_on": f"{_device(threads)}, {found.curve[-1]['seconds']:.0f} s",
                 "validation": ", ".join(f"{name} {value:.4g}" for name, value in found.curve[-1].items()),
                 "parents": replay.parents(weights, network, notes),
                 "replay": replay.settings_note(recorded, replay_files, recipe, share),
@@ -333,6 +323,24 @@ def replay_command(
             write_json(json_file, {"command": command, "weights": output.name, **found.errors, "curve": found.curve})
         _print_before_and_after(found.errors)
         console.print(f"{output}: trained on from {weights}, {recipe.training.steps} steps", soft_wrap=True)
+
+
+def _label(
+    replay_files: list[Path], needed: Sequence[str], folder: Path, base: Settings, draws: int | None, threads: int
+) -> None:
+    """RRTMG's fluxes for the columns of replay files, as a data set in ``folder``."""
+    from ftorch_bridge import replay  # noqa: PLC0415 (not every installation trains)
+
+    merged = replay.merge(replay_files, needed)
+    number = sum(part.sizes["column"] for part in merged)
+    console.print(f"{len(replay_files)} replay files: {number} different columns", soft_wrap=True)
+    with Progress(*Progress.get_default_columns(), console=console, transient=True) as progress:
+        task = progress.add_task("labels", total=None)
+
+        def advance(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        replay.replay_dataset(merged, folder, base, draws=draws, threads=threads, advance=advance)
 
 
 def _print_before_and_after(errors: dict[str, dict[str, dict[str, float]]]) -> None:
@@ -388,8 +396,9 @@ def _envelope_of(dataset: Dataset, **settings: float) -> Envelope:
         return Envelope.of(dataset, **settings, advance=lambda shards: progress.advance(task, shards))
 
 
-def _device(threads: int, size: int) -> str:
-    """What a training of ``size`` processes runs on."""
+def _device(threads: int) -> str:
+    """What a training runs on."""
+    size = rank_and_size()[1]
     of = f"{size} processes, " if size > 1 else ""
     if torch.cuda.is_available():
         return of + torch.cuda.get_device_name()
