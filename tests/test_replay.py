@@ -1,6 +1,7 @@
 """Replay: recorded columns merged, labelled, mixed into training; the next network is better there, and as good elsewhere."""
 
 import json
+import threading
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -14,7 +15,8 @@ from ftorch_bridge.cli.train import app
 from ftorch_bridge.column_file import ColumnFileError, read_columns, write
 from ftorch_bridge.columns import generate_columns
 from ftorch_bridge.dataset import Batches, Dataset, DatasetError, JoinedDataset, MixedBatches, split_of
-from ftorch_bridge.replay import errors_of, merge, replay_recipe
+from ftorch_bridge.files import alone
+from ftorch_bridge.replay import errors_of, merge, replay_dataset, replay_recipe
 from ftorch_bridge.weights import load_network, read_weights, save_weights
 from two_processes import train_on_two_processes
 from typer.testing import CliRunner
@@ -165,6 +167,19 @@ def test_two_processes_replay_together(made: Path, tmp_path: Path) -> None:
     assert change(json.loads((tmp_path / "table.json").read_text())["replay"]) < 0.9
     assert read_weights(output)[2]["trained_on"].startswith("2 processes, ")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["next.replay", "next.safetensors", "table.json"]
+
+
+def test_labels_in_one_folder_are_made_by_one_process_at_a_time(made: Path, tmp_path: Path) -> None:
+    merged = merge([made / "replay.0.nc"])
+    work = tmp_path / "work"
+    labels = threading.Thread(target=replay_dataset, args=(merged, work, Dataset(made / "set").settings))
+    with alone(work):
+        labels.start()
+        labels.join(0.5)
+        assert labels.is_alive()
+        assert not list(work.iterdir())
+    labels.join()
+    assert Dataset(work / "set").shards() == [0]
 
 
 def test_files_of_several_ranks_are_merged(made: Path, tmp_path: Path) -> None:

@@ -1,11 +1,12 @@
-"""Files that are either whole or not there."""
+"""Files that are either whole or not there, and made by one process at a time."""
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,3 +38,19 @@ def write_json(path: Path, value: Any) -> None:
     """``value`` as a JSON file."""
     with whole_file(path) as temporary:
         temporary.write_text(json.dumps(value, indent=1) + "\n")
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """One process of a machine at a time is in such a block for ``folder``, which is made if it is missing; others wait.
+
+    Where the file system knows no locks, on some clusters, nothing waits.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)

@@ -22,7 +22,7 @@ from ftorch_bridge.checkpoints import TrainingError
 from ftorch_bridge.column_file import COLUMN_VARIABLES, read_columns, write
 from ftorch_bridge.dataset import Arrays, Dataset, DatasetError, Settings, load_split, read_shard, split_of
 from ftorch_bridge.evaluation import LARGE_ERROR, SPECTRA, compare, run_network
-from ftorch_bridge.files import write_json
+from ftorch_bridge.files import alone, write_json
 from ftorch_bridge.recipe import Recipe, fingerprint, processes, train
 
 LABELLED: Final = "set"
@@ -120,7 +120,8 @@ def replay_dataset(
     """The data set in ``folder`` of merged columns, with RRTMG's fluxes by the settings of ``base``, or what is missing of it.
 
     ``draws`` are McICA draws in a label, by default those of ``base``; ``advance`` is told how many shards are there, of how
-    many. Raises :class:`DatasetError` for a folder of other columns, and what :meth:`Dataset.make` raises.
+    many. A process that labels in the same folder is waited for. Raises :class:`DatasetError` for a folder of other columns,
+    and what :meth:`Dataset.make` raises.
     """
     parts = np.concatenate([split_of(columns["profile"].to_numpy()) for columns in merged])
     if (parts == "train").all() or not (parts == "train").any():
@@ -129,31 +130,32 @@ def replay_dataset(
             f"{int((parts == 'train').sum())} of them to train on; record more"
         )
     content = hashlib.sha256(b"".join(word for columns in merged for word in _words(columns))).hexdigest()
-    description = folder / "replay.json"
-    if description.is_file():
-        if (there := json.loads(description.read_text()).get("content")) != content:
-            raise DatasetError(f"{folder}: is of other recorded columns: expected {content[:12]}, got {str(there)[:12]}; "
-                               "give another folder (--folder)")  # fmt: skip
-    else:
-        write_json(description, {"content": content, "columns": len(parts)})
-    sources = []
-    for columns in merged:
-        sources.append(folder / f"columns-{columns.sizes['layer']}.nc")
-        if not sources[-1].is_file():
-            write(columns, sources[-1])
-    settings = replace(
-        base,
-        layers=tuple(columns.sizes["layer"] for columns in merged),
-        columns_per_shard=COLUMNS_PER_SHARD,
-        sources=tuple(map(str, sources)),
-        draws=draws or base.draws,
-    )
-    dataset = Dataset.create(folder / LABELLED, settings)
-    total = dataset.shards_of_sources()
-    for shard in range(total):
-        dataset.make(shard, threads)
-        advance(shard + 1, total)
-    return dataset
+    with alone(folder):  # two networks may be trained on with the same columns at once
+        description = folder / "replay.json"
+        if description.is_file():
+            if (there := json.loads(description.read_text()).get("content")) != content:
+                raise DatasetError(f"{folder}: is of other recorded columns: expected {content[:12]}, got {str(there)[:12]}; "
+                                   "give another folder (--folder)")  # fmt: skip
+        else:
+            write_json(description, {"content": content, "columns": len(parts)})
+        sources = []
+        for columns in merged:
+            sources.append(folder / f"columns-{columns.sizes['layer']}.nc")
+            if not sources[-1].is_file():
+                write(columns, sources[-1])
+        settings = replace(
+            base,
+            layers=tuple(columns.sizes["layer"] for columns in merged),
+            columns_per_shard=COLUMNS_PER_SHARD,
+            sources=tuple(map(str, sources)),
+            draws=draws or base.draws,
+        )
+        dataset = Dataset.create(folder / LABELLED, settings)
+        total = dataset.shards_of_sources()
+        for shard in range(total):
+            dataset.make(shard, threads)
+            advance(shard + 1, total)
+        return dataset
 
 
 # ---- errors ----
