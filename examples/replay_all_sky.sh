@@ -1,66 +1,25 @@
 #!/bin/sh
-# Replay for a network of all sky: the host meets columns that no generator makes, all round the year, on several grids and in
-# extreme cases, and the network trains on with them. $1: weights, $2: the data set they come from, $3: folder to work in, where
-# other networks find the recorded columns too (they are RRTMG's: the network runs in its shadow), $4: cores. Goes on where it
-# was cut off; ends with weights of the same name in $3. $RECIPE, $SHORTWAVE_FLUX, $SHARE, $STEPS, $RATE and $DRAWS set the training.
+# Replay for a network of all sky, in two rounds, with the columns that record_all_sky.sh left in a folder. $1: weights, $2: the
+# data set they come from, $3: the folder, $4: processes, $5 and $6: steps of the rounds. Goes on where it was cut off; ends with
+# weights of the same name in the folder.
 set -eu
 weights=$(realpath "$1")
 base=$(realpath "$2")
-recipe=$(realpath "${RECIPE:-$(dirname "$0")/../recipes/all_sky.toml}")
-mkdir -p "$3"
+name=$(basename "$1" .safetensors)
+recipe=$(realpath "$(dirname "$0")/../recipes/$name.toml")
 cd "$3"
-cores=${4:-2}
+processes=$4
 
-# record NAME DAY-OF-YEAR KEPT OPTION...: ten days of the host from `ftorch-train columns OPTION...`.
-record() {
-  name=$1 day=$2 kept=$3
-  shift 3
-  [ -f "$name.replay.nc" ] && return
-  ftorch-train columns -o "$name.columns.nc" "$@"
-  cat > "$name.nml" <<EOF
-&host
-  columns = '$name.columns.nc'
-  history = '$name.history.nc'
-  history_interval = 864000
-  sky = 'all'
-  physics = 'moist'
-  sunlight = 'globe'
-  hours = 240
-  radiation_interval = 10800
-  day_of_year = $day
-  seed = $day
-  threads = $cores
-  scheme = 'shadow'
-  model = 'before.pt'
-  on_failure = 'restart'
-  replay = '$name.part.nc'
-  replay_limit = 1e-9
-  replay_columns = $kept
-/
-EOF
-  rm -f "$name.part.nc"
-  radml-host "$name.nml"
-  rm "$name.history.nc" "$name.columns.nc"
-  mv "$name.part.nc" "$name.replay.nc"
+# train_on FROM TO STEPS HEATING SHORTWAVE_FLUX CLIP: the last three are the recipe's.
+train_on() {
+  [ -f "$2.safetensors" ] && return
+  sed "s/^heating = [0-9.]*/heating = $4/; s/^shortwave_flux = [0-9.]*/shortwave_flux = $5/; s/^clip = [0-9.]*/clip = $6/" \
+    "$recipe" > "$2.toml"
+  torchrun --standalone --nproc-per-node "$processes" -m ftorch_bridge.cli.train replay "$1" "$base" ./*.replay.nc \
+    -o "$2.safetensors" --folder labelled --recipe "$2.toml" --share 0.3 --steps "$3" --learning-rate 2e-3 --draws 64 \
+    --resume --json "$2.json"
 }
 
-[ -f examples.nc ] || ftorch-train columns --number 256 --seed 5 -o examples.nc
-[ -f before.pt ] || ftorch-export ftorch_bridge.all_sky:AllSky --weights "$weights" --columns examples.nc --tolerance 1e-3 -o before.pt
-for day in 15 75 135 196 258 319; do
-  record "globe$day" $day 6144 --number 512 --seed $((4000 + day))
-done
-record layers137 45 2048 --number 128 --seed 4401 --layers 137
-record layers60 166 3072 --number 192 --seed 4402 --layers 60
-record layers47 288 3072 --number 192 --seed 4403 --layers 47
-record polar 350 2048 --number 128 --seed 4501 --case 'polar night'
-record co2 80 2048 --number 128 --seed 4502 --case '4 x CO2'
-record desert 196 2048 --number 128 --seed 4503 --case 'hot desert'
-record overcast 110 2048 --number 128 --seed 4504 --case 'deep overcast'
-record warmer 230 2048 --number 128 --seed 4505 --case '+4 K'
-name=$(basename "$weights")
-# Errors of heating are the larger in the end: they count twice as much as at first.
-retraining=${name%.safetensors}_replay.toml
-sed "s/^heating = [0-9.]*/heating = 400.0/; s/^shortwave_flux = [0-9.]*/shortwave_flux = ${SHORTWAVE_FLUX:-0.3}/" "$recipe" > "$retraining"
-[ -f "$name" ] || torchrun --standalone --nproc-per-node "$cores" -m ftorch_bridge.cli.train replay "$weights" "$base" \
-  ./*.replay.nc -o "$name" --folder labelled --recipe "$retraining" --share "${SHARE:-0.3}" --steps "${STEPS:-60000}" \
-  --learning-rate "${RATE:-2e-3}" --draws "${DRAWS:-64}" --resume --json "${name%.safetensors}.json"
+# Errors of heating are the larger in the end: they count for more from round to round.
+train_on "$weights" "${name}_first" "$5" 400.0 0.3 20.0
+train_on "${name}_first.safetensors" "$name" "$6" 3200.0 1.0 100.0

@@ -88,7 +88,7 @@ def test_the_shipped_network_is_close_to_rrtmg_on_real_ifs_columns(folder):
     assert errors["heating_rmse_below_100_pa"] < 0.4
 
 
-@pytest.mark.parametrize(("name", "heating", "net"), [("all_sky", 0.08, (0.5, 2.0)), ("all_sky_small", 0.12, (0.7, 2.5))])
+@pytest.mark.parametrize(("name", "heating", "net"), [("all_sky", 0.07, (0.5, 2.0)), ("all_sky_small", 0.1, (0.7, 2.5))])
 def test_the_shipped_networks_of_all_sky_are_close_to_rrtmg(tmp_path, name, heating, net):
     write(generate_columns(256, seed=777), tmp_path / "columns.nc")
     module, notes = load_source("ftorch_bridge.all_sky:AllSky", programs.data_file(f"{name}.safetensors"))
