@@ -21,7 +21,13 @@ FEWER = {
         (r"60000 33000|24000 60000", "3 2"),
         (r"--json networks.json", "--repeats 1 --json networks.json"),
     ],
-    "examples/record_all_sky.sh": [(r"--number \d+", "--number 8"), (r"hours = 240", "hours = 6"), (r"= 864000", "= 21600")],
+    "examples/record_all_sky.sh": [
+        (r"--number \d+", "--number 8"),
+        (r"hours = 240", "hours = 6"),
+        (r"= 864000", "= 21600"),
+        (r"for day in .*; do", "for day in 15 196; do"),
+        (r"record (polar|co2|overcast|warmer) .*", ""),
+    ],
     "examples/replay_all_sky.sh": [(r"--draws \d+", "--draws 2")],
     **{
         f"recipes/{name}.toml": [
