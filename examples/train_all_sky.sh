@@ -22,12 +22,15 @@ processes=$(((cores + 1) / 2))
 export GLIBC_TUNABLES=glibc.malloc.hugetlb=1 # pages of 2 MB, which a step touches fewer of
 trap 'trap - INT TERM; kill 0' INT TERM # trainings in the background then write checkpoints
 
-# with_log NAME COMMAND...
+# with_log NAME COMMAND...: tells where the log is, and on failure how it ends.
 with_log() {
   echo "$1: see $PWD/$1.log"
   log=$1.log
   shift
-  "$@" >> "$log" 2>&1
+  "$@" >> "$log" 2>&1 || {
+    tail -n 40 "$log" >&2
+    return 1
+  }
 }
 
 # finished PROCESS PROCESS: wait for both; fail if one failed.

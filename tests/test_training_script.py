@@ -4,14 +4,13 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from ftorch_bridge.weights import read_weights
+from host_projects import ROOT, command
 
-ROOT = Path(__file__).parents[1]
 FEWER = {
     "examples/train_all_sky.sh": [
         (r"--number 196608", "--number 1536 --columns-per-shard 256"),
@@ -55,12 +54,8 @@ def scripts(tmp_path: Path) -> Path:
 
 
 def test_the_script_makes_the_networks_that_come_along(scripts: Path, tmp_path: Path) -> None:
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     made = tmp_path / "training"
-    command = [scripts / "train_all_sky.sh", made, "2"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    logs = {path.name: path.read_text()[-2000:] for path in made.glob("*.log")}
-    assert done.returncode == 0, (done.stdout[-2000:], done.stderr[-2000:], logs)
+    command(scripts / "train_all_sky.sh", made, "2", PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     for name in ("all_sky", "all_sky_small"):
         notes = read_weights(made / f"{name}.safetensors")[2]
         parents = [parent["weights"] for parent in json.loads(notes["parents"])]
