@@ -102,6 +102,9 @@ PackageNeeds parse_package(const json& object) {
   if (!object.is_object()) invalid("\"package\" is not an object");
   PackageNeeds needs;
   needs.device = text_member(object, "device", "\"package\"");
+  if (needs.device != "cpu" && needs.device != "cuda")
+    invalid("\"device\" of \"package\" is neither \"cpu\" nor \"cuda\": \"" + needs.device + "\"");
+  if (needs.device == "cuda") needs.compute_capability = text_member(object, "compute_capability", "\"package\"");
   needs.machine = text_member(object, "machine", "\"package\"");
   const json& instructions = member(object, "instructions", "\"package\"");
   if (!instructions.is_array()) invalid("\"instructions\" is not a list");

@@ -39,7 +39,8 @@ struct Range {
 
 // What a package of machine code must find where it is loaded.
 struct PackageNeeds {
-  std::string device;
+  std::string device;                     // "cpu" or "cuda"
+  std::string compute_capability;         // of the GPU, as in "9.0"; empty for the cpu
   std::string machine;                    // as Python's platform.machine()
   std::vector<std::string> instructions;  // sets of instructions, as Linux names them
   std::map<std::string, uint32_t> crc32;  // checksums of its files

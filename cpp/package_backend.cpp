@@ -2,7 +2,7 @@
 
 #include <ATen/DynamicLibrary.h>
 #include <caffe2/serialize/inline_container.h>
-#include <torch/csrc/inductor/aoti_runner/model_container_runner_cpu.h>
+#include <torch/csrc/inductor/aoti_runner/model_container_runner.h>
 #include <torch/version.h>
 
 #include <stdlib.h>  // mkdtemp
@@ -13,8 +13,10 @@
 #include <fstream>
 #include <string_view>
 #include <thread>
+#include <type_traits>
 #include <utility>
 
+#include "compute_capability.hpp"
 #include "error.hpp"
 #include "exception_text.hpp"
 #include "instruction_set.hpp"
@@ -52,10 +54,16 @@ void check_needs(const Manifest& manifest, c10::Device device) {
   if (torch != release_of(TORCH_VERSION))
     refuse("the package was compiled with PyTorch " + torch + ", this is LibTorch " + release_of(TORCH_VERSION) +
            "; export it again with that one");
-  if (needs.device != "cpu") refuse("the package was compiled for the device \"" + needs.device + "\"; expected cpu");
-  if (!device.is_cpu())
+  if (needs.device == "cpu" && !device.is_cpu())
     throw Error(RADML_MISSING_DEVICE, "the package was compiled for the cpu, not for \"" + device.str() +
-                                          "\"; on other devices models run as TorchScript (.pt)");
+                                          "\"; for a GPU export it with --device cuda, or as TorchScript (.pt)");
+  if (needs.device == "cuda" && !device.is_cuda())
+    throw Error(RADML_MISSING_DEVICE, "the package was compiled for the device \"cuda\", not for the " + device.str() +
+                                          "; load it with device='cuda', or export it again for the cpu");
+  const std::string here = device.is_cuda() ? compute_capability(device) : "";
+  if (!here.empty() && here != needs.compute_capability)
+    refuse("the package was compiled for GPUs of compute capability " + needs.compute_capability + ", \"" + device.str() +
+           "\" has " + here + "; export it again on a machine with such a GPU, or as TorchScript (.pt)");
   if (needs.machine != machine_name())
     refuse("the package was compiled for " + needs.machine + " processors, this is one of " + machine_name());
   std::string names;
@@ -152,23 +160,44 @@ std::string PackageFile::extract(const std::filesystem::path& folder, const Pack
   return library;
 }
 
-// Opens the library that the package loader would open, and says how many arrays it takes.
-class PackageBackend::Runner : public torch::inductor::AOTIModelContainerRunnerCpu {
+namespace {
+
+using Runner = torch::inductor::AOTIModelContainerRunner;
+
+// Opens the library that the package loader would open. LibTorch registers what runs it by the kind of device: so nothing here
+// needs a CUDA toolkit.
+template <typename Create>
+std::shared_ptr<Runner> opened(Create create, const std::string& library, size_t instances, const std::string& device) {
+  // PyTorch 2.6 and older do not ask whether it is to run in one thread alone.
+  if constexpr (std::is_invocable_v<Create, const std::string&, size_t, const std::string&, const std::string&>)
+    return create(library, instances, device, "");
+  else
+    return create(library, instances, device, "", false);
+}
+
+std::shared_ptr<Runner> open(const std::string& library, c10::Device device) {
+  // Each instance runs one forward at a time; they share the weights. A GPU has the three blocks of a plan under way, or one.
+  const size_t instances = device.is_cpu() ? std::max(1U, std::thread::hardware_concurrency()) : 4;
+  const auto& makers = torch::inductor::getAOTIModelRunnerRegistry();
+  const auto found = makers.find(c10::DeviceTypeName(device.type(), /*lower_case=*/true));
+  if (found == makers.end()) refuse("this LibTorch runs no packages on \"" + device.str() + "\"");
+  return opened(found->second, library, instances, device.str());
+}
+
+// How many arrays it takes or gives, which LibTorch keeps from others.
+class Answers : public Runner {
  public:
-  Runner(const std::string& library, size_t instances) : AOTIModelContainerRunnerCpu(library, instances) {}
-
-  size_t n_inputs() { return number("AOTInductorModelContainerGetNumInputs"); }
-  size_t n_outputs() { return number("AOTInductorModelContainerGetNumOutputs"); }
-
- private:
-  size_t number(const char* question) {
+  static size_t number(const Runner& runner, const char* question) {
     using Question = AOTIRuntimeError (*)(AOTInductorModelContainerHandle, size_t*);
     size_t n = 0;
-    if (reinterpret_cast<Question>(model_so_->sym(question))(container_handle_, &n) != AOTI_RUNTIME_SUCCESS)
+    const auto ask = reinterpret_cast<Question>((runner.*&Answers::model_so_)->sym(question));
+    if (ask(runner.*&Answers::container_handle_, &n) != AOTI_RUNTIME_SUCCESS)
       refuse(std::string("a package that does not answer ") + question);
     return n;
   }
 };
+
+}  // namespace
 
 PackageBackend::PackageBackend(const PackageFile& file, c10::Device device, const Manifest& manifest)
     : arguments_(manifest.inputs) {
@@ -182,8 +211,7 @@ PackageBackend::PackageBackend(const PackageFile& file, c10::Device device, cons
   const TemporaryFolder folder;  // the library stays mapped when its file is gone
   const std::string library = file.extract(folder.path(), *manifest.package);
   try {
-    // Each instance runs one forward at a time; they share the weights.
-    runner_ = std::make_unique<Runner>(library, std::max(1U, std::thread::hardware_concurrency()));
+    runner_ = open(library, device);
   } catch (const std::exception& error) {
     refuse("the package cannot be loaded (its library is unpacked below TMPDIR, which must allow to run it): " +
            exception_text(error));
@@ -193,8 +221,8 @@ PackageBackend::PackageBackend(const PackageFile& file, c10::Device device, cons
       refuse("manifest radml.json: it declares " + std::to_string(declared) + " " + what +
              ", but the package was compiled for " + std::to_string(compiled));
   };
-  compare(manifest.inputs.size(), runner_->n_inputs(), "inputs");
-  compare(manifest.outputs.size(), runner_->n_outputs(), "outputs");
+  compare(manifest.inputs.size(), Answers::number(*runner_, "AOTInductorModelContainerGetNumInputs"), "inputs");
+  compare(manifest.outputs.size(), Answers::number(*runner_, "AOTInductorModelContainerGetNumOutputs"), "outputs");
 }
 
 PackageBackend::~PackageBackend() = default;

@@ -12,6 +12,10 @@
 
 #include "backend.hpp"
 
+namespace torch::inductor {
+class AOTIModelContainerRunner;
+}
+
 namespace radml {
 
 // The archive of a package, opened for reading.
@@ -51,10 +55,9 @@ class PackageBackend final : public Backend {
   [[nodiscard]] Layout input_layout(size_t i) const override { return arguments_[i].layout; }
 
  private:
-  class Runner;
   std::vector<Argument> arguments_;
   std::vector<std::string> input_names_;
-  std::unique_ptr<Runner> runner_;
+  std::shared_ptr<torch::inductor::AOTIModelContainerRunner> runner_;
 };
 
 }  // namespace radml

@@ -306,6 +306,14 @@ def test_a_model_that_needs_instructions_that_this_machine_lacks(package: Path, 
     assert (finding.state, "needs the instruction sets avx8192" in finding.text) == ("problem", True)
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="tests/test_packages_gpu.py has it for machines with a GPU")
+def test_a_package_for_a_gpu_where_none_is(package: Path, tmp_path: Path) -> None:
+    path = changed(package, tmp_path, device="cuda", compute_capability="9.0", instructions=[])
+    finding = only(doctor.model(path, None, "2.13.0"))
+    words = "changed.pt: compiled for GPUs of compute capability 9.0, PyTorch finds no GPU here"
+    assert (finding.state, finding.text) == ("problem", words)
+
+
 def test_what_libradml_says_of_a_model_is_told(package: Path, tmp_path: Path) -> None:
     assert only(doctor.model(package, "", TORCH)).state == "ok"
     assert only(doctor.model(package, "linear.pt: no good", TORCH)).text == "linear.pt: no good"

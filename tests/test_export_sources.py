@@ -435,7 +435,6 @@ def test_torchscript_has_its_kinds_written_into_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "name", "words"),
     [
-        (["--device", "cuda"], "out.pt2", "packages run on the CPU only so far; for a GPU export TorchScript (.pt)"),
         (["--device", "tpu"], "out.pt", "--device tpu: expected cpu or cuda"),
         ([], "out.onnx", "expected a name that ends in .pt (TorchScript) or .pt2 (a package)"),
         (["--tolerance", "-1"], "out.pt", "differs from its source"),
@@ -443,3 +442,18 @@ def test_torchscript_has_its_kinds_written_into_it(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_written_is_told(options: list[str], name: str, words: str, tmp_path: Path) -> None:
     assert words in refused(tmp_path, saved(tmp_path, Net()), *X, *Y, *options, name=name)
+
+
+def test_of_a_compiler_that_fails_its_errors_are_told_and_not_its_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A module of its own kind: PyTorch keeps what it has compiled before."""
+    compiler = tmp_path / "compiler"
+    compiler.write_text('#!/bin/sh\nexec g++ -include not_there.h "$@"\n')
+    compiler.chmod(0o755)
+    monkeypatch.setattr("torch._inductor.config.cpp.cxx", (str(compiler),))
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr("ftorch_bridge.packages._instructions", lambda *_: [])
+    words = refused(tmp_path, saved(tmp_path, Logarithm()), *X, *Y, "--sample", "x=1:2", name="out.pt2")
+    assert "AOTInductor cannot compile it" in words
+    assert "fatal error: not_there.h: No such file or directory" in words

@@ -22,6 +22,8 @@ from ftorch_bridge.sources import program_of
 COMPUTE = {"bfloat16": torch.bfloat16, "float32": torch.float32, "float64": torch.float64}
 TOLERANCES = {"": 1e-5, "bfloat16": 5e-2, "float32": 1e-4, "float64": 1e-4}
 """By the kind that is computed in, or none for the source's own: the largest difference from the source by default."""
+TOLERANCE_OF_GPU = 1e-3
+"""At least that on a GPU, whose convolutions round float32 to TF32."""
 
 
 @dataclass(frozen=True)

@@ -309,6 +309,22 @@ def threads(
 # ---- a model ----
 
 
+def _other_gpu(wanted: str) -> str:
+    """Why a package that was compiled for GPUs of the compute capability ``wanted`` runs on none here; empty where it does."""
+    import torch  # noqa: PLC0415 - PyTorch may be broken
+
+    if not torch.cuda.is_available():
+        return f"compiled for GPUs of compute capability {wanted}, PyTorch finds no GPU here"
+    here = [".".join(map(str, torch.cuda.get_device_capability(i))) for i in range(torch.cuda.device_count())]
+    return "" if wanted in here else f"compiled for GPUs of compute capability {wanted}, here they have {', '.join(here)}"
+
+
+def _words_of(needs: Mapping[str, Any]) -> str:
+    """What a package was compiled for."""
+    gpu = f"GPUs of compute capability {needs['compute_capability']} and " if needs.get("device") == "cuda" else ""
+    return gpu + " ".join(needs.get("instructions", []))
+
+
 def model(path: Path, loads: str | None, torch_version: str | None) -> Iterator[Finding]:
     """Whether a model fits this machine. ``loads`` is libradml's message, empty where it loads; None where nobody could ask."""
     from ftorch_bridge.exporting import ExportError, read_manifest  # noqa: PLC0415 - PyTorch may be broken
@@ -336,10 +352,15 @@ def model(path: Path, loads: str | None, torch_version: str | None) -> Iterator[
         if torch_version and _release(str(manifest.get("torch", torch_version))) != _release(torch_version):
             yield problem("model", f"{name}: made with PyTorch {manifest['torch']}, installed is {torch_version}",
                           "export it again with the installed PyTorch, or as .pt")  # fmt: skip
+        if needs.get("device") == "cuda" and (words := _other_gpu(str(needs.get("compute_capability", "")))):
+            yield problem(
+                "model", f"{name}: {words}", "run it where such a GPU is, or export it again: for this machine, or as .pt"
+            )
+            return  # libradml would say it again
     if loads:
         yield problem("model", loads, "export it again with ftorch-export of this installation")
     elif loads == "":
-        kind = f"a package for {' '.join(needs.get('instructions', []))}" if needs else "TorchScript"
+        kind = f"a package for {_words_of(needs)}" if needs else "TorchScript"
         yield ok("model", f"{name}: {kind}, {len(manifest['inputs'])} inputs, {len(manifest['outputs'])} outputs; loads here")
 
 

@@ -16,7 +16,7 @@ import torch
 import xarray as xr
 from torch import Tensor, fx, nn
 
-from ftorch_bridge.adapting import COMPUTE, TOLERANCES, Scaling, adapt, converted, own_kind
+from ftorch_bridge.adapting import COMPUTE, TOLERANCE_OF_GPU, TOLERANCES, Scaling, adapt, converted, own_kind
 from ftorch_bridge.checks import (
     Check,
     check_evaluation,
@@ -32,7 +32,16 @@ from ftorch_bridge.checks import (
 from ftorch_bridge.counting import counted_operations, note_of
 from ftorch_bridge.files import whole_file
 from ftorch_bridge.manifest import MANIFEST_FILE, Argument, ExportError, Manifest, read_manifest
-from ftorch_bridge.packages import Compiled, PackageError, Range, add_manifest, compile_package, load_package
+from ftorch_bridge.packages import (
+    DEVICES,
+    Compiled,
+    PackageError,
+    Range,
+    add_manifest,
+    check_device,
+    compile_package,
+    load_package,
+)
 from ftorch_bridge.sampling import Samples, example_inputs
 from ftorch_bridge.sources import check_program, decides_by_values, describe, load_source, program_of, scriptable
 
@@ -70,6 +79,7 @@ def export(
     limits: Mapping[str, Range] | None = None,
     march: str = "portable",
     layout: str = "fortran",
+    device: str = "cpu",
     trainable: bool = False,
     ranges: Mapping[str, tuple[float, float]] | None = None,
     batches: Sequence[int] | None = None,
@@ -79,25 +89,28 @@ def export(
 ) -> list[Check]:
     """Write ``module`` with ``manifest`` inside, after the file has given the module's own results.
 
-    To a ``path`` that ends in ``.pt2`` goes a package of machine code for the instructions of ``march`` and inputs in the order
-    ``layout``, to any other TorchScript, which keeps its parameters if it is to be ``trainable``; ``limits`` are the extents of
-    free dimensions that the file is to take. ``scaling`` is folded in, and the parameters are converted to the kind
-    ``compute`` where one is given.
+    To a ``path`` that ends in ``.pt2`` goes a package of machine code for the instructions of ``march``, inputs in the order
+    ``layout`` and the ``device``: ``"cpu"``, or ``"cuda"`` for the GPU that PyTorch finds. To any other goes TorchScript, which
+    runs on any device and keeps its parameters if it is to be ``trainable``. ``limits`` are the extents of free dimensions that
+    the file is to take. ``scaling`` is folded in, and the parameters are converted to the kind ``compute`` where one is given.
 
     The file is loaded back and compared with the module on ``columns`` (any dataset with variables named like inputs; else
     uniform numbers in ``ranges``, else noise) at several batch sizes, and at other extents of the other free dimensions;
-    outputs may differ by ``tolerance`` of their largest magnitude (:data:`TOLERANCES` by default). Only then is it renamed to
+    outputs may differ by ``tolerance`` of their largest magnitude (by default :data:`TOLERANCES`, of packages for a GPU
+    :data:`TOLERANCE_OF_GPU` if that is more). Only then is it renamed to
     ``path``. ``tell`` gets warnings. Raises :class:`ExportError`.
     """
     limits, scaling = dict(limits or {}), scaling or Scaling()
     for name in limits:
         manifest.fixed({name: 1})  # refuses what is no free dimension
-    _check_format(module, manifest, path, layout, trainable)
+    _check_format(module, manifest, path, layout, device, trainable)
     check_evaluation(module, manifest)
     scaling.check(manifest)
     changed = module if compute is None else converted(module, compute)
     if tolerance is None:
         tolerance = TOLERANCES[compute or ""]
+        if device == "cuda" and path.suffix == ".pt2":
+            tolerance = max(tolerance, TOLERANCE_OF_GPU)
     program = program_of(module)
     if program is not None:
         limits = _within(limits, check_program(program, manifest), manifest)
@@ -130,9 +143,9 @@ def export(
 
     with whole_file(path) as temporary:
         if path.suffix == ".pt2":
-            compiled = _package(finished(_without_operators(changed)), samples, temporary, march)
+            compiled = _package(finished(_without_operators(changed)), samples, temporary, march, device)
             limits = dict(compiled.ranges)
-            loaded = load_package(temporary)
+            loaded = load_package(temporary, device)
         else:
             inner = _script_of_program(changed, manifest, inputs[0]) if program is not None else changed
             script = _script(finished(inner), manifest, trainable)
@@ -143,7 +156,7 @@ def export(
         )
 
 
-def _check_format(module: nn.Module, manifest: Manifest, path: Path, layout: str, trainable: bool) -> None:
+def _check_format(module: nn.Module, manifest: Manifest, path: Path, layout: str, device: str, trainable: bool) -> None:
     """Raises :class:`ExportError` where no file of this format can be made, before anything is run."""
     if path.suffix not in (".pt", ".pt2"):
         raise ExportError(f"{path}: expected a name that ends in .pt (TorchScript) or .pt2 (a package)")
@@ -155,6 +168,13 @@ def _check_format(module: nn.Module, manifest: Manifest, path: Path, layout: str
         raise ExportError(
             f"{manifest.name}: a package is compiled from a PyTorch module, not from TorchScript; give its class and weights"
         )
+    if device not in DEVICES:
+        raise ExportError(f"--device {device}: expected {' or '.join(DEVICES)}")
+    if path.suffix == ".pt2":
+        try:
+            check_device(device)
+        except PackageError as error:
+            raise ExportError(f"{path}: {error}") from error
 
 
 def _within(limits: Mapping[str, Range], program: Mapping[str, Range], manifest: Manifest) -> dict[str, Range]:
@@ -258,12 +278,14 @@ def _compared(
     return Check(sizes.get(manifest.batch_dimension() or "", 1), differences)
 
 
-def _package(module: nn.Module, samples: Samples, path: Path, march: str) -> Compiled:
+def _package(module: nn.Module, samples: Samples, path: Path, march: str, device: str) -> Compiled:
     manifest = samples.manifest
     try:
         inputs = replace(samples, data=None).inputs(replace(samples, data=None).sizes(64))
         shapes = [argument.shape for argument in manifest.inputs]
-        compiled = compile_package(module, inputs, shapes, path, limits=samples.limits, march=march, layout=samples.layout)
+        compiled = compile_package(
+            module, inputs, shapes, path, limits=samples.limits, march=march, layout=samples.layout, device=device
+        )
     except PackageError as error:
         raise ExportError(f"{manifest.name}: {error}") from error
     add_manifest(path, manifest.to_json(compiled))

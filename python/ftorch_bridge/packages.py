@@ -1,7 +1,8 @@
 """Packages of machine code (``.pt2``): PyTorch's exporter and AOTInductor compile a module ahead of time.
 
 A package checks nothing that it is given, so what it was compiled for is written down here for the coupling library to enforce:
-the order of the inputs' elements, the range of each free dimension, the instructions of the processor, and checksums.
+the order of the inputs' elements, the range of each free dimension, the instructions of the processor, the kind of GPU, and
+checksums.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from torch.utils import _pytree as pytree
 
 MANIFEST_FILE = "radml.json"
 MARCHES = ("portable", "native")
+DEVICES = ("cpu", "cuda")
 Range = tuple[int, int | None]
 """The least and the largest extent of a free dimension; no largest where it is None."""
 _PORTABLE = {"x86_64": ("x86-64-v3", 256), "aarch64": ("armv8-a", 128), "arm64": ("armv8-a", 128)}
@@ -107,6 +109,29 @@ def _compiler() -> str:
             return found
     tried = ", ".join(names)
     raise PackageError(f"a package (.pt2) is compiled by a C++ compiler: found none ({tried}); install one or set CXX")
+
+
+def check_device(device: str) -> None:
+    """Raises :class:`PackageError` where no package for ``device`` can be compiled here and checked."""
+    if device == "cpu" or torch.cuda.is_available():
+        return
+    found = "finds none here" if torch.version.cuda else "is built without CUDA"
+    raise PackageError(
+        f"--device cuda: a package is compiled for the GPU that PyTorch finds, and PyTorch {torch.__version__} {found}; export "
+        "it where the GPU is, or as TorchScript (.pt), which any device runs"
+    )
+
+
+def _settings_of_gpu() -> dict[str, Any]:
+    """Inductor's settings for a GPU: a package of one library, its kernels inside."""
+    from torch._inductor import config  # noqa: PLC0415
+
+    if not hasattr(config.aot_inductor, "embed_kernel_binary"):
+        raise PackageError(
+            f"--device cuda: PyTorch {torch.__version__} keeps the kernels of a package in files beside its library; install a "
+            "newer one, or export TorchScript (.pt)"
+        )
+    return {"aot_inductor.embed_kernel_binary": True}
 
 
 def _settings(march: str) -> dict[str, Any]:
@@ -189,6 +214,12 @@ def _exported(
         raise PackageError(f"torch.export cannot export it: {words[:500]}{hint}") from error
 
 
+def _on_device(program: torch.export.ExportedProgram, device: str) -> torch.export.ExportedProgram:
+    from torch.export.passes import move_to_device_pass  # noqa: PLC0415 - older releases have none, and no such packages
+
+    return move_to_device_pass(program, device)
+
+
 def program_ranges(program: torch.export.ExportedProgram, shapes: Sequence[Sequence[int | str]]) -> dict[str, Range]:
     """The range of each free dimension for which the exported program holds, where it is not everything."""
     values = {node.name: node.meta["val"] for node in program.graph.nodes if node.op == "placeholder"}
@@ -210,6 +241,13 @@ def program_ranges(program: torch.export.ExportedProgram, shapes: Sequence[Seque
     return {name: limits for name, limits in ranges.items() if limits != (0, None)}
 
 
+def _words_of(error: Exception) -> str:
+    """What went wrong: what a compiler called an error, for its command comes first and is long, else the first words."""
+    text = re.sub(r"\x1b\[\d*m", "", str(error))
+    lines = [line for line in text.splitlines() if re.search(r"\berror: |cannot find -l", line)]
+    return " ".join(" ".join(lines[:3] or text.splitlines()).split())[:400]
+
+
 def compile_package(
     module: nn.Module,
     inputs: Sequence[Tensor],
@@ -219,26 +257,34 @@ def compile_package(
     limits: Mapping[str, Range] | None = None,
     march: str = "portable",
     layout: str = "fortran",
+    device: str = "cpu",
 ) -> Compiled:
     """Compile ``module`` for inputs like ``inputs`` into the package ``path``, which has no manifest yet.
 
-    ``shapes`` name the free dimensions, as in the manifest; ``limits`` say what they may be. Raises :class:`PackageError`.
+    ``shapes`` name the free dimensions, as in the manifest; ``limits`` say what they may be. Module and inputs are on the CPU,
+    whatever the ``device`` that the package is for. Raises :class:`PackageError`.
     """
+    check_device(device)
     if isinstance(module, torch.jit.ScriptModule):
         raise PackageError("a package is compiled from a PyTorch module, not from TorchScript; give its class and weights")
     compiler, settings = _compiler(), _settings(march)
     instructions = _instructions(compiler, settings)
     if missing := missing_instructions(instructions):
         raise PackageError(f"cannot check a package that needs {' '.join(missing)} on this machine, which has none of these")
+    needs: dict[str, object] = {"device": device, "machine": platform.machine(), "instructions": instructions}
+    if device == "cuda":
+        settings |= _settings_of_gpu()
+        needs["compute_capability"] = ".".join(map(str, torch.cuda.get_device_capability()))
     with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
         warnings.simplefilter("ignore")
         program = _exported(module, inputs, shapes, limits or {})
+        if device == "cuda":
+            program = _on_device(program, device)
         draft = Path(folder) / "model.pt2"
         try:
             torch._inductor.aoti_compile_and_package(program, package_path=str(draft), inductor_configs=settings)
         except Exception as error:  # so does the compiler
-            words = " ".join(re.sub(r"\x1b\[\d*m", "", str(error)).split())
-            raise PackageError(f"AOTInductor cannot compile it: {type(error).__name__}: {words[:400]}") from error
+            raise PackageError(f"AOTInductor cannot compile it: {type(error).__name__}: {_words_of(error)}") from error
         shutil.move(draft, path)
         # The program as exported still works in place; without that its signature says on what.
         written = set(program.run_decompositions({}).graph_signature.user_inputs_to_mutate.values())
@@ -251,7 +297,7 @@ def compile_package(
             for name in program.graph_signature.user_inputs
         ),
         program_ranges(program, shapes),
-        {"device": "cpu", "machine": platform.machine(), "instructions": instructions, "crc32": sums},
+        needs | {"crc32": sums},
     )
 
 
@@ -262,15 +308,23 @@ def add_manifest(path: Path, manifest: str) -> None:
         archive.writestr(f"{root}/extra/{MANIFEST_FILE}", manifest)
 
 
-def load_package(path: Path) -> Callable[..., Any]:
-    """The package as a function of its inputs."""
+def load_package(path: Path, device: str = "cpu") -> Callable[..., Any]:
+    """The package for ``device`` as a function of its inputs on the CPU, which gives results there."""
     logger = logging.getLogger("torch.export.pt2_archive._package")
     level = logger.level
     logger.setLevel(logging.ERROR)  # it warns of packages for an older processor than this one
     try:
-        return torch._inductor.aoti_load_package(str(path))
+        package = torch._inductor.aoti_load_package(str(path))
     finally:
         logger.setLevel(level)
+    if device == "cpu":
+        return package
+
+    def through_the_device(*inputs: Tensor) -> object:
+        result = package(*(tensor.to(device) for tensor in inputs))
+        return pytree.tree_map_only(Tensor, Tensor.cpu, result)
+
+    return through_the_device
 
 
 def flatten(result: object) -> list[tuple[str, object]]:

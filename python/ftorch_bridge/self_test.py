@@ -44,6 +44,17 @@ def bits_agree() -> bool:
     return all(a.tobytes() == b.numpy().tobytes() for a, b in zip(outputs, wanted, strict=True))
 
 
+def device_of(path: Path) -> str:
+    """The device that a model is for: ``cuda`` of a package that was compiled for that, else ``cpu``."""
+    from ftorch_bridge.manifest import ExportError, read_manifest  # noqa: PLC0415
+
+    try:
+        package = read_manifest(path).get("package")
+    except ExportError:
+        return "cpu"  # libradml will say what is wrong with it
+    return "cuda" if isinstance(package, dict) and package.get("device") == "cuda" else "cpu"
+
+
 def main() -> None:
     """Print what was found as JSON."""
     warnings.simplefilter("ignore")
@@ -56,7 +67,7 @@ def main() -> None:
     found["libraries"] = loaded_libraries()
     for path in sys.argv[1:]:
         try:
-            Model(path).close()
+            Model(path, device=device_of(Path(path))).close()
             found["model"] = ""
         except RadmlError as error:
             found["model"] = str(error)

@@ -1,5 +1,5 @@
 // Models on a GPU: the host's arrays, arrays on the GPU, plans and blocks give what the CPU gives. Without a GPU it says so and
-// does nothing more. The argument is the folder of the test models.
+// does nothing more. The arguments are the folder of the test models and, to try a package, that of convolution.pt for the GPU.
 #include <ATen/ATen.h>
 #include <torch/cuda.h>
 #include <torch/version.h>
@@ -59,15 +59,16 @@ at::Tensor in_fortran_order(const at::Tensor& tensor) { return tensor.permute({2
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2) return 2;
+  if (argc != 2 && argc != 3) return 2;
   if (!torch::cuda::is_available()) {
     std::cout << "skipped: LibTorch " TORCH_VERSION " sees no CUDA device here\n";
     return 0;
   }
   const std::string path = std::string(argv[1]) + "/convolution.pt";
   const radml_model on_cpu = loaded(path, "cpu");
-  const radml_model on_gpu = loaded(path, "cuda");
-  const radml_model on_first = loaded(path, "cuda:0");
+  const std::string path_of_gpu = argc == 3 ? argv[2] : path;
+  const radml_model on_gpu = loaded(path_of_gpu, "cuda");
+  const radml_model on_first = loaded(path_of_gpu, "cuda:0");
   const at::Tensor x = in_fortran_order(at::randn({columns, 4, layers}));
   const auto empty = [] { return in_fortran_order(at::full({columns, 2, layers}, -1.0F)); };
   const at::Tensor right = empty();

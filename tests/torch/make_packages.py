@@ -114,7 +114,9 @@ def main(folder: Path) -> None:
     changes: dict[str, Callable[[dict], None]] = {
         "other_torch": lambda m: m.update(torch="1.13.1+cpu"),
         "other_machine": lambda m: m["package"].update(machine="vax"),
-        "other_device": lambda m: m["package"].update(device="cuda"),
+        "other_device": lambda m: m["package"].update(device="cuda", compute_capability="9.0"),
+        "unknown_device": lambda m: m["package"].update(device="tpu"),
+        "no_capability": lambda m: m["package"].update(device="cuda"),
         "more_instructions": lambda m: m["package"]["instructions"].append("avx1024f"),
         "no_package": lambda m: m.pop("package"),
         "no_layout": lambda m: m["inputs"][1].pop("layout"),

@@ -68,8 +68,12 @@ contains
     call refuse_file('other_torch.pt2', 'compiled with PyTorch 1.13.1, this is LibTorch 2', &
       'a package of another PyTorch is refused')
     call refuse_file('other_machine.pt2', 'compiled for vax processors', 'a package for another processor is refused')
-    call refuse_file('other_device.pt2', 'compiled for the device "cuda"; expected cpu', &
-      'a package for another device is refused')
+    call refuse_file('unknown_device.pt2', '"device" of "package" is neither "cpu" nor "cuda": "tpu"', &
+      'a package for a device that is none is refused')
+    call refuse_file('no_capability.pt2', 'no "compute_capability"', 'a package for an unknown kind of GPU is refused')
+    call net%load(model_path('other_device.pt2'), stat=stat, errmsg=message)
+    call check_failure(stat, message, radml_status%missing_device, &
+      'compiled for the device "cuda", not for the cpu; load it with', 'a package for another device is refused')
     call refuse_file('more_instructions.pt2', 'needs instructions that this machine does not have: avx1024f', &
       'a package for instructions that the machine lacks is refused')
     call refuse_file('no_package.pt2', 'it has no "package"', 'a manifest of another format is refused')
