@@ -1,19 +1,19 @@
-# radml_add_model(target model.pt [PROCEDURE name] [MODULE name] [KIND kind] [COLUMNS dimension]): a library with the Fortran module
-# that ftorch-generate writes for an exported model, generated anew where the model's file has changed.
+# radml_add_model(target model.pt [PROCEDURE name] [MODULE name] [KIND kind] [COLUMNS dimension] [REVERSE]): a library with the
+# Fortran module that ftorch-generate writes for an exported model, generated anew where the model's file has changed.
 #
 #   radml_add_model(rescnn rescnn.pt KIND real64)
 #   target_link_libraries(my_model PRIVATE rescnn)    # use rescnn_torch, only: rescnn, rescnn_load
 #
-# The procedure has the target's name, the module that name with _torch. KIND and COLUMNS are ftorch-generate's options. Where the
-# kind is a constant of the host's own module, link the library that has it: target_link_libraries(rescnn PUBLIC my_kinds).
+# The procedure has the target's name, the module that name with _torch. KIND, COLUMNS and REVERSE are ftorch-generate's
+# options. Where the kind is a constant of the host's own module, link the library that has it: target_link_libraries(rescnn PUBLIC my_kinds).
 
 set(_RADML_MODEL_FOLDER "${CMAKE_CURRENT_LIST_DIR}")
 
 function(radml_add_model target model)
-  cmake_parse_arguments(PARSE_ARGV 2 arg "" "PROCEDURE;MODULE;KIND;COLUMNS" "")
+  cmake_parse_arguments(PARSE_ARGV 2 arg "REVERSE" "PROCEDURE;MODULE;KIND;COLUMNS" "")
   if(arg_UNPARSED_ARGUMENTS OR arg_KEYWORDS_MISSING_VALUES)
     message(FATAL_ERROR "radml_add_model(${target} ${model}): expected PROCEDURE, MODULE, KIND or COLUMNS with a value each, "
-                        "got ${arg_UNPARSED_ARGUMENTS} ${arg_KEYWORDS_MISSING_VALUES}")
+                        "or REVERSE, got ${arg_UNPARSED_ARGUMENTS} ${arg_KEYWORDS_MISSING_VALUES}")
   endif()
   if(NOT TARGET radml::radml_torch)
     message(FATAL_ERROR "radml_add_model(${target} ${model}): there is no radml::radml_torch; enable Fortran before "
@@ -44,6 +44,9 @@ function(radml_add_model target model)
   set(options --procedure "${arg_PROCEDURE}" --module "${arg_MODULE}")
   if(arg_KIND)
     list(APPEND options --kind "${arg_KIND}")
+  endif()
+  if(arg_REVERSE)
+    list(APPEND options --reverse)
   endif()
   if(arg_COLUMNS)
     list(APPEND options --columns "${arg_COLUMNS}")

@@ -1,5 +1,6 @@
 #include "manifest.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -128,15 +129,16 @@ struct Known {
 };
 using KnownExtents = std::map<std::string, Known>;
 
+// `89`, `layer`, `layer+1`
+std::string extent_text(const Extent& extent) {
+  if (extent.name.empty()) return std::to_string(extent.number);
+  return extent.number > 0 ? extent.name + "+" + std::to_string(extent.number) : extent.name;
+}
+
 std::string expected_shape(const Argument& argument, const KnownExtents& known) {
   std::vector<std::string> extents;
   for (const Extent& extent : argument.shape) {
-    if (extent.name.empty()) {
-      extents.push_back(std::to_string(extent.number));
-      continue;
-    }
-    std::string text = extent.name;
-    if (extent.number > 0) text += "+" + std::to_string(extent.number);
+    std::string text = extent_text(extent);
     if (const auto found = known.find(extent.name); found != known.end())
       text += "=" + std::to_string(found->second.value + extent.number);
     extents.push_back(std::move(text));
@@ -148,6 +150,14 @@ std::string shape_of(const radml_array& array) {
   std::vector<std::string> extents;
   for (int32_t i = 0; i < array.rank; ++i) extents.push_back(std::to_string(array.shape[i]));
   return shape_text(extents);
+}
+
+constexpr const char* reverse_hint = " fit in reverse order: torch_reverse(...)";
+
+std::vector<radml_array> all_reversed(const radml_array* arrays, size_t n) {
+  std::vector<radml_array> reversed(arrays, arrays + n);
+  for (radml_array& array : reversed) std::reverse(array.shape, array.shape + array.rank);
+  return reversed;
 }
 
 // Whether the array's dimensions in reverse order are what the argument takes beside what other arguments said.
@@ -176,9 +186,9 @@ void check_argument(const std::string& model, const std::string& label, const Ar
     std::erase_if(others, [&](const auto& entry) { return entry.second.from == label; });
     const bool is_reversed = status == RADML_WRONG_SHAPE && fits_reversed(argument, array, others);
     if (is_reversed)
-      hint += "; its dimensions fit in reverse order: torch_reverse(...)";
+      hint += std::string("; its dimensions") + reverse_hint;
     else if (status == RADML_WRONG_KIND && convertible && conversion == Conversion::offered)
-      hint += "; with the option convert it is converted";
+      hint += "; convert=.true. converts it";
     // Kinds that are converted are not what is wrong.
     throw Error(status, model + ": " + label + ": expected " + expected_shape(argument, is_reversed ? others : known) +
                             (converted ? "" : std::string(" ") + kind_name(argument.kind)) + ", got " +
@@ -221,6 +231,12 @@ std::string argument_label(bool is_output, size_t number, const std::string& nam
   return label;
 }
 
+std::string declaration_of(const Argument& argument) {
+  std::string extents;
+  for (const Extent& extent : argument.shape) extents += (extents.empty() ? "" : ",") + extent_text(extent);
+  return argument.name + ":" + kind_name(argument.kind) + "[" + extents + "]";
+}
+
 std::string count_text(size_t count, const std::string& what) {
   return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
 }
@@ -245,7 +261,8 @@ void check_array(const std::string& model, const std::string& label, const radml
     refuse(RADML_INVALID_ARRAY,
            "its descriptor is not of the compiler whose ISO_Fortran_binding.h radml_descriptor.c was compiled with");
   if (array.rank < 0 || array.rank > RADML_MAX_RANK)
-    refuse(RADML_INVALID_ARRAY, "expected a rank of 0 to 15, got " + std::to_string(array.rank));
+    refuse(RADML_INVALID_ARRAY, "expected a rank of 0 to 15, got " + std::to_string(array.rank) +
+                                    (array.rank == -1 ? ": the order given to torch_permute is no permutation of its dimensions" : ""));
   if (array.address == nullptr) refuse(RADML_INVALID_ARRAY, "the array is not allocated or not associated");
   if (array.flags & RADML_ASSUMED_SIZE)
     refuse(RADML_INVALID_ARRAY, "the last extent of an assumed-size array is not known; pass a section such as a(:,1:n)");
@@ -289,13 +306,29 @@ Manifest Manifest::parse(const std::string& text) {
 
 void Manifest::check(const std::string& model, const radml_array* in, const radml_array* out, Conversion conversion,
                      const std::string& unlimited, const std::string& role) const {
-  KnownExtents known;
-  for (size_t i = 0; i < inputs.size(); ++i)
-    check_argument(model, argument_label(false, i + 1, inputs[i].name), inputs[i], in[i], ranges, known, conversion, unlimited);
-  for (size_t i = 0; i < outputs.size(); ++i)
-    if (!is_no_array(out[i]))
-      check_argument(model, role + argument_label(true, i + 1, outputs[i].name), outputs[i], out[i], ranges, known, conversion,
+  const auto check_all = [&](const radml_array* given, const radml_array* wanted) {
+    KnownExtents known;
+    for (size_t i = 0; i < inputs.size(); ++i)
+      check_argument(model, argument_label(false, i + 1, inputs[i].name), inputs[i], given[i], ranges, known, conversion,
                      unlimited);
+    for (size_t i = 0; i < outputs.size(); ++i)
+      if (!is_no_array(wanted[i]))
+        check_argument(model, role + argument_label(true, i + 1, outputs[i].name), outputs[i], wanted[i], ranges, known,
+                       conversion, unlimited);
+  };
+  try {
+    check_all(in, out);
+  } catch (const Error& error) {
+    const std::string words = error.what();
+    if (error.status() != RADML_WRONG_SHAPE || words.ends_with(reverse_hint)) throw;
+    // The array that does not fit may be the one that is right: the first may have bound its extents the wrong way round.
+    try {
+      check_all(all_reversed(in, inputs.size()).data(), all_reversed(out, outputs.size()).data());
+    } catch (const Error&) {
+      throw error;
+    }
+    throw Error(error.status(), words + "; all arrays of this call" + reverse_hint);
+  }
 }
 
 }  // namespace radml

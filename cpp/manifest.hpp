@@ -70,6 +70,9 @@ struct Manifest {
 // `input 2 "q"`; without the name where there is none.
 std::string argument_label(bool is_output, size_t number, const std::string& name);
 
+// `q:float32[column,layer+1]`, as ftorch-export takes it.
+std::string declaration_of(const Argument& argument);
+
 // `1 input`, `2 inputs`.
 std::string count_text(size_t count, const std::string& what);
 

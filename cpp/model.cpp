@@ -255,6 +255,18 @@ std::string Model::output_name(int64_t index) const {
   return manifest_->outputs[static_cast<size_t>(index - 1)].name;
 }
 
+std::string Model::input_declaration(int64_t index) const {
+  const std::string name = input_name(index);  // throws for an index that is none
+  if (!manifest_)
+    throw Error(RADML_MISSING_KEY, file_ + ": input \"" + name + "\": the model has no manifest that declares its inputs");
+  return declaration_of(manifest_->inputs[static_cast<size_t>(index - 1)]);
+}
+
+std::string Model::output_declaration(int64_t index) const {
+  output_name(index);  // throws for an index that is none, and where there is no manifest
+  return declaration_of(manifest_->outputs[static_cast<size_t>(index - 1)]);
+}
+
 int64_t Model::input_index(const std::string& name) const { return index_of(name, input_names_, file_ + ": input"); }
 
 int64_t Model::output_index(const std::string& name) const {

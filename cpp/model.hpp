@@ -60,6 +60,8 @@ class Model {
   [[nodiscard]] int64_t n_outputs() const;
   [[nodiscard]] std::string input_name(int64_t index) const;
   [[nodiscard]] std::string output_name(int64_t index) const;
+  [[nodiscard]] std::string input_declaration(int64_t index) const;  // `q:float32[column,layer]`
+  [[nodiscard]] std::string output_declaration(int64_t index) const;
   [[nodiscard]] int64_t input_index(const std::string& name) const;  // from 1
   [[nodiscard]] int64_t output_index(const std::string& name) const;
   [[nodiscard]] std::string metadata(const std::string& key) const;

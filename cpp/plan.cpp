@@ -97,6 +97,9 @@ int place_of(const std::string& name, const Argument& argument, const std::strin
   return place;
 }
 
+// As ftorch-generate knows them; of other names any may be the columns.
+bool is_column(const Extent& extent) { return extent.name == "column" || extent.name == "ncol"; }
+
 void check_range(const std::string& model, const char* what, int64_t value, int64_t smallest, int64_t largest) {
   if (value < smallest || value > largest)
     throw Error(RADML_WRONG_ARGUMENT, model + ": " + what + ": expected " + std::to_string(smallest) +
@@ -201,6 +204,11 @@ void Plan::find_columns(int64_t dimension) {
     if (name.empty())
       throw Error(RADML_WRONG_ARGUMENT, file + ": column_dimension: dimension " + std::to_string(dimension) + " of " + label +
                                             " is fixed by the model and has no columns to share out");
+    if (const auto columns = std::find_if(shape.begin(), shape.end(), is_column); columns != shape.end() && !is_column(shape[d]))
+      throw Error(RADML_WRONG_ARGUMENT, file + ": column_dimension: " + label + " has its columns, \"" + columns->name +
+                                            "\", in dimension " + std::to_string(columns - shape.begin() + 1) +
+                                            " of the model, got " + std::to_string(dimension) +
+                                            "; dimensions count as the model has them, also of torch_reverse(...)");
     for (size_t i = 0; i < inputs_.size(); ++i)
       inputs_[i].column = place_of(name, manifest->inputs[i], file + ": column_dimension: " + model_->input_label(i));
     for (size_t i = 0; i < outputs_.size(); ++i) {

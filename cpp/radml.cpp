@@ -321,6 +321,18 @@ int32_t radml_output_name(radml_model model, int64_t index, char* text, int64_t 
                   [&] { return Registry::instance().find(model)->output_name(index); });
 }
 
+int32_t radml_input_declaration(radml_model model, int64_t index, char* text, int64_t text_size, int64_t* length, char* message,
+                                int64_t message_size) {
+  return get_text(text, text_size, length, message, message_size,
+                  [&] { return Registry::instance().find(model)->input_declaration(index); });
+}
+
+int32_t radml_output_declaration(radml_model model, int64_t index, char* text, int64_t text_size, int64_t* length, char* message,
+                                 int64_t message_size) {
+  return get_text(text, text_size, length, message, message_size,
+                  [&] { return Registry::instance().find(model)->output_declaration(index); });
+}
+
 int32_t radml_metadata(radml_model model, const char* key, char* text, int64_t text_size, int64_t* length, char* message,
                        int64_t message_size) {
   return get_text(text, text_size, length, message, message_size,

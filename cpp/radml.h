@@ -248,6 +248,12 @@ RADML_API int32_t radml_input_name(radml_model model, int64_t index, char *text,
                                    char *message, int64_t message_size);
 RADML_API int32_t radml_output_name(radml_model model, int64_t index, char *text, int64_t text_size, int64_t *length,
                                     char *message, int64_t message_size);
+
+/* What the manifest says of an input or output, as ftorch-export takes it: q:float32[column,layer+1]. */
+RADML_API int32_t radml_input_declaration(radml_model model, int64_t index, char *text, int64_t text_size, int64_t *length,
+                                          char *message, int64_t message_size);
+RADML_API int32_t radml_output_declaration(radml_model model, int64_t index, char *text, int64_t text_size, int64_t *length,
+                                           char *message, int64_t message_size);
 RADML_API int32_t radml_metadata(radml_model model, const char *key, char *text, int64_t text_size, int64_t *length,
                                  char *message, int64_t message_size);
 

@@ -6,9 +6,11 @@
 #include <c10/core/InferenceMode.h>
 #include <torch/csrc/jit/api/function_impl.h>
 #include <torch/csrc/jit/ir/alias_analysis.h>
+#include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/passes/inliner.h>
 #include <torch/csrc/jit/serialization/import.h>
 
+#include <algorithm>
 #include <string_view>
 #include <utility>
 
@@ -95,6 +97,20 @@ void use_inference_tensors(torch::jit::Block* block) {
   }
 }
 
+// Calls `look` with each operation of the module's forward, those of its parts and branches included.
+template <typename Look>
+void for_each_operation(const torch::jit::Module& module, const Look& look) {
+  const auto graph = torch::jit::toGraphFunction(module.get_method("forward").function()).graph()->copy();
+  torch::jit::Inline(*graph);
+  const auto search = [&look](const auto& self, torch::jit::Block* block) -> void {
+    for (torch::jit::Node* node : block->nodes()) {
+      look(*node);
+      for (torch::jit::Block* inner : node->blocks()) self(self, inner);
+    }
+  };
+  search(search, graph->block());
+}
+
 }  // namespace
 
 TorchScriptBackend::TorchScriptBackend(const std::string& path, c10::Device device, bool for_training, std::string& manifest) {
@@ -107,8 +123,10 @@ TorchScriptBackend::TorchScriptBackend(const std::string& path, c10::Device devi
     if (text.find("constants.pkl") != std::string::npos)
       throw Error(RADML_INVALID_FILE, "not a TorchScript model but another PyTorch archive, weights perhaps; "
                                       "export the module with ftorch-export or torch.jit.save");
+    const bool has_no_end = text.find("central directory") != std::string::npos;
     throw Error(RADML_INVALID_FILE,
-                "not a TorchScript model, nor a package of machine code (.pt2): " + text.substr(0, text.find(". ")));
+                "not a TorchScript model, nor a package of machine code (.pt2): " + text.substr(0, text.find(". ")) +
+                    (has_no_end ? "; if it is one, it is empty or cut off" : ""));
   }
   manifest = manifest_text_ = extra["radml.json"];
   if (!module_.find_method("forward")) throw Error(RADML_INVALID_FILE, "the model has no forward");
@@ -127,6 +145,7 @@ TorchScriptBackend::TorchScriptBackend(const std::string& path, c10::Device devi
         ._set_initial_executor_execution_mode(torch::jit::ExecutorExecutionMode::SIMPLE);
   find_written_inputs();
   find_gradient_switches();
+  check_evaluation();
 }
 
 void TorchScriptBackend::freeze() {
@@ -166,19 +185,31 @@ void TorchScriptBackend::find_written_inputs() {
 }
 
 void TorchScriptBackend::find_gradient_switches() {
-  const auto graph = torch::jit::toGraphFunction(unfrozen_.get_method("forward").function()).graph()->copy();
-  torch::jit::Inline(*graph);
-  const auto search = [this](const auto& self, torch::jit::Block* block) -> void {
-    for (torch::jit::Node* node : block->nodes()) {
-      // `with torch.no_grad():` enters an object of that class, in which the module torch.autograd.grad_mode is named.
-      const bool enters = node->kind() == c10::prim::Enter &&
-                          node->input()->type()->repr_str().find("grad_mode") != std::string::npos;
-      if (enters || std::string_view(node->kind().toUnqualString()).find("set_grad_enabled") != std::string_view::npos)
-        switches_gradients_ = true;
-      for (torch::jit::Block* inner : node->blocks()) self(self, inner);
+  for_each_operation(unfrozen_, [this](const torch::jit::Node& node) {
+    // `with torch.no_grad():` enters an object of that class, in which the module torch.autograd.grad_mode is named.
+    const bool enters = node.kind() == c10::prim::Enter &&
+                        node.input()->type()->repr_str().find("grad_mode") != std::string::npos;
+    if (enters || std::string_view(node.kind().toUnqualString()).find("set_grad_enabled") != std::string_view::npos)
+      switches_gradients_ = true;
+  });
+}
+
+// eval() reaches what asks its module whether it is in training. A trace has asked when it was made.
+void TorchScriptBackend::check_evaluation() const {
+  for_each_operation(unfrozen_, [](const torch::jit::Node& node) {
+    const c10::FunctionSchema* const schema = node.maybeSchema();
+    if (schema == nullptr) return;
+    bool trains = false, drops_nothing = false;
+    for (size_t i = 0; i < std::min(node.inputs().size(), schema->arguments().size()); ++i) {
+      const std::string& name = schema->arguments()[i].name();
+      if (name == "train" || name == "training") trains = torch::jit::constant_as<bool>(node.input(i)).value_or(false);
+      if (name == "p" || name == "dropout") drops_nothing = torch::jit::constant_as<double>(node.input(i)) == 0.0;
     }
-  };
-  search(search, graph->block());
+    if (trains && !drops_nothing)
+      throw Error(RADML_INVALID_FILE, std::string(node.kind().toUnqualString()) +
+                                          " is in training mode in the file, for good: it was traced before eval(); call eval() on "
+                                          "the module and write the file again");
+  });
 }
 
 void TorchScriptBackend::run(const std::vector<at::Tensor>& inputs, std::vector<at::Tensor>& results,

@@ -25,6 +25,11 @@ INPUTS = ["t:float32[column,layer]:K", "ps:float64[column]:Pa", "land:bool[colum
 OUTPUTS = ["flux:float32[column,layer+1]:W m-2", "total:float64[]:W m-2"]
 
 
+def turned(text: str) -> str:
+    """An argument with the names of the two dimensions exchanged."""
+    return text.replace("column", "?").replace("layer", "column").replace("?", "layer")
+
+
 class Air(nn.Module):
     """Every kind of argument that a column model has: real of two kinds, a mask, an integer, a scalar out."""
 
@@ -39,7 +44,7 @@ def manifest_of(inputs: list[str], outputs: list[str], name: str = "air") -> Man
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The model, one whose inputs stand in another order, and one with an input less."""
+    """The model, others (an input's name, dimensions the other way round, an input less), and one without manifest."""
     folder = tmp_path_factory.mktemp("generate")
     torch.manual_seed(0)
 
@@ -57,6 +62,10 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
         example = [torch.ones(3, 2), torch.ones(3, dtype=torch.float64), torch.ones(3, dtype=torch.bool), torch.tensor(1)]
         traced = torch.jit.trace(module.eval(), tuple(example[: len(inputs)]), check_trace=False)
         export(traced, manifest_of(inputs, OUTPUTS, name), folder / f"{name}.pt", columns=None)
+        if name == "air":
+            traced.save(folder / "bare.pt")
+            manifest = manifest_of([*map(turned, INPUTS)], [*map(turned, OUTPUTS)], "turned")
+            export(traced, manifest, folder / "turned.pt", columns=None)
     return folder
 
 
@@ -98,19 +107,22 @@ def test_a_host_calls_the_model_in_every_kind_through_generated_modules(host: Pa
     shown = {
         line[:6].strip(): [float(text) for text in line[6:].split()] for line in lines if "." in line[-6:] and line[0].isalpha()
     }
-    assert [*shown] == ["model", "plan", "real32", "real64", "host", "bound"], done.stdout + done.stderr
+    assert [*shown] == ["model", "plan", "real32", "real64", "layers", "host", "bound"], done.stdout + done.stderr
     for what, numbers in shown.items():
         assert numbers == pytest.approx(expected, rel=1e-6), what
     rest = [line for line in lines if line[:6].strip() not in shown]
     assert 'output 2 "total"' in rest[0]
     assert rest[1].startswith('9 air.pt: output 1 "flux": expected (column=70,layer+1=3) float32, got (70,4) float32')
     words = "it is not the model that module air_torch was generated for: run ftorch-generate on this file"
-    assert rest[2] == f'2 order.pt: has input "surface_pressure" in place of "ps"; {words}'
-    assert rest[3] == f"2 fewer.pt: has other numbers of arguments; {words}"
-    assert rest[4] == "1 absent.pt: no such file"
+    other = f"order.pt: has input surface_pressure:float64[column] in place of ps:float64[column]; {words}"
+    assert rest[2] == f"2 {other}"
+    assert rest[3] == f"2 turned.pt: has input t:float32[layer,column] in place of t:float32[column,layer]; {words}"
+    assert rest[4] == f"2 bare.pt: has no manifest (ftorch-export writes one); {words}"
+    assert rest[5] == f"2 fewer.pt: has other numbers of inputs or outputs; {words}"
+    assert rest[6] == "1 absent.pt: no such file"
     assert "went on" not in done.stdout
     assert done.returncode != 0
-    assert f'radml: order.pt: has input "surface_pressure" in place of "ps"; {words}' in done.stderr.splitlines()
+    assert f"radml: {other}" in done.stderr.splitlines()
 
 
 def test_the_module_is_made_anew_when_the_model_has_changed(host: Path, models: Path) -> None:
@@ -189,7 +201,7 @@ AWKWARD = Manifest(
         Argument("it's", "complex128", ("n",), "1"),
         Argument("température", "int64", ("n",)),
         Argument("real32", "int16", ("n", "m+1", 3)),
-        Argument("a" * 90, "bool", ()),
+        Argument("a" * 250, "bool", ()),
         Argument("torch_in", "float64", ("n",)),
         Argument("awkward_load", "float64", ("n",)),
     ),
@@ -295,14 +307,23 @@ def test_blocks_are_offered_where_the_first_output_has_columns() -> None:
     assert "columns_per_block" not in options(["y:float64[n]"])
 
 
+def test_of_a_host_whose_layers_come_first_arrays_of_several_dimensions_are_reversed() -> None:
+    manifest = manifest_of(["t:float64[column,layer]:K", "ps:float64[column]"], ["y:float64[column,layer]"])
+    text = FortranModule.of(manifest, module="m", procedure="p", reverse=True).text()
+    assert "[torch_reverse(torch_in(t)), &" in text and " torch_in(ps)], &" in text
+    assert "[torch_reverse(torch_out(y))], &" in text
+    assert "t(:, :) !! [K] (layer, column), reversed in the model" in text
+    assert "column_dimension = 1" in text  # dimensions count as the model has them
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
         (
             "radml_add_model(air air.pt KINDS real64)",
-            "expected PROCEDURE, MODULE, KIND or COLUMNS with a value each, got KINDS;real64",
+            "expected PROCEDURE, MODULE, KIND or COLUMNS with a value each, or REVERSE, got KINDS;real64",
         ),
-        ("radml_add_model(air air.pt KIND)", "with a value each, got KIND"),
+        ("radml_add_model(air air.pt KIND)", "with a value each, or REVERSE, got KIND"),
         ("radml_add_model(air air.pt KIND double)", "KIND double: expected model, real64, real32 or module:constant"),
     ],
 )

@@ -91,6 +91,8 @@ module radml_torch
     procedure, public :: n_outputs => model_n_outputs
     procedure, public :: input_name => model_input_name
     procedure, public :: output_name => model_output_name
+    procedure, public :: input_declaration => model_input_declaration
+    procedure, public :: output_declaration => model_output_declaration
     procedure, public :: input_index => model_input_index
     procedure, public :: output_index => model_output_index
     procedure, public :: metadata => model_metadata
@@ -484,6 +486,32 @@ module radml_torch
       integer(c_int32_t) :: status
     end function c_output_name
 
+    function c_input_declaration(model, index, text, text_size, length, message, message_size) result(status) &
+      bind(c, name='radml_input_declaration')
+      import :: c_char, c_int32_t, c_int64_t
+      implicit none
+      integer(c_int64_t), value :: model, index
+      character(kind=c_char), intent(inout) :: text(*)
+      integer(c_int64_t), value :: text_size
+      integer(c_int64_t), intent(inout) :: length
+      character(kind=c_char), intent(inout) :: message(*)
+      integer(c_int64_t), value :: message_size
+      integer(c_int32_t) :: status
+    end function c_input_declaration
+
+    function c_output_declaration(model, index, text, text_size, length, message, message_size) result(status) &
+      bind(c, name='radml_output_declaration')
+      import :: c_char, c_int32_t, c_int64_t
+      implicit none
+      integer(c_int64_t), value :: model, index
+      character(kind=c_char), intent(inout) :: text(*)
+      integer(c_int64_t), value :: text_size
+      integer(c_int64_t), intent(inout) :: length
+      character(kind=c_char), intent(inout) :: message(*)
+      integer(c_int64_t), value :: message_size
+      integer(c_int32_t) :: status
+    end function c_output_declaration
+
     function c_input_index(model, name, index, message, message_size) result(status) bind(c, name='radml_input_index')
       import :: c_char, c_int32_t, c_int64_t
       implicit none
@@ -766,40 +794,80 @@ contains
   end function model_n_outputs
 
   !> The name of input `i`; empty on failure.
-  recursive function model_input_name(self, i, stat, errmsg) result(name)
+  recursive function model_input_name(self, i, stat, errmsg) result(text)
     class(torch_model), intent(in) :: self
     integer, intent(in) :: i !! number of the input, from 1 [1] (scalar)
     integer, intent(out), optional :: stat !! 0, or one of radml_status [1] (scalar)
     character(len=:), allocatable, intent(inout), optional :: errmsg !! what went wrong [text] (scalar)
-    character(len=:), allocatable :: name
-    character(kind=c_char) :: message(message_size), text(text_size)
-    integer(c_int64_t) :: length
+    character(len=:), allocatable :: text
+    character(kind=c_char) :: message(message_size)
     integer(c_int32_t) :: status
 
-    text(1) = c_null_char
-    status = c_input_name(self%handle, int(i, c_int64_t), text, text_size, length, message, message_size)
-    name = fortran_text(text)
+    call ask_for_text(c_input_name, self%handle, i, text, status, message)
     call report(status, message, stat)
     if (status /= 0 .and. present(errmsg)) errmsg = fortran_text(message)
   end function model_input_name
 
   !> The name of output `i`; empty on failure.
-  recursive function model_output_name(self, i, stat, errmsg) result(name)
+  recursive function model_output_name(self, i, stat, errmsg) result(text)
     class(torch_model), intent(in) :: self
     integer, intent(in) :: i !! number of the output, from 1 [1] (scalar)
     integer, intent(out), optional :: stat !! 0, or one of radml_status [1] (scalar)
     character(len=:), allocatable, intent(inout), optional :: errmsg !! what went wrong [text] (scalar)
-    character(len=:), allocatable :: name
-    character(kind=c_char) :: message(message_size), text(text_size)
-    integer(c_int64_t) :: length
+    character(len=:), allocatable :: text
+    character(kind=c_char) :: message(message_size)
     integer(c_int32_t) :: status
 
-    text(1) = c_null_char
-    status = c_output_name(self%handle, int(i, c_int64_t), text, text_size, length, message, message_size)
-    name = fortran_text(text)
+    call ask_for_text(c_output_name, self%handle, i, text, status, message)
     call report(status, message, stat)
     if (status /= 0 .and. present(errmsg)) errmsg = fortran_text(message)
   end function model_output_name
+
+  !> What the manifest says of input `i`, as in `q:float32[column,layer]`; empty on failure, and for a model without manifest.
+  recursive function model_input_declaration(self, i, stat, errmsg) result(text)
+    class(torch_model), intent(in) :: self
+    integer, intent(in) :: i !! number of the input, from 1 [1] (scalar)
+    integer, intent(out), optional :: stat !! 0, or one of radml_status [1] (scalar)
+    character(len=:), allocatable, intent(inout), optional :: errmsg !! what went wrong [text] (scalar)
+    character(len=:), allocatable :: text
+    character(kind=c_char) :: message(message_size)
+    integer(c_int32_t) :: status
+
+    call ask_for_text(c_input_declaration, self%handle, i, text, status, message)
+    call report(status, message, stat)
+    if (status /= 0 .and. present(errmsg)) errmsg = fortran_text(message)
+  end function model_input_declaration
+
+  !> What the manifest says of output `i`, as in `flux:float64[column,layer+1]`; empty on failure, and for a model without manifest.
+  recursive function model_output_declaration(self, i, stat, errmsg) result(text)
+    class(torch_model), intent(in) :: self
+    integer, intent(in) :: i !! number of the output, from 1 [1] (scalar)
+    integer, intent(out), optional :: stat !! 0, or one of radml_status [1] (scalar)
+    character(len=:), allocatable, intent(inout), optional :: errmsg !! what went wrong [text] (scalar)
+    character(len=:), allocatable :: text
+    character(kind=c_char) :: message(message_size)
+    integer(c_int32_t) :: status
+
+    call ask_for_text(c_output_declaration, self%handle, i, text, status, message)
+    call report(status, message, stat)
+    if (status /= 0 .and. present(errmsg)) errmsg = fortran_text(message)
+  end function model_output_declaration
+
+  !> The text that a function of the library has for the number `i`; empty on failure.
+  recursive subroutine ask_for_text(question, handle, i, answer, status, message)
+    procedure(c_input_name) :: question
+    integer(c_int64_t), intent(in) :: handle
+    integer, intent(in) :: i
+    character(len=:), allocatable, intent(out) :: answer
+    integer(c_int32_t), intent(out) :: status
+    character(kind=c_char), intent(inout) :: message(message_size)
+    character(kind=c_char) :: text(text_size)
+    integer(c_int64_t) :: length
+
+    text(1) = c_null_char
+    status = question(handle, int(i, c_int64_t), text, text_size, length, message, message_size)
+    answer = fortran_text(text)
+  end subroutine ask_for_text
 
   !> The place of the input with that name, from 1; 0 on failure.
   recursive function model_input_index(self, name, stat, errmsg) result(place)

@@ -16,6 +16,7 @@ from ftorch_bridge.manifest import Argument, Manifest
 LONGEST_NAME = 63  # Fortran 2018, 6.2.2
 LONGEST_LINE = 132  # 6.3.2.1; what comments exceed it by is no matter
 LONGEST_COMMENT = 118
+LONGEST_PIECE = 60  # of a constant of characters: half a line, as an apostrophe is written twice
 COLUMN_NAMES = ("column", "ncol")
 """Names of a free dimension that is taken for the columns where no other is given."""
 
@@ -67,6 +68,8 @@ class Dummy:
     argument: Argument
     declaration: str
     """Its type with kind, as in ``real(real64)``."""
+    reversed: bool = False
+    """The host's array has the dimensions in the other order than the model."""
 
     @property
     def rank(self) -> int:
@@ -79,13 +82,25 @@ class Dummy:
 
     def comment(self) -> str:
         """Units and shape, with the model's own name and kind where the host's are others."""
-        shape = f"({', '.join(str(extent) for extent in self.argument.shape)})" if self.rank else "(scalar)"
+        extents = self.argument.shape[::-1] if self.reversed else self.argument.shape
+        shape = f"({', '.join(map(str, extents))})" if self.rank else "(scalar)"
         words = [f"[{self.argument.units or 'units not stated'}]", shape]
         if self.declaration != _TYPES[self.argument.kind]:
             words.append(f"{self.argument.kind} in the model")
         if self.name != self.argument.name:
             words.append(f'"{self.argument.name}" in the model')
+        if self.reversed and self.rank > 1:
+            words.append("reversed in the model")
         return _one_line(", ".join([" ".join(words[:2]), *words[2:]]))
+
+    def view(self, maker: str) -> str:
+        """The array as the model is to see it; ``maker`` is ``torch_in`` or ``torch_out``."""
+        made = f"{maker}({self.name})"
+        return f"torch_reverse({made})" if self.reversed and self.rank > 1 else made
+
+    def declared(self) -> str:
+        """What libradml says of the argument where the model is the one that this is for."""
+        return f"{self.argument.name}:{self.argument.kind}[{','.join(map(str, self.argument.shape))}]"
 
 
 def fortran_name(text: str, taken: Iterable[str], longest: int = LONGEST_NAME) -> str:
@@ -108,8 +123,11 @@ def _one_line(text: str) -> str:
     return words if len(words) <= LONGEST_COMMENT else words[: LONGEST_COMMENT - 3] + "..."
 
 
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+def _literal(text: str) -> list[str]:
+    """A constant of characters, on as many lines as it needs."""
+    pieces = [text[i : i + LONGEST_PIECE] for i in range(0, len(text), LONGEST_PIECE)]
+    quoted = ["'" + piece.replace("'", "''") + "'" for piece in pieces]
+    return [*(f"{piece}// &" for piece in quoted[:-1]), quoted[-1]]
 
 
 def _column_dimension(manifest: Manifest, columns: str | None) -> int:
@@ -141,9 +159,20 @@ class FortranModule:
 
     @classmethod
     def of(
-        cls, manifest: Manifest, *, module: str, procedure: str, kind: HostKind | None = None, columns: str | None = None
+        cls,
+        manifest: Manifest,
+        *,
+        module: str,
+        procedure: str,
+        kind: HostKind | None = None,
+        columns: str | None = None,
+        reverse: bool = False,
     ) -> FortranModule:
-        """Of ``manifest``, for a host whose real arrays are of ``kind``. Raises :class:`GenerateError`."""
+        """Of ``manifest``, for a host whose real arrays are of ``kind``.
+
+        With ``reverse`` the host's arrays have the model's dimensions in the other order, as in (layer, column). Raises
+        :class:`GenerateError`.
+        """
         for what, name, more in (("module", module, 0), ("procedure", procedure, len("_load"))):
             if not _NAME.fullmatch(name) or len(name) + more > LONGEST_NAME:
                 raise GenerateError(
@@ -163,7 +192,8 @@ class FortranModule:
 
         taken = [
             *own, module, "net", "plan", "stat", "errmsg", "message", "columns_per_block", "threads", "column_dimension",
-            "torch_in", "torch_out", "torch_model", "torch_plan", "torch_array", "c_bool", *_kinds_used(manifest, kind),
+            "torch_in", "torch_out", "torch_reverse", "torch_model", "torch_plan", "torch_array", "c_bool",
+            *_kinds_used(manifest, kind),
         ]  # fmt: skip
 
         def dummies(arguments: Sequence[Argument]) -> tuple[Dummy, ...]:
@@ -174,7 +204,7 @@ class FortranModule:
                 declaration = _TYPES[argument.kind]
                 if kind and argument.kind in _REAL_KINDS.values():
                     declaration = f"real({kind.name})"
-                made.append(Dummy(name, argument, declaration))
+                made.append(Dummy(name, argument, declaration, reverse))
             return tuple(made)
 
         inputs, outputs = dummies(manifest.inputs), dummies(manifest.outputs)
@@ -201,6 +231,8 @@ class FortranModule:
         if self.kind and self.kind.module:
             uses.append(f"use {self.kind.module}, only: {self.kind.name}")
         own = ["radml_status", *([] if self.inputs else ["torch_array"]), "torch_in", "torch_model", "torch_out", "torch_plan"]
+        if any(d.reversed and d.rank > 1 for d in (*self.inputs, *self.outputs)):
+            own.append("torch_reverse")
         uses.append(f"use radml_torch, only: {', '.join(own)}")
         p = self.procedure
         return [
@@ -266,7 +298,7 @@ class FortranModule:
         def constructor(view: str, dummies: Sequence[Dummy]) -> list[str]:
             if not dummies:
                 return ["[torch_array ::]"]
-            views = [f"{view}({d.name})" for d in dummies]
+            views = [d.view(view) for d in dummies]
             return [f"[{views[0]}", *(f" {v}" for v in views[1:])]
 
         def closed(lines: list[str]) -> list[str]:
@@ -330,17 +362,17 @@ class FortranModule:
 
     def _loading(self) -> list[str]:
         p = self.procedure
-        longest = max(len(d.argument.name.encode()) for d in (*self.inputs, *self.outputs))
+        longest = max(len(d.declared().encode()) for d in (*self.inputs, *self.outputs))
 
-        def names(role: str, dummies: Sequence[Dummy]) -> list[str]:
-            # On a line each, as names may be long. Characters beyond ASCII are bytes to Fortran as they are to libradml.
-            texts = [_literal(d.argument.name) for d in dummies]
+        def declarations(role: str, dummies: Sequence[Dummy]) -> list[str]:
+            # On a line each, as they may be long. Characters beyond ASCII are bytes to Fortran as they are to libradml.
+            texts = [_literal(d.declared()) for d in dummies]
             if not texts:
                 return []
             return [
-                f"    character(len={longest}), parameter :: {role}_names({len(texts)}) = [character(len={longest}) :: &",
-                *(f"      {text}, &" for text in texts[:-1]),
-                f"      {texts[-1]}]",
+                f"    character(len={longest}), parameter :: {role}s({len(texts)}) = [character(len={longest}) :: &",
+                *(f"      {line}" for text in texts[:-1] for line in [*text[:-1], f"{text[-1]}, &"]),
+                *(f"      {line}" for line in [*texts[-1][:-1], f"{texts[-1][-1]}]"]),
             ]
 
         def comparison(role: str, dummies: Sequence[Dummy]) -> list[str]:
@@ -348,8 +380,9 @@ class FortranModule:
                 return []
             return [
                 f"      do i = 1, merge({len(dummies)}, 0, other == '')",
-                f"        if (net%{role}_name(i) /= {role}_names(i)) &",
-                f"          other = '{role} \"'//net%{role}_name(i)//'\" in place of \"'//trim({role}_names(i))//'\"'",
+                f"        if (net%{role}_declaration(i) == {role}s(i)) cycle",
+                f"        other = '{role} '//net%{role}_declaration(i)//' in place of '//trim({role}s(i))",
+                "        exit",
                 "      end do",
             ]
 
@@ -361,8 +394,8 @@ class FortranModule:
             "    character(len=*), intent(in), optional :: device !! 'cpu' (default), 'cuda' or 'cuda:N' [text] (scalar)",
             "    integer, intent(out), optional :: stat !! 0, or one of radml_status [1] (scalar)",
             "    character(len=:), allocatable, intent(inout), optional :: errmsg !! what went wrong [text] (scalar)",
-            *names("input", self.inputs),
-            *names("output", self.outputs),
+            *declarations("input", self.inputs),
+            *declarations("output", self.outputs),
             "    character(len=:), allocatable :: message, other",
             "    integer :: i, n_inputs, n_outputs, status",
             "",
@@ -372,7 +405,8 @@ class FortranModule:
             "      n_outputs = net%n_outputs()",
             "      other = ''",
             f"      if (n_inputs /= {len(self.inputs)} .or. n_outputs /= {len(self.outputs)}) &",
-            "        other = 'other numbers of arguments'",
+            "        other = 'other numbers of inputs or outputs'",
+            "      if (n_outputs < 0) other = 'no manifest (ftorch-export writes one)'",
             *comparison("input", self.inputs),
             *comparison("output", self.outputs),
             "      if (other /= '') then",

@@ -5,6 +5,7 @@ program typed_calls
   use air_for_hosts, only: air_in_double, air_in_double_load
   use air_torch, only: air, air_load, air_plan
   use air32_torch, only: air32, air32_load
+  use air_of_layers_torch, only: air_of_layers, air_of_layers_load
   use airwp_torch, only: airwp, airwp_load, airwp_plan
   use host_kinds, only: wp
   use radml_torch, only: radml_status, torch_model, torch_plan
@@ -15,6 +16,7 @@ program typed_calls
   type(torch_plan) :: plan
   real(real32) :: t32(columns, layers), flux32(columns, layers + 1), ps32(columns)
   real(real64) :: t64(columns, layers), flux64(columns, layers + 1), twice(2*columns, layers), total
+  real(real64) :: t_of_layers(layers, columns), flux_of_layers(layers + 1, columns)
   real(wp), target :: ps(columns), flux(columns, layers + 1), t(columns, layers)
   logical(c_bool) :: land(columns)
   integer(int32) :: month
@@ -65,6 +67,12 @@ program typed_calls
   call air_in_double(net, twice(1::2, :), ps, land, month, flux64, total)
   call show('real64', flux64, total)
 
+  ! Of a host whose layers come first.
+  call air_of_layers_load(net, 'air.pt')
+  t_of_layers = transpose(t64)
+  call air_of_layers(net, t_of_layers, ps, land, month, flux_of_layers, total)
+  call show('layers', transpose(flux_of_layers), total)
+
   call airwp_load(net, 'air.pt')
   call airwp(net, t, ps, land, month, flux, total)
   call show('host  ', real(flux, real64), total)
@@ -81,6 +89,10 @@ program typed_calls
   call air_load(net, 'order.pt', stat=stat, errmsg=message)
   print '(i0, 1x, a)', stat, message
   if (net%loaded()) error stop 'a model that was refused must be freed'
+  call air_load(net, 'turned.pt', stat=stat, errmsg=message)
+  print '(i0, 1x, a)', stat, message
+  call air_load(net, 'bare.pt', stat=stat, errmsg=message)
+  print '(i0, 1x, a)', stat, message
   call air_load(net, 'fewer.pt', stat=stat, errmsg=message)
   print '(i0, 1x, a)', stat, message
   call air_load(net, 'absent.pt', stat=stat, errmsg=message)

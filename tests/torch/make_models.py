@@ -2,6 +2,7 @@
 
 import json
 import sys
+import warnings
 from pathlib import Path
 
 import torch
@@ -333,6 +334,13 @@ def main(folder: Path) -> None:
     save(folder, "bad_arithmetic.pt", BadArithmetic())
     save(folder, "columns.pt", Columns(), COLUMNS_MANIFEST)
     save(folder, "fixed.pt", AddIndex(), FIXED_MANIFEST)
+    offset = ["n", "m+1"]
+    described = {"radml": 1, "inputs": [array("x", "float64", offset)], "outputs": [array("y", "float64", offset)]}
+    save(folder, "offset.pt", AddIndex(), described)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that two runs of it differ is what it is for
+        torch.jit.trace(nn.Dropout(0.5), torch.ones(3)).save(folder / "traced_in_training.pt")
+        torch.jit.trace(nn.Dropout(0.0), torch.ones(3)).save(folder / "drops_nothing.pt")
     save(folder, "lies.pt", Lies(), LYING_MANIFEST)
     convolution = Convolution()
     profiles = torch.randn(7, 4, 60)

@@ -306,7 +306,8 @@ contains
     call check_failure(stat, message, radml_status%invalid_array, 'add_index.pt: input 1 "x": expected a rank of 0 to 15', &
       'an order that is no permutation is refused')
     call net%forward([torch_permute(torch_in(x), [2, 1])], [torch_out(z)], stat=stat, errmsg=message)
-    call check_failure(stat, message, radml_status%invalid_array, 'input 1', 'an order of another length is refused')
+    call check_failure(stat, message, radml_status%invalid_array, &
+      'the order given to torch_permute is no permutation of its dimensions', 'an order of another length is refused')
   end subroutine test_orders
 
   !> Compilers must not think that a call through a view leaves a local variable as it was.

@@ -428,7 +428,12 @@ contains
     q = 1.0_real32
     call net%forward([torch_in(pressure), torch_in(q), torch_in(x), torch_in(total)], &
       [torch_out(flux), torch_out(heating)], stat, message, column_dimension=2)
-    call check_failure(stat, message, radml_status%wrong_argument, '"layer"+1: its columns cannot be computed in blocks', &
+    call check_failure(stat, message, radml_status%wrong_argument, &
+      'columns.pt: column_dimension: output 1 "flux" has its columns, "column", in dimension 1 of the model, got 2', &
+      'another dimension than the one named column')
+    call net%load(model_path('offset.pt'))
+    call net%forward([torch_in(pressure)], [torch_out(flux)], stat, message, column_dimension=2)
+    call check_failure(stat, message, radml_status%wrong_argument, '"m"+1: its columns cannot be computed in blocks', &
       'a dimension that comes with one more')
     call net%load(model_path('dense_alone.pt'))
     single = 0.0_real32

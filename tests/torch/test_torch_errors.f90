@@ -42,6 +42,8 @@ contains
   end subroutine refuse_file
 
   subroutine test_files()
+    type(torch_model) :: net
+
     call refuse_file('nowhere.pt', radml_status%missing_file, 'nowhere.pt: no such file', 'a missing file is reported')
     call refuse_file('a_directory.pt', radml_status%missing_file, 'expected a model file, got a directory', &
       'a directory in the place of a file is reported')
@@ -50,6 +52,12 @@ contains
     call refuse_file('empty.pt', radml_status%invalid_file, 'empty.pt: not a TorchScript model', 'an empty file is reported')
     call refuse_file('truncated.pt', radml_status%invalid_file, 'truncated.pt: not a TorchScript model', &
       'a truncated file is reported')
+    call refuse_file('truncated.pt', radml_status%invalid_file, 'if it is one, it is empty or cut off', '... as what it is')
+    call refuse_file('traced_in_training.pt', radml_status%invalid_file, &
+      'traced_in_training.pt: dropout is in training mode in the file, for good: it was traced before eval()', &
+      'a trace that draws random numbers is refused')
+    call net%load(model_path('drops_nothing.pt'))
+    call check(net%loaded(), '... but not one whose dropout drops nothing')
     call refuse_file('weights.pt', radml_status%invalid_file, 'not a TorchScript model but another PyTorch archive', &
       'a file of weights without their module is reported')
     call refuse_file('takes_list.pt', radml_status%invalid_file, 'input 1 "xs" of its forward is List[Tensor]; expected Tensor', &
@@ -186,6 +194,7 @@ contains
     real(real64) :: q_double(columns, layers)
     real(real32) :: q(columns, layers), q_long(columns, layers + 1), q_cube(columns, layers, 1), flux_single(columns, layers + 1)
     real(real32) :: q_turned(layers, columns)
+    real(real64) :: pressure_turned(layers + 1, columns), heating_turned(layers, columns)
     real(real64) :: x(5, 88), empty_pressure(columns, 0)
 
     pressure = 1.0_real64
@@ -193,6 +202,7 @@ contains
     q_long = 0.5_real32
     q_cube = 0.5_real32
     q_turned = 0.5_real32
+    pressure_turned = 1.0_real64
     q_double = 0.5_real64
     albedo = 0.3_real64
     solar = 1361.0_real64
@@ -211,7 +221,7 @@ contains
       [torch_out(flux), torch_out(heating)], stat=stat, errmsg=message)
     call check_failure(stat, message, radml_status%wrong_kind, &
       'columns.pt: input 2 "q": expected (column=64,layer=89) float32, got (64,89) float64; '// &
-      'with the option convert it is converted', &
+      'convert=.true. converts it', &
       'an input of another kind is reported with what would take it')
     call net%forward([torch_in(pressure), torch_in(q_turned), torch_in(albedo), torch_in(solar)], &
       [torch_out(flux), torch_out(heating)], stat=stat, errmsg=message)
@@ -219,6 +229,12 @@ contains
       'columns.pt: input 2 "q": expected (column=64,layer=89) float32, got (89,64) float32 '// &
       '(column=64 from input 1 "pressure_level"); its dimensions fit in reverse order: torch_reverse(...)', &
       'an input that lies the other way round is told so')
+    call net%forward([torch_in(pressure_turned), torch_in(q_turned), torch_in(albedo), torch_in(solar)], &
+      [torch_out(pressure_turned), torch_out(heating_turned)], stat=stat, errmsg=message)
+    call check_failure(stat, message, radml_status%wrong_shape, &
+      'columns.pt: input 2 "q": expected (column=90,layer=63) float32, got (89,64) float32 '// &
+      '(column=90 from input 1 "pressure_level"); all arrays of this call fit in reverse order: torch_reverse(...)', &
+      'arrays that all lie the other way round are told so')
     call net%forward([torch_in(pressure), torch_in(q_long), torch_in(albedo), torch_in(solar)], &
       [torch_out(flux), torch_out(heating)], stat=stat, errmsg=message)
     call check_failure(stat, message, radml_status%wrong_shape, &
@@ -427,6 +443,12 @@ contains
     call check(net%input_name(1) == 'pressure_level', 'a model tells the name of its first input')
     call check(net%input_name(4) == 'solar', 'a model tells the name of its last input')
     call check(net%output_name(2) == 'heating', 'a model tells the names of its outputs')
+    call check(net%input_declaration(1) == 'pressure_level:float64[column,layer+1]', '... and their kinds and shapes')
+    call check(net%input_declaration(4) == 'solar:float64[]', '... of scalars too')
+    call check(net%output_declaration(2) == 'heating:float64[column,layer]', '... and of outputs')
+    text = net%output_declaration(3, stat=stat, errmsg=message)
+    call check_failure(stat, message, radml_status%wrong_index, 'columns.pt: output 3: the model has 2 outputs', &
+      '... and not of one that is not there')
     call check(net%metadata('note') == 'a test model', 'a model tells its metadata')
     call check(net%metadata('name') == 'columns', 'a model tells its name')
     text = net%metadata('long')
@@ -452,6 +474,9 @@ contains
     call check(net%n_inputs() == 2, 'without a manifest a model tells how many inputs its forward declares')
     call check(net%input_name(2) == 'y', '... and their names')
     call check(net%n_outputs() == -1, '... but not how many outputs it will return')
+    text = net%input_declaration(2, stat=stat, errmsg=message)
+    call check_failure(stat, message, radml_status%missing_key, 'input "y": the model has no manifest that declares its inputs', &
+      '... nor their kinds and shapes')
     text = net%metadata('name', stat=stat, errmsg=message)
     call check_failure(stat, message, radml_status%missing_key, 'the model has no manifest', '... and has no metadata')
   end subroutine test_questions

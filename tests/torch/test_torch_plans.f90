@@ -357,7 +357,7 @@ contains
     call net%load(model_path('kinds.pt'))
     call net%forward([torch_in(double), torch_in(i)], [torch_out(j), torch_out(y)], stat, message)
     call check_failure(stat, message, radml_status%wrong_kind, &
-      'kinds.pt: input 1 "x": expected (n=3) float32, got (3) float64; with the option convert it is converted', &
+      'kinds.pt: input 1 "x": expected (n=3) float32, got (3) float64; convert=.true. converts it', &
       'nothing is converted unless asked for')
     call net%forward([torch_in(double), torch_in(i)], [torch_out(j), torch_out(y)], stat, message, convert=.false.)
     call check_failure(stat, message, radml_status%wrong_kind, 'expected (n=3) float32, got (3) float64', &

@@ -40,6 +40,9 @@ def main(
         str,
         typer.Option(help="the host's real arrays: model (each as in the model), real32, real64, or MODULE:NAME of a kind"),
     ] = "model",
+    reverse: Annotated[
+        bool, typer.Option("--reverse", help="the host's arrays are (layer, column) where the model has (column, layer)")
+    ] = False,
     columns: Annotated[
         str | None, typer.Option(help="free dimension that is the columns, for blocks; column or ncol where absent")
     ] = None,
@@ -54,7 +57,9 @@ def main(
         manifest = Manifest.from_json(read_manifest(model))
         host_kind = HostKind.parse(kind)
         module, procedure = names(manifest.name or model.stem, output, module, procedure)
-        written = FortranModule.of(manifest, module=module, procedure=procedure, kind=host_kind, columns=columns)
+        written = FortranModule.of(
+            manifest, module=module, procedure=procedure, kind=host_kind, columns=columns, reverse=reverse
+        )
         text = written.text()
         if output is not None and str(output) == "-":
             print(text, end="")
