@@ -21,7 +21,8 @@ $(VENV)/.packages: tools/system-packages pyproject.toml
 # Without build isolation: a second PyTorch would be fetched otherwise.
 $(VENV)/.installed: $(VENV)/.packages $(SOURCES)
 	$(BIN)/pip install -q --no-build-isolation -C cmake.define.RADML_BUILD_TESTS=ON .
-	touch $@
+	@touch $@
+	@echo "radml is in $(VENV); in each new shell: . $(CURDIR)/$(BIN)/activate"
 
 # What only tests use; where it cannot be had, those tests are skipped. With it, MPI for one, more is built than without.
 $(VENV)/.test-packages: tools/system-packages $(VENV)/.packages
