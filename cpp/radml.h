@@ -33,7 +33,7 @@ typedef enum radml_status {
   RADML_MISSING_FILE = 1,       /* no such file, or not a readable one */
   RADML_INVALID_FILE = 2,       /* no model file, damaged, for another machine, or its manifest does not fit */
   RADML_UNKNOWN_DEVICE = 3,     /* not "cpu", "cuda" or "cuda:N" */
-  RADML_MISSING_DEVICE = 4,     /* a device that machine or LibTorch lack, or a package is not for */
+  RADML_MISSING_DEVICE = 4,     /* a device that is not here, or that a package is not for */
   RADML_NOT_LOADED = 5,         /* no model or plan: never loaded or created, or freed */
   RADML_WRONG_INPUT_COUNT = 6,  /* another number of inputs than the model's */
   RADML_WRONG_OUTPUT_COUNT = 7, /* another number of outputs than the model's */

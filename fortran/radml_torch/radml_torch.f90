@@ -41,7 +41,7 @@ module radml_torch
     integer :: missing_file = 1         !! no such file, or not a readable one
     integer :: invalid_file = 2         !! no model file, damaged, for another machine, or its manifest does not fit
     integer :: unknown_device = 3       !! not "cpu", "cuda" or "cuda:N"
-    integer :: missing_device = 4       !! a device that machine or LibTorch lack, or a package is not for
+    integer :: missing_device = 4       !! a device that is not here, or that a package is not for
     integer :: not_loaded = 5           !! no model or plan: never loaded or created, or freed
     integer :: wrong_input_count = 6    !! another number of inputs than the model's
     integer :: wrong_output_count = 7   !! another number of outputs than the model's
