@@ -51,7 +51,7 @@ def test_on_a_machine_that_is_in_order_the_command_finds_nothing_wrong(package: 
     assert checks["numbers"]["state"] == "ok"
     assert checks["model"] == {
         "check": "model", "state": "ok", "advice": "",
-        "text": "linear.pt: TorchScript, 1 inputs, 1 outputs; loads here",
+        "text": "linear.pt: TorchScript, 1 input, 1 output; loads here",
     }  # fmt: skip
     for finding in found["findings"]:
         assert (finding["state"] == "ok") == (finding["advice"] == "")
@@ -400,7 +400,7 @@ def test_routines_of_libtorch_that_come_from_elsewhere() -> None:
     assert only(doctor._interposed(loaded(same), alone)).state == "ok"
     finding = only(doctor._interposed(loaded({(torch_, "crc32"): other, (torch_, "_ZN1aC1Ev"): other}), alone))
     assert (finding.state, finding.check) == ("warning", "host: libraries")
-    assert f"1 routines (crc32) from {other}" in finding.text
+    assert f"1 routine (crc32) from {other}" in finding.text
 
 
 # ---- a process ----
