@@ -449,7 +449,10 @@ def test_an_extent_that_is_not_free_is_refused(tmp_path: Path) -> None:
         ("column,50", "it runs with 60 in place of 50 in --input profile"),
         ("60,column", "it runs with profile[column,60]: give its dimensions in the order in which forward takes them"),
         ("level,column", "it runs with profile[column,level] and level=60: give its dimensions in the order"),
-        ("column", "shapes cannot be multiplied (1x64 and 60x32)"),
+        (
+            "column",
+            "shapes cannot be multiplied (1x64 and 60x32); if these are not the shapes that forward takes, mend --input",
+        ),
     ],
 )
 def test_shapes_that_a_model_does_not_take_are_told(profile: str, advice: str, tmp_path: Path) -> None:

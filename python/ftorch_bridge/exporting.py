@@ -250,7 +250,8 @@ def _next_step(
         return True
 
     words = (shape_words if fails else fix_words)(module, samples, runs)
-    return words or ("" if name is None else frozen_words(module, name))
+    words = words or ("" if name is None else frozen_words(module, name))
+    return words or ("; if these are not the shapes that forward takes, mend --input" if fails else "")
 
 
 def _expected(
