@@ -324,6 +324,10 @@ def test_what_libradml_says_of_a_model_is_told(package: Path, tmp_path: Path) ->
     found = doctor.run_self_test(tmp_path / "garbage.pt")
     assert "garbage.pt" in found["model"]
     assert only(doctor.model(tmp_path / "garbage.pt", found["model"], TORCH)).state == "problem"
+    (tmp_path / "cut.pt").write_bytes((tmp_path / "plain.pt").read_bytes()[:500])
+    found = doctor.run_self_test(tmp_path / "cut.pt")
+    cut = only(doctor.model(tmp_path / "cut.pt", found["model"], TORCH))
+    assert (cut.state, cut.advice) == ("problem", "copy it again, or export the model again: ftorch-export")
 
 
 # ---- a host: its facts are in test_host_libraries.py ----
