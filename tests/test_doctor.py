@@ -51,7 +51,7 @@ def test_on_a_machine_that_is_in_order_the_command_finds_nothing_wrong(package: 
     assert checks["numbers"]["state"] == "ok"
     assert checks["model"] == {
         "check": "model", "state": "ok", "advice": "",
-        "text": "linear.pt: TorchScript, 1 inputs, 1 outputs; loads here",
+        "text": "linear.pt: TorchScript, 1 input, 1 output; loads here",
     }  # fmt: skip
     for finding in found["findings"]:
         assert (finding["state"] == "ok") == (finding["advice"] == "")
@@ -324,6 +324,10 @@ def test_what_libradml_says_of_a_model_is_told(package: Path, tmp_path: Path) ->
     found = doctor.run_self_test(tmp_path / "garbage.pt")
     assert "garbage.pt" in found["model"]
     assert only(doctor.model(tmp_path / "garbage.pt", found["model"], TORCH)).state == "problem"
+    (tmp_path / "cut.pt").write_bytes((tmp_path / "plain.pt").read_bytes()[:500])
+    found = doctor.run_self_test(tmp_path / "cut.pt")
+    cut = only(doctor.model(tmp_path / "cut.pt", found["model"], TORCH))
+    assert (cut.state, cut.advice) == ("problem", "copy it again, or export the model again: ftorch-export")
 
 
 # ---- a host: its facts are in test_host_libraries.py ----
@@ -400,7 +404,7 @@ def test_routines_of_libtorch_that_come_from_elsewhere() -> None:
     assert only(doctor._interposed(loaded(same), alone)).state == "ok"
     finding = only(doctor._interposed(loaded({(torch_, "crc32"): other, (torch_, "_ZN1aC1Ev"): other}), alone))
     assert (finding.state, finding.check) == ("warning", "host: libraries")
-    assert f"1 routines (crc32) from {other}" in finding.text
+    assert f"1 routine (crc32) from {other}" in finding.text
 
 
 # ---- a process ----

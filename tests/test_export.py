@@ -1,11 +1,15 @@
 """Export: the file gives what its source gives, says what it is, and refuses what would be wrong later."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
+from ftorch_bridge.cli.bench import app as bench_app
 from ftorch_bridge.cli.bridge import app as bridge_app
 from ftorch_bridge.cli.export import app as export_app
+from ftorch_bridge.cli.generate import app as generate_app
+from ftorch_bridge.cli.train import app as train_app
 from ftorch_bridge.column_file import write
 from ftorch_bridge.columns import generate_columns
 from ftorch_bridge.exporting import Argument, ExportError, describe, export, load_source, read_manifest
@@ -61,7 +65,7 @@ def invoke(*arguments):
     return runner.invoke(export_app, [str(a) for a in arguments])
 
 
-def test_the_network_is_exported_with_its_contract_and_checked_on_columns(tmp_path, weights, columns):
+def test_the_network_is_exported_with_its_manifest_and_checked_on_columns(tmp_path, weights, columns):
     output = tmp_path / "rescnn.pt"
     result = invoke("ftorch_bridge.networks:ResCNN", "--weights", weights, "--columns", columns, "-o", output)
     assert result.exit_code == 0, result.output
@@ -90,7 +94,7 @@ def test_a_model_of_ones_own_is_exported_from_a_saved_module(tmp_path):
     assert read_manifest(output)["inputs"][1] == {"name": "s", "kind": "float32", "shape": ["column"], "units": ""}
 
 
-def test_a_torchscript_file_is_given_a_contract(tmp_path):
+def test_a_torchscript_file_is_given_a_manifest(tmp_path):
     torch.jit.script(Scale().eval()).save(tmp_path / "script.pt")
     result = invoke(
         tmp_path / "script.pt", "-o", tmp_path / "out.pt", "--input", "t:float32[n,5]", "--input", "s:float32[n]",
@@ -113,10 +117,10 @@ def test_a_model_of_which_no_two_calls_agree_is_not_written(tmp_path):
     [
         (["r:float64[n,m]"], r"output 'r': expected \(n,m\) float64, the module gives \(64, 11\) torch.float32"),
         (["r:float32[n]"], r"output 'r': expected \(n\) float32"),
-        (["r:float32[n,m]", "q:float32[n]"], "expected 2 outputs, the module gives 1"),
+        (["r:float32[n,m]", "q:float32[n]"], "expected 2 outputs, the module gives 1: give --output-argument once for each"),
     ],
 )
-def test_a_contract_that_the_module_does_not_keep_is_refused(tmp_path, outputs, words):
+def test_a_manifest_that_the_module_does_not_keep_is_refused(tmp_path, outputs, words):
     module = Scale().eval()
     manifest = describe(module, "scale", "float32", ["t:float32[n,m]", "s:float32[n]"], outputs, {})
     with pytest.raises(ExportError, match=words.replace("torch.", "")):
@@ -154,8 +158,12 @@ def test_a_malformed_argument_is_refused(text, words):
     ("source", "words"),
     [
         ("absent.pt", "absent.pt: no such file, and not of the form package.module:Class"),
-        ("ftorch_bridge.networks:Absent", "cannot be imported"),
-        ("no_such_package:Class", "cannot be imported"),
+        ("ftorch_bridge.networks:Absent", "cannot be imported: module 'ftorch_bridge.networks' has no attribute 'Absent'"),
+        ("no_such_package:Class", f"no module no_such_package in the current folder, {Path.cwd()}, or on Python's path"),
+        ("no_such_package.part:Class", "no module no_such_package in the current folder"),
+        ("nets.py:Net", "cannot be imported: without .py: nets:Net"),
+        ("models/nets.py:Net", "without .py: models.nets:Net"),
+        ("/home/me/nets.py:Net", "expected package.module:Class: go to /home/me and give nets:Net"),
     ],
 )
 def test_a_source_that_is_not_there_gives_one_line_and_a_failing_exit(tmp_path, source, words):
@@ -179,13 +187,56 @@ def test_weights_of_another_network_are_refused(tmp_path):
         load_source("ftorch_bridge.networks:ResCNN", tmp_path / "scale.pt")
 
 
-def test_a_file_without_a_contract_has_no_info(tmp_path):
+def test_a_file_without_a_manifest_has_no_info(tmp_path):
     torch.jit.script(Scale().eval()).save(tmp_path / "script.pt")
     with pytest.raises(ExportError, match="a file without a manifest"):
         read_manifest(tmp_path / "script.pt")
     (tmp_path / "text.pt").write_text("no model")
-    with pytest.raises(ExportError, match="not a model file"):
+    with pytest.raises(ExportError, match="not a model file: File is not a zip file"):
         read_manifest(tmp_path / "text.pt")
+
+
+DAMAGED = [(0, "is empty; copy it again"), (2000, "is cut off or damaged; copy it again")]
+
+
+@pytest.mark.parametrize(("length", "words"), DAMAGED)
+def test_a_file_that_is_cut_off_is_to_be_copied_again(tmp_path, length, words):
+    torch.save(Scale(), tmp_path / "whole.pt")
+    path = tmp_path / "cut.pt"
+    path.write_bytes((tmp_path / "whole.pt").read_bytes()[:length])
+    for app in ([bridge_app, "info", path], [generate_app, path]):
+        result = runner.invoke(app[0], [str(a) for a in app[1:]])
+        assert result.exit_code == 1
+        assert f"{path}: not a model file: it {words}" in result.stderr
+    for arguments in ([path], ["ftorch_bridge.networks:ResCNN", "--weights", path]):
+        result = invoke(*arguments, "-o", tmp_path / "out.pt")
+        assert result.exit_code == 1
+        assert result.stderr == f"ftorch-export: {path}: {words}\n"
+
+
+def test_paths_are_printed_as_they_are(tmp_path):
+    path = tmp_path / "[bold]:two:.nc"
+    result = runner.invoke(train_app, ["columns", "--number", "2", "--layers", "10", "-o", str(path)])
+    assert result.exit_code == 0, result.output
+    assert f"{path}: 2 columns, 10 layers" in result.output
+    module = tmp_path / "[bold]:two:.pt"
+    torch.save(Scale(), module)
+    result = invoke(module, *SCALE_ARGUMENTS, "-o", tmp_path / "a:two:.pt")
+    assert f"{tmp_path}/a:two:.pt: 2 inputs, 1 output" in result.output
+
+
+def commands():
+    """Each command of this package and those below it."""
+    for app in (export_app, bridge_app, generate_app, train_app, bench_app):
+        yield app, []
+        yield from ((app, [c.name or c.callback.__name__]) for c in app.registered_commands if len(app.registered_commands) > 1)
+
+
+@pytest.mark.parametrize(("app", "command"), list(commands()))
+def test_help_is_for_people_at_a_terminal(app, command):
+    result = runner.invoke(app, [*command, "--help"])
+    assert result.exit_code == 0, result.output
+    assert "``" not in result.output
 
 
 SCALE_ARGUMENTS = (

@@ -31,6 +31,55 @@ class Net(nn.Module):
         return torch.tanh(self.linear(x))
 
 
+class Cloud(Net):
+    """Between colons its name is that of an emoji, ☁."""
+
+
+class Conv(nn.Module):
+    """Whose error for arrays of another kind has words of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(4, 1, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(x)[:, 0]
+
+
+class Column(nn.Module):
+    """Takes profiles of 60 levels, and a number for each column."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden, self.out = nn.Linear(60, 32), nn.Linear(32, 60)
+
+    def forward(self, profile: Tensor, surface: Tensor) -> Tensor:
+        return self.out(torch.tanh(self.hidden(profile)) + surface[:, None])
+
+
+class Both(nn.Module):
+    """Of two free dimensions neither is free."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Linear(4, 3), nn.Linear(6, 3)
+
+    def forward(self, x: Tensor, z: Tensor) -> Tensor:
+        return self.a(x) + self.b(z)
+
+
+class Chunked(nn.Module):
+    """Takes any width that four divides."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("some", torch.ones(8))
+        self.register_buffer("more", torch.ones(12))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.reshape(x.shape[0], -1, 4).sum(1)[:, :3]
+
+
 class Dropped(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -86,6 +135,13 @@ class Two(nn.Module):
 
 class OfDictionary(nn.Module):
     def forward(self, batch: dict[str, Tensor]) -> Tensor:
+        return batch["x"][:, :3]
+
+
+class OfNames(nn.Module):
+    """A dictionary that nothing announces."""
+
+    def forward(self, batch):
         return batch["x"][:, :3]
 
 
@@ -186,11 +242,25 @@ def test_a_class_lies_in_the_current_folder(tmp_path: Path, monkeypatch: pytest.
     [
         ({"state": {}, "epoch": 3}, "expected a state dictionary, got one with state, epoch; save model.state_dict() alone"),
         ([1, 2], "expected a state dictionary, got one but list"),
+        ({"state": {}, "loss": np.float64(1)}, "expected a state dictionary, found numpy"),
+        (Path("here"), "holds pathlib.PosixPath, not weights: save model.state_dict() alone by torch.save"),
     ],
 )
 def test_a_checkpoint_is_no_state_dictionary(what: object, words: str, tmp_path: Path) -> None:
     torch.save(what, tmp_path / "weights.pt")
     assert words in refused(tmp_path, f"{__name__}:Net", "--weights", tmp_path / "weights.pt", *X, *Y)
+
+
+def test_a_whole_model_is_no_weights_but_a_source(tmp_path: Path) -> None:
+    module = saved(tmp_path, Net())
+    script = tmp_path / "script.pt"
+    torch.jit.script(Net()).save(str(script))
+    for path, what in ((module, "a whole module"), (script, "TorchScript")):
+        words = refused(tmp_path, f"{__name__}:Net", "--weights", path, *X, *Y)
+        assert words == f"ftorch-export: {path}: holds {what}, not weights: give it as the source: ftorch-export {path} ..."
+    (tmp_path / "text.pt").write_text("no weights")
+    words = refused(tmp_path, f"{__name__}:Net", "--weights", tmp_path / "text.pt", *X, *Y)
+    assert words.endswith("text.pt: not a state dictionary; save model.state_dict() alone by torch.save")
 
 
 def test_a_class_that_wants_arguments_is_told_what_to_do(tmp_path: Path) -> None:
@@ -233,10 +303,22 @@ def test_inputs_in_another_order_than_those_of_forward_are_refused(tmp_path: Pat
     export(tmp_path, f"{__name__}:Two", "--input", "t:float32[n,4]", "--input", "q:float32[n,4]", *Y)
 
 
+def test_another_number_of_inputs_than_forward_takes_is_refused(tmp_path: Path) -> None:
+    torch.jit.script(Two()).save(str(tmp_path / "script.pt"))
+    for source in (f"{__name__}:Two", tmp_path / "script.pt"):
+        for name, missing in (("a", "b"), ("b", "a"), ("x", "b")):
+            words = refused(tmp_path, source, "--input", f"{name}:float32[n,4]", *Y)
+            assert f"forward takes a, b; got --input {name}: give {missing} too, as --input {missing}:kind[" in words
+        three = [f"--input={name}:float32[n,4]" for name in "abc"]
+        words = refused(tmp_path, source, *three, *Y)
+        assert "forward takes a, b; got --input a, b, c: leave out what it does not take" in words
+
+
 def test_a_class_without_weights_is_told(tmp_path: Path) -> None:
     assert f"{__name__}:Net: no --weights: its parameters are those that its __init__ sets" in export(
         tmp_path, f"{__name__}:Net", *X, *Y
     )
+    assert f"{__name__}:Cloud: no --weights" in export(tmp_path, f"{__name__}:Cloud", *X, *Y)
     assert "--weights" not in export(tmp_path, f"{__name__}:Two", "--input", "a:float32[n,4]", "--input", "b:float32[n,4]", *Y)
 
 
@@ -255,6 +337,10 @@ def test_an_argument_that_cannot_be_read_is_told_why(argument: str, words: str, 
 def test_a_forward_of_other_things_than_tensors_is_told_what_to_do(tmp_path: Path) -> None:
     words = refused(tmp_path, f"{__name__}:OfDictionary", *X, *Y)
     assert "forward takes batch: dict[str, torch.Tensor], expected one tensor for each input" in words
+    assert "expected one tensor for each input" in refused(
+        tmp_path, f"{__name__}:OfDictionary", *X, "--input", "z:float32[n]", *Y
+    )
+    assert "forward takes a dictionary, expected one tensor" in refused(tmp_path, f"{__name__}:OfNames", *X, *Y)
     words = refused(tmp_path, f"{__name__}:Viewed", *X, *Y)
     assert "a host's arrays lie in Fortran's order, first dimension fastest: .reshape(...) in place of .view(...)" in words
 
@@ -270,6 +356,9 @@ def test_an_output_in_the_place_of_the_file_is_told(tmp_path: Path) -> None:
 def test_a_batch_that_a_trace_has_frozen_is_refused(tmp_path: Path) -> None:
     torch.jit.trace(Padded().eval(), torch.ones(5, 4), check_trace=False).save(tmp_path / "trace.pt")
     words = refused(tmp_path, tmp_path / "trace.pt", *X, *Y)
+    # Of PyTorch's words the last line, and not where the program was that made the file.
+    assert "RuntimeError: The size of tensor a (64) must match the size of tensor b (5)" in words
+    assert "_trace.py" not in words
     assert "it runs with n=5: the trace (torch.jit.trace) has frozen 'n'; export from the class" in words
     export(tmp_path, saved(tmp_path, Padded()), *X, *Y)  # scripted it is free
 
@@ -337,8 +426,42 @@ def test_an_extent_that_is_not_free_is_refused(tmp_path: Path) -> None:
     free = ("--input", "x:float32[n,m]", *Y)
     words = refused(tmp_path, saved(tmp_path, Net()), *free)
     assert "fails on inputs x (64, 11)" in words
-    assert "where a free dimension has one extent only, fix it (--fix m=number)" in words
+    assert words.endswith("it runs with m=4, not with m=11: fix it (--fix m=4)")
+    # Also where the number is in the file alone, and where an extent is one more.
+    torch.jit.freeze(torch.jit.script(Net().eval())).save(str(tmp_path / "script.pt"))
+    assert refused(tmp_path, tmp_path / "script.pt", *free).endswith("fix it (--fix m=4)")
+    assert "(--fix m=3)" in refused(tmp_path, saved(tmp_path, Net()), "--input", "x:float32[n,m+1]", *Y)
+    words = refused(tmp_path, saved(tmp_path, Net()), *free, "--scale-input", "x=1,2")
+    assert words.endswith("it runs with m=4, not with m=11: fix it (--fix m=4)")
+    words = refused(tmp_path, f"{__name__}:Chunked", *free)
+    assert words.endswith(
+        "it runs with m=8 and 12, not with m=11: fix it (--fix m=8), or give what it may be (--range m=least:most)"
+    )
+    two = ("--input", "x:float32[n,p]", "--input", "z:float32[n,q]", *Y)
+    words = refused(tmp_path, f"{__name__}:Both", *two)
+    assert words.endswith("it runs with p=4, q=6: fix them (--fix p=4 --fix q=6)")
     export(tmp_path, saved(tmp_path, Net()), *free, "--fix", "m=4")
+
+
+@pytest.mark.parametrize(
+    ("profile", "advice"),
+    [
+        ("column,50", "it runs with 60 in place of 50 in --input profile"),
+        ("60,column", "it runs with profile[column,60]: give its dimensions in the order in which forward takes them"),
+        ("level,column", "it runs with profile[column,level] and level=60: give its dimensions in the order"),
+        (
+            "column",
+            "shapes cannot be multiplied (1x64 and 60x32); if these are not the shapes that forward takes, mend --input",
+        ),
+    ],
+)
+def test_shapes_that_a_model_does_not_take_are_told(profile: str, advice: str, tmp_path: Path) -> None:
+    """And fixing a dimension is told as a way out where it is one."""
+    given = ("--input", f"profile:float32[{profile}]", "--input", "surface:float32[column]")
+    words = refused(tmp_path, f"{__name__}:Column", *given, "--output-argument", f"y:float32[{profile}]")
+    assert advice in words
+    assert "level=number" not in words
+    assert ("--fix" in words) == ("level=60" in advice)
 
 
 # ---- what it is checked on ----
@@ -414,7 +537,13 @@ def test_a_network_computes_in_another_kind_than_the_hosts_arrays(compute: str, 
     arguments = ("--input", "x:float64[n,4]", "--output-argument", "y:float64[n,3]")
     module = saved(tmp_path, Net())
     words = refused(tmp_path, module, *arguments)
-    assert "where the arrays are of another kind than the network's own, give --compute float32" in words
+    advice = "computes in float32: give --compute float32 (the host's arrays stay float64), or declare the inputs float32"
+    assert words.endswith(advice)
+    assert "--fix" not in words
+    assert refused(tmp_path, module, *arguments, "--scale-input", "x=1,2").endswith(advice)
+    conv = saved(tmp_path, Conv(), "conv.pt")
+    free = ("--input", "x:float64[n,4,m]", "--output-argument", "y:float64[n,m]")
+    assert refused(tmp_path, conv, *free).endswith(advice)
     export(tmp_path, module, *arguments, "--compute", compute)
     x = torch.randn(50, 4, dtype=torch.float64)
     script = torch.jit.load(tmp_path / "out.pt")
@@ -429,6 +558,12 @@ def test_torchscript_has_its_kinds_written_into_it(tmp_path: Path) -> None:
     torch.jit.script(Net().eval()).save(tmp_path / "script.pt")
     words = refused(tmp_path, tmp_path / "script.pt", *X, *Y, "--compute", "bfloat16")
     assert "TorchScript has its kinds written into it; give package.module:Class" in words
+    double = ("--input", "x:float64[n,4]", "--output-argument", "y:float64[n,3]")
+    torch.jit.freeze(torch.jit.script(Net().eval())).save(str(tmp_path / "frozen.pt"))
+    for file in ("script.pt", "frozen.pt"):
+        words = refused(tmp_path, tmp_path / file, *double)
+        assert "the file computes in float32, which stays: declare inputs and outputs float32; a host with float64" in words
+        assert "--compute" not in words
     assert "expected bfloat16, float32, float64" in refused(tmp_path, saved(tmp_path, Net()), *X, *Y, "--compute", "float16")
 
 
@@ -451,9 +586,9 @@ def test_of_a_compiler_that_fails_its_errors_are_told_and_not_its_command(
     compiler = tmp_path / "compiler"
     compiler.write_text('#!/bin/sh\nexec g++ -include not_there.h "$@"\n')
     compiler.chmod(0o755)
-    monkeypatch.setattr("torch._inductor.config.cpp.cxx", (str(compiler),))
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr("ftorch_bridge.packages._instructions", lambda *_: [])
-    words = refused(tmp_path, saved(tmp_path, Logarithm()), *X, *Y, "--sample", "x=1:2", name="out.pt2")
+    with torch._inductor.config.patch({"cpp.cxx": (str(compiler),)}):
+        words = refused(tmp_path, saved(tmp_path, Logarithm()), *X, *Y, "--sample", "x=1:2", name="out.pt2")
     assert "AOTInductor cannot compile it" in words
     assert "fatal error: not_there.h: No such file or directory" in words

@@ -16,10 +16,11 @@ import xarray as xr
 from torch import Tensor, fx, nn
 from torch.utils import _pytree as pytree
 
-from ftorch_bridge.manifest import KINDS, Argument, ExportError, Manifest
-from ftorch_bridge.sources import program_of
+from ftorch_bridge.failing import check_number_of_outputs, run_error
+from ftorch_bridge.manifest import COMPUTE, KINDS, Argument, ExportError, Manifest
+from ftorch_bridge.sources import kinds_are_fixed, program_of
+from ftorch_bridge.wording import count, one_line
 
-COMPUTE = {"bfloat16": torch.bfloat16, "float32": torch.float32, "float64": torch.float64}
 TOLERANCES = {"": 1e-5, "bfloat16": 5e-2, "float32": 1e-4, "float64": 1e-4}
 """By the kind that is computed in, or none for the source's own: the largest difference from the source by default."""
 TOLERANCE_OF_GPU = 1e-3
@@ -71,7 +72,7 @@ class Scaling:
 
 
 def _shown(values: np.ndarray) -> str:
-    return f"{float(values):g}" if values.ndim == 0 else f"({values.size} values)"
+    return f"{float(values):g}" if values.ndim == 0 else f"({count(values.size, 'value')})"
 
 
 def _check_affine(affine: Affine, argument: Argument) -> None:
@@ -83,14 +84,15 @@ def _check_affine(affine: Affine, argument: Argument) -> None:
             raise ExportError(f"{place}: its {what} is not finite")
         shape = argument.shape[len(argument.shape) - values.ndim :]
         if values.ndim > len(argument.shape):
-            raise ExportError(f"{place}: its {what} has {values.ndim} dimensions, the argument {len(argument.shape)}")
+            raise ExportError(f"{place}: its {what} has {count(values.ndim, 'dimension')}, the argument {len(argument.shape)}")
         for extent, size in zip(shape, values.shape, strict=True):
             if isinstance(extent, str) and size != 1:
                 raise ExportError(
-                    f"{place}: its {what} has {size} values along {extent}, which is a free dimension; fix that with --fix"
+                    f"{place}: its {what} has {count(size, 'value')} along {extent}, which is a free dimension; fix that with "
+                    "--fix"
                 )
             if size not in (1, extent):
-                raise ExportError(f"{place}: its {what} has {size} values where the argument has {extent}")
+                raise ExportError(f"{place}: its {what} has {count(size, 'value')} where the argument has {extent}")
     if (affine.std <= 0).any():
         raise ExportError(f"{place}: its std must be above 0; leave out what never varies, or give it 1")
 
@@ -124,8 +126,7 @@ def read_scaling(path: Path, manifest: Manifest) -> Scaling:
     except ExportError:
         raise
     except (OSError, ValueError, TypeError, KeyError) as error:
-        words = " ".join(str(error).split())[:200]
-        raise ExportError(f"{path}: not a file of scaling (.json, .nc or .npz): {words}") from error
+        raise ExportError(f"{path}: not a file of scaling (.json, .nc or .npz): {one_line(error, 200)}") from error
     return _of_arrays(path, arrays, manifest)
 
 
@@ -169,17 +170,11 @@ def _of_arrays(path: Path, arrays: Mapping[str, np.ndarray], manifest: Manifest)
     return scaling
 
 
-def own_kind(module: nn.Module) -> torch.dtype | None:
-    """The kind of the module's first parameter or buffer of real numbers; none where it has none."""
-    tensors = [*module.parameters(), *module.buffers()]
-    return next((tensor.dtype for tensor in tensors if tensor.is_floating_point()), None)
-
-
 def converted(module: nn.Module, compute: str) -> nn.Module:
     """A copy of the module that computes in the kind ``compute``."""
     if compute not in COMPUTE:
         raise ExportError(f"--compute {compute}: expected {', '.join(COMPUTE)}")
-    if isinstance(module, torch.jit.ScriptModule) or program_of(module) is not None:
+    if kinds_are_fixed(module):
         what = "a torch.export program" if program_of(module) is not None else "TorchScript"
         raise ExportError(
             f"--compute {compute}: {what} has its kinds written into it; give package.module:Class or a "
@@ -228,8 +223,7 @@ def adapt(
         examples.append(seen)
     result = graph.call_module("inner", tuple(arguments))
     leaves = _leaves(module, manifest, examples)
-    if len(leaves) != len(manifest.outputs):
-        raise ExportError(f"{manifest.name}: expected {len(manifest.outputs)} outputs, the module gives {len(leaves)}")
+    check_number_of_outputs(manifest, len(leaves))
     outputs = []
     for i, (argument, (path, leaf)) in enumerate(zip(manifest.outputs, leaves, strict=True)):
         kind = KINDS[argument.kind]
@@ -256,11 +250,7 @@ def _leaves(module: nn.Module, manifest: Manifest, examples: Sequence[Tensor]) -
         with torch.inference_mode():
             return pytree.tree_flatten_with_path(module(*(example.clone() for example in examples)))[0]
     except Exception as error:  # whatever the module raises
-        words = " ".join(str(error).split())[:400]
-        given = ", ".join(f"{a.name} {tuple(e.shape)}" for a, e in zip(manifest.inputs, examples, strict=True))
-        raise ExportError(
-            f"{manifest.name}: fails on scaled or converted inputs {given}: {type(error).__name__}: {words}"
-        ) from error
+        raise run_error(module, manifest, examples, error, "scaled or converted inputs") from error
 
 
 def _step(graph: fx.Graph, value: fx.Node, key: Any) -> fx.Node:

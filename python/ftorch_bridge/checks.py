@@ -1,16 +1,14 @@
-"""What a model must keep before it is exported: its contract at several sizes, the same result every time, nothing frozen."""
+"""What a model must keep before it is exported: its manifest at several sizes, the same result every time, nothing frozen."""
 
 from __future__ import annotations
 
-import inspect
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from ftorch_bridge.adapting import own_kind
+from ftorch_bridge.failing import check_number_of_outputs, run_error
 from ftorch_bridge.manifest import KINDS, Argument, ExportError, Manifest, extent_in, parts
 from ftorch_bridge.packages import flatten
 from ftorch_bridge.sampling import Samples
@@ -31,61 +29,36 @@ class Check:
     """By output: the largest difference in units of the output's largest magnitude."""
 
 
-def run(module: Callable[..., object], inputs: Sequence[Tensor], manifest: Manifest, sizes: Mapping[str, int]) -> list[Tensor]:
-    """The outputs of ``module``, of the kinds and shapes that the manifest says for these sizes of the free dimensions.
+def results(module: Callable[..., object], inputs: Sequence[Tensor], manifest: Manifest) -> list[Tensor]:
+    """What ``module`` gives: as many tensors as the manifest says, of any kinds and shapes.
 
-    Raises :class:`ExportError` where it fails or gives anything else.
+    Raises :class:`ftorch_bridge.failing.RunError` where it fails, :class:`ExportError` where it gives anything else.
     """
     try:
         with torch.inference_mode():
             result = module(*(t.clone() for t in inputs))  # it may work in place
     except Exception as error:  # whatever the module raises
-        shapes = ", ".join(f"{a.name} {tuple(t.shape)}" for a, t in zip(manifest.inputs, inputs, strict=True))
-        words = " ".join(str(error).split())
-        words = words if len(words) <= 500 else f"{words[:100]} ... {words[-400:]}"
-        raise ExportError(
-            f"{manifest.name}: fails on inputs {shapes}: {type(error).__name__}: {words}{_hint(module, inputs, words)}"
-        ) from error
+        raise run_error(module, manifest, inputs, error) from error
     tensors = []
     for place, leaf in flatten(result):
         if not isinstance(leaf, Tensor):
             where = f" at {place}" if place else ""
             raise ExportError(f"{manifest.name}: the module gives {type(leaf).__name__}{where}, expected tensors only")
         tensors.append(leaf)
-    if len(tensors) != len(manifest.outputs):
-        raise ExportError(f"{manifest.name}: expected {len(manifest.outputs)} outputs, the module gives {len(tensors)}")
+    check_number_of_outputs(manifest, len(tensors))
+    return tensors
+
+
+def run(module: Callable[..., object], inputs: Sequence[Tensor], manifest: Manifest, sizes: Mapping[str, int]) -> list[Tensor]:
+    """The outputs of ``module``, of the kinds and shapes that the manifest says for these sizes of the free dimensions.
+
+    Raises what :func:`results` raises, and :class:`ExportError` where they are of others.
+    """
+    tensors = results(module, inputs, manifest)
     bound = dict(sizes)
     for tensor, argument in zip(tensors, manifest.outputs, strict=True):
         _check_output(manifest.name, argument, tensor, bound)
     return tensors
-
-
-def _hint(module: Callable[..., object], inputs: Sequence[Tensor], words: str) -> str:
-    """What may be behind a failure of the module."""
-    if "view size is not compatible" in words:
-        return "; a host's arrays lie in Fortran's order, first dimension fastest: .reshape(...) in place of .view(...)"
-    if isinstance(module, nn.Module) and (other := _argument_that_is_no_tensor(module)):
-        return (
-            f"; forward takes {other}, expected one tensor for each input: export a module whose forward takes tensors and "
-            "calls this one"
-        )
-    if "dtype" in words or "scalar type" in words:
-        kind = own_kind(module) if isinstance(module, nn.Module) else None
-        if kind is not None and any(t.is_floating_point() and t.dtype != kind for t in inputs):
-            own = str(kind).removeprefix("torch.")
-            return f"; where the arrays are of another kind than the network's own, give --compute {own}"
-    return ""
-
-
-def _argument_that_is_no_tensor(module: nn.Module) -> str:
-    """The first argument of ``forward`` whose annotation is a collection, as in ``batch: dict``."""
-    if isinstance(module, torch.jit.ScriptModule):
-        return ""
-    for parameter in inspect.signature(module.forward).parameters.values():
-        said = parameter.annotation if isinstance(parameter.annotation, str) else inspect.formatannotation(parameter.annotation)
-        if re.match(r"(typing\.|collections\.abc\.)?(dict|list|tuple|mapping|sequence)\b", said, re.IGNORECASE):
-            return f"{parameter.name}: {said}"
-    return ""
 
 
 def _check_output(name: str, argument: Argument, tensor: Tensor, bound: dict[str, int]) -> None:
@@ -168,21 +141,29 @@ def check_variant(module: nn.Module, samples: Samples, name: str, sizes: Mapping
         words = str(error).removeprefix(f"{samples.manifest.name}: ")
         raise ExportError(
             f"{samples.manifest.name}: {name!r} is said to be free, but what holds for {name}={usual} does not for "
-            f"{name}={sizes[name]}: {words}; fix it (--fix {name}=number), give what it may be (--range {name}=least:most), "
-            f"or mend the shapes of the contract{frozen_words(module, name)}"
+            f"{name}={sizes[name]}: {words}; fix it (--fix {name}={usual}), give what it may be (--range {name}=least:most), "
+            f"or mend the shapes of the manifest{frozen_words(module, name)}"
         ) from error
 
 
-def frozen_words(module: nn.Module, name: str, samples: Samples | None = None) -> str:
-    """What TorchScript adds to a failure at another size; with ``samples`` the size of the batch that it was traced with."""
+_UNFROZEN = (
+    "export from the class (package.module:Class) or a module saved by torch.save, or make the file with torch.jit.script"
+)
+
+
+def frozen_words(module: nn.Module, name: str) -> str:
+    """What TorchScript adds to a failure at another size of the dimension ``name``."""
     if not isinstance(module, torch.jit.ScriptModule):
         return ""
-    mend = (
-        "export from the class (package.module:Class) or a module saved by torch.save, or make the file with torch.jit.script"
-    )
-    if samples is not None and (number := _only_batch(module, samples)) is not None:
-        return f"; it runs with {name}={number}: the trace (torch.jit.trace) has frozen {name!r}; {mend}"
-    return f"; if the file is a trace (torch.jit.trace), the trace has frozen {name!r}; {mend}"
+    return f"; if the file is a trace (torch.jit.trace), the trace has frozen {name!r}; {_UNFROZEN}"
+
+
+def frozen_batch_words(module: nn.Module, samples: Samples) -> str:
+    """The same of a batch whose size a trace has frozen, with that size; empty where none is found."""
+    name = samples.manifest.batch_dimension()
+    if name is None or not isinstance(module, torch.jit.ScriptModule) or (number := _only_batch(module, samples)) is None:
+        return ""
+    return f"; it runs with {name}={number}: the trace (torch.jit.trace) has frozen {name!r}; {_UNFROZEN}"
 
 
 def _only_batch(module: torch.jit.ScriptModule, samples: Samples) -> int | None:

@@ -23,7 +23,9 @@ from typing import Any, Literal
 from rich.table import Table
 from rich.text import Text
 
+from ftorch_bridge.files import damage_of
 from ftorch_bridge.loader import Loaded, LoaderError, loaded_libraries, trace
+from ftorch_bridge.wording import count
 
 State = Literal["ok", "warning", "problem"]
 _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
@@ -284,9 +286,9 @@ def threads(
     own = own or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else on_node)
     usable = min(own, math.ceil(limit)) if limit else own
     ranks, launcher = local_ranks(environment)
-    text = f"{own} of {on_node} processors" + (f", of which the container may use {limit:g}" if limit else "")
+    text = f"{own} of {count(on_node, 'processor')}" + (f", of which the container may use {limit:g}" if limit else "")
     if launcher:
-        text += f"; {ranks} MPI ranks on this node ({launcher})"
+        text += f"; {count(ranks, 'MPI rank')} on this node ({launcher})"
     asked = environment.get("OMP_NUM_THREADS")
     if asked is not None and not re.fullmatch(r"\s*[1-9]\d*\s*(,\s*[1-9]\d*\s*)*", asked):
         yield warning("threads", f"OMP_NUM_THREADS={asked!r} is no number of threads", "set it to a number, or unset it")
@@ -337,7 +339,8 @@ def model(path: Path, loads: str | None, torch_version: str | None) -> Iterator[
         if not path.is_file():
             yield problem("model", str(error), "check the path")
         elif loads:
-            yield problem("model", loads, "export the model again: ftorch-export")
+            damaged = "copy it again, or " if damage_of(path) else ""
+            yield problem("model", loads, f"{damaged}export the model again: ftorch-export")
         else:
             yield warning("model", str(error), "with a manifest every call is checked against it: ftorch-export")
         return
@@ -360,8 +363,9 @@ def model(path: Path, loads: str | None, torch_version: str | None) -> Iterator[
     if loads:
         yield problem("model", loads, "export it again with ftorch-export of this installation")
     elif loads == "":
+        inputs, outputs = (count(len(manifest[f"{what}s"]), what) for what in ("input", "output"))
         kind = f"a package for {_words_of(needs)}" if needs else "TorchScript"
-        yield ok("model", f"{name}: {kind}, {len(manifest['inputs'])} inputs, {len(manifest['outputs'])} outputs; loads here")
+        yield ok("model", f"{name}: {kind}, {inputs}, {outputs}; loads here")
 
 
 # ---- a host program ----
@@ -447,12 +451,14 @@ def _interposed(loaded: Loaded, alone: Loaded) -> Iterator[Finding]:
         files = list(dict.fromkeys(givers[family]))
         if blas:
             where = f"{family} in {files[0].parent}" if family not in map(str, files) else family
-            yield _blas(loaded, files, f"{len(symbols)} routines, among them {' and '.join(_known(blas))}, from {where}")
+            yield _blas(
+                loaded, files, f"{count(len(symbols), 'routine')}, among them {' and '.join(_known(blas))}, from {where}"
+            )
         else:
             sample = ", ".join(sorted(symbols)[:3])
             yield warning(
                 "host: libraries",
-                f"LibTorch would use {len(symbols)} routines ({sample}) from {family} in place of its own",
+                f"LibTorch would use {count(len(symbols), 'routine')} ({sample}) from {family} in place of its own",
                 f"if results differ: {_HIDE}",
             )
     if not taken:

@@ -1,6 +1,6 @@
-"""Export of a PyTorch module to the file that ``radml_torch`` loads, TorchScript or a package, with its contract inside.
+"""Export of a PyTorch module to the file that ``radml_torch`` loads, TorchScript or a package, with its manifest inside.
 
-The contract is the file ``radml.json`` in the archive: names, kinds, shapes and units of all inputs and outputs. The coupling
+The manifest is the file ``radml.json`` in the archive: names, kinds, shapes and units of all inputs and outputs. The coupling
 library checks every call against it.
 """
 
@@ -16,20 +16,23 @@ import torch
 import xarray as xr
 from torch import Tensor, fx, nn
 
-from ftorch_bridge.adapting import COMPUTE, TOLERANCE_OF_GPU, TOLERANCES, Scaling, adapt, converted, own_kind
+from ftorch_bridge.adapting import COMPUTE, TOLERANCE_OF_GPU, TOLERANCES, Scaling, adapt, converted
 from ftorch_bridge.checks import (
     Check,
     check_evaluation,
     check_finite,
     check_repeatable,
     check_variant,
+    frozen_batch_words,
     frozen_words,
     mixed_columns,
     relative_difference,
+    results,
     run,
     variants,
 )
 from ftorch_bridge.counting import counted_operations, note_of
+from ftorch_bridge.failing import RunError, fix_words, own_kind, shape_words
 from ftorch_bridge.files import whole_file
 from ftorch_bridge.manifest import MANIFEST_FILE, Argument, ExportError, Manifest, read_manifest
 from ftorch_bridge.packages import (
@@ -43,7 +46,16 @@ from ftorch_bridge.packages import (
     load_package,
 )
 from ftorch_bridge.sampling import Samples, example_inputs
-from ftorch_bridge.sources import check_program, decides_by_values, describe, load_source, program_of, scriptable
+from ftorch_bridge.sources import (
+    check_number_of_inputs,
+    check_program,
+    decides_by_values,
+    describe,
+    load_source,
+    program_of,
+    scriptable,
+)
+from ftorch_bridge.wording import one_line
 
 __all__ = [
     "BATCHES",
@@ -104,6 +116,7 @@ def export(
     for name in limits:
         manifest.fixed({name: 1})  # refuses what is no free dimension
     _check_format(module, manifest, path, layout, device, trainable)
+    check_number_of_inputs(module, manifest)
     check_evaluation(module, manifest)
     scaling.check(manifest)
     changed = module if compute is None else converted(module, compute)
@@ -124,8 +137,16 @@ def export(
     sizes = _sizes(samples, batches)
     inputs = [samples.inputs(s) for s in sizes]
     own = None if compute is None else own_kind(module) or COMPUTE[compute]
-    reference = adapt(module, manifest, inputs[0], scaling=scaling, compute=own)
-    expected = _expected(reference, module, samples, sizes, inputs)
+
+    def made(manifest: Manifest, inputs: Sequence[Tensor]) -> nn.Module:
+        return adapt(module, manifest, inputs, scaling=scaling, compute=own)
+
+    try:
+        reference = made(manifest, inputs[0])
+        first = run(reference, inputs[0], manifest, sizes[0])
+    except ExportError as error:
+        raise ExportError(f"{error}{_next_step(error, module, made, samples)}") from error
+    expected = _expected(reference, module, samples, sizes, inputs, first)
     others = []
     for name, other in variants(samples, sizes[0]):
         others.append((other, check_variant(reference, samples, name, other, sizes[0][name])))
@@ -206,26 +227,54 @@ def _sizes(samples: Samples, batches: Sequence[int] | None) -> list[dict[str, in
     return sizes
 
 
+def _next_step(
+    error: ExportError, module: nn.Module, made: Callable[[Manifest, Sequence[Tensor]], nn.Module], samples: Samples
+) -> str:
+    """What to do where what is ``made`` of the module fails at the first sizes; empty where the ``error`` says it."""
+    if isinstance(error, RunError) and error.advised:
+        return ""
+    if words := frozen_batch_words(module, samples):
+        return words
+    name, fails = samples.manifest.batch_dimension(), isinstance(error, RunError)
+
+    def runs(other: Samples, sizes: Mapping[str, int]) -> bool:
+        try:
+            inputs = other.inputs(sizes)
+            tried = made(other.manifest, inputs)
+            if fails:  # the extents of outputs are the next thing to mend
+                outputs = zip(results(tried, inputs, other.manifest), other.manifest.outputs, strict=True)
+                return all(tensor.dim() == len(argument.shape) for tensor, argument in outputs)
+            run(tried, inputs, other.manifest, sizes)
+        except Exception:  # whatever the module raises, and a scaling that has other extents
+            return False
+        return True
+
+    words = (shape_words if fails else fix_words)(module, samples, runs)
+    words = words or ("" if name is None else frozen_words(module, name))
+    return words or ("; if these are not the shapes that forward takes, mend --input" if fails else "")
+
+
 def _expected(
-    reference: nn.Module, source: nn.Module, samples: Samples, sizes: Sequence[dict[str, int]], inputs: Sequence[list[Tensor]]
+    reference: nn.Module,
+    source: nn.Module,
+    samples: Samples,
+    sizes: Sequence[dict[str, int]],
+    inputs: Sequence[list[Tensor]],
+    first: list[Tensor],
 ) -> list[list[Tensor]]:
-    """What the source gives for each of the ``sizes``, the same every time and finite."""
+    """What the source gives for each of the ``sizes``, for the first of them ``first``, the same every time and finite."""
     manifest, name = samples.manifest, samples.manifest.batch_dimension()
-    expected = []
-    for s, given in zip(sizes, inputs, strict=True):
+    expected = [first]
+    check_finite(manifest, first, samples)
+    for s, given in zip(sizes[1:], inputs[1:], strict=True):
         try:
             expected.append(run(reference, given, manifest, s))
         except ExportError as error:
-            words = str(error)
-            if name is not None and expected:
-                words += f"; though it runs with {name}={sizes[0][name]}: it does not hold for every {name}"
-            more = "" if name is None else frozen_words(source, name, samples if reference is source else None)
-            others = [f"--fix {n}=number" for n in manifest.free_dimensions() if n != name]
-            if not more and not expected and others and "--compute" not in words:
-                more = f"; where a free dimension has one extent only, fix it ({', '.join(others)})"
-            raise ExportError(words + more) from error
+            but = f"; though it runs with {name}={sizes[0][name]}: it does not hold for every {name}"
+            frozen = frozen_batch_words(source, samples) or frozen_words(source, str(name))
+            raise ExportError(f"{error}{but}{frozen}") from error
         check_finite(manifest, expected[-1], samples)
-    check_repeatable(reference, manifest, inputs[0], expected[0], sizes[0])
+    check_repeatable(reference, manifest, inputs[0], first, sizes[0])
     return expected
 
 
@@ -306,12 +355,12 @@ def _script_of_program(module: fx.GraphModule, manifest: Manifest, inputs: Seque
     try:
         return torch.jit.script(scriptable(module))
     except Exception as error:  # the compiler raises what it likes
-        words = " ".join(str(error).split())[:300]
+        words = one_line(error)
         if not decides_by_values(module):
             try:
                 return torch.jit.trace(module, tuple(inputs), check_trace=False)
             except Exception as failure:
-                words = " ".join(str(failure).split())[:300]
+                words = one_line(failure)
         raise ExportError(
             f"{manifest.name}: the program cannot become TorchScript: {words}; export it as a package (.pt2), or give "
             "package.module:Class or a module saved by torch.save"
@@ -322,10 +371,9 @@ def _script(module: nn.Module, manifest: Manifest, trainable: bool) -> torch.jit
     try:
         script = module if isinstance(module, torch.jit.ScriptModule) else torch.jit.script(module)
     except Exception as error:  # the compiler raises what it likes
-        words = " ".join(str(error).split())[:600]
         raise ExportError(
-            f"{manifest.name}: TorchScript cannot compile it: {words}; a package (.pt2) may be had of it: torch.export knows "
-            "more of Python"
+            f"{manifest.name}: TorchScript cannot compile it: {one_line(error, 600)}; a package (.pt2) may be had of it: "
+            "torch.export knows more of Python"
         ) from error
     if trainable:
         if not any(parameter.requires_grad for parameter in script.parameters()):

@@ -17,6 +17,15 @@ def expect_file(path: Path) -> None:
         raise ValueError(f"{path}: expected a file to write, got a {'folder' if path.is_dir() else 'device'}")
 
 
+def damage_of(path: Path) -> str:
+    """What ails a file that cannot be read as an archive, and what to do; empty where it never was one."""
+    with path.open("rb") as file:
+        start = file.read(2)
+    if not start:
+        return "is empty; copy it again"
+    return "is cut off or damaged; copy it again" if start == b"PK" else ""
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """A temporary name in the folder of ``path`` to write to; renamed to ``path`` on success, removed on failure.

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from ftorch_bridge.column_file import COLUMN_VARIABLES, FLUX_VARIABLES
+from ftorch_bridge.files import damage_of
 from ftorch_bridge.packages import MANIFEST_FILE, Compiled, Range
 
 KINDS = {
@@ -26,6 +27,8 @@ KINDS = {
     "complex64": torch.complex64,
     "complex128": torch.complex128,
 }
+COMPUTE = {"bfloat16": torch.bfloat16, "float32": torch.float32, "float64": torch.float64}
+"""Kinds that a network can be made to compute in."""
 _SPECIFICATION = re.compile(r"^(?P<name>[^:]*):(?P<kind>\w+)\[(?P<shape>[\w,+ ]*)\](?::(?P<units>.+))?$")
 _NAME = re.compile(r"^\w+$")
 _EXTENT = re.compile(r"^(?:\d+|[A-Za-z_]\w*(?:\+\d+)?)$")
@@ -161,7 +164,8 @@ def read_manifest(path: Path) -> dict[str, object]:
                 if record.partition("/")[2] == f"extra/{MANIFEST_FILE}":
                     return json.loads(archive.read(record))
     except (zipfile.BadZipFile, ValueError) as error:
-        raise ExportError(f"{path}: not a model file: {error}") from error
+        damage = damage_of(path)
+        raise ExportError(f"{path}: not a model file: {f'it {damage}' if damage else error}") from error
     raise ExportError(
         f"{path}: a file without a manifest: weights, or a model that ftorch-export did not write; export it with ftorch-export"
     )

@@ -29,6 +29,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
+from ftorch_bridge.wording import plain
+
 MANIFEST_FILE = "radml.json"
 MARCHES = ("portable", "native")
 DEVICES = ("cpu", "cuda")
@@ -201,7 +203,7 @@ def _exported(
         with contextlib.redirect_stderr(io.StringIO()):  # where it fails it prints its graph
             return torch.export.export(module, tuple(inputs), dynamic_shapes=dynamic_shapes)
     except Exception as error:  # the exporter raises what it likes
-        words = " ".join(re.sub(r"\x1b\[\d*m", "", str(error)).split())
+        words = " ".join(plain(error).split())
         words = words.partition(" The error above occurred")[0].partition(" If you're")[0]
         hint = ""
         if "Constraints violated" in words:
@@ -243,7 +245,7 @@ def program_ranges(program: torch.export.ExportedProgram, shapes: Sequence[Seque
 
 def _words_of(error: Exception) -> str:
     """What went wrong: what a compiler called an error, for its command comes first and is long, else the first words."""
-    text = re.sub(r"\x1b\[\d*m", "", str(error))
+    text = plain(error)
     lines = [line for line in text.splitlines() if re.search(r"\berror: |cannot find -l", line)]
     return " ".join(" ".join(lines[:3] or text.splitlines()).split())[:400]
 

@@ -131,7 +131,7 @@ def table_html(table: Table) -> str:
     """A table of rich as one of HTML; what it marks up stays as words."""
 
     def words(cell: object) -> str:
-        return html.escape(Text.from_markup(cell).plain if isinstance(cell, str) else str(cell))
+        return html.escape(Text.from_markup(cell, emoji=False).plain if isinstance(cell, str) else str(cell))
 
     sides = ["left" if column.justify == "left" else "" for column in table.columns]
     head = "".join(f'<th class="{side}">{words(c.header)}</th>' for c, side in zip(table.columns, sides, strict=True))

@@ -52,7 +52,7 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, int] | None, 
             notes = dict(file.metadata() or {})
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (the handle is not a mapping)
     except safetensors.SafetensorError as error:
-        raise WeightsError(f"{path}: not a safetensors file: {error}") from error
+        raise WeightsError(f"{path}: not a safetensors file: {error}; is it empty or cut off? Copy it again") from error
     return state, json.loads(notes.pop("config", "null")), notes
 
 

@@ -5,10 +5,39 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
+from rich.status import Status
+from rich.text import Text
 
-console = Console()
+
+class _Status(Status):
+    """Words beside a spinner, as they are."""
+
+    def update(self, status: Any = None, **more: Any) -> None:
+        """As Status: other words, or another look."""
+        super().update(Text(status) if isinstance(status, str) else status, **more)
+
+
+class _Console(Console):
+    """Prints words as they are: names and paths of users may hold ``[a]`` and ``:a:``. Only tables may have markup."""
+
+    def __init__(self) -> None:
+        super().__init__(emoji=False)
+
+    def print(self, *objects: Any, **more: Any) -> None:
+        """As Console, strings without markup."""
+        if all(isinstance(thing, str) for thing in objects):
+            more.setdefault("markup", False)
+        super().print(*objects, **more)
+
+    def status(self, status: Any, **more: Any) -> Status:
+        """As Console, strings without markup."""
+        return _Status(Text(status) if isinstance(status, str) else status, console=self, **more)
+
+
+console = _Console()
 
 
 def _expected() -> tuple[type[Exception], ...]:

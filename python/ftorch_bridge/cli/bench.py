@@ -1,4 +1,4 @@
-"""``ftorch-bench``: RRTMG beside a network and beside its original, what models cost, alone and in a host."""
+"""ftorch-bench: RRTMG beside a network and beside its original, what models cost, alone and in a host."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class _Output:
         for table in shown:
             console.print(table)
         for line in words:
-            console.print(line, soft_wrap=True, markup=False)
+            console.print(line, soft_wrap=True)
         if self._json:
             write_json(self._json, kept)
             console.print(f"the same as JSON: {self._json}", soft_wrap=True)
@@ -367,7 +367,8 @@ def guard(
             some = read_columns(path)
             some = some.isel(column=np.unique(np.linspace(0, some.sizes["column"] - 1, number).astype(int)))
             ordinary[str(path)] = some
-        with Progress(*Progress.get_default_columns(), console=console, transient=True) as bar:
+        doing = TextColumn("{task.description}", markup=False)  # paths among others
+        with Progress(doing, *Progress.get_default_columns()[1:], console=console, transient=True) as bar:
             task = bar.add_task("")
             result = run_guard(
                 model,
@@ -427,7 +428,7 @@ def stability(
         if figure and not settings.twins:
             raise BenchError("--figure shows differences from twins: expected --twins 1 or more")
         looks = (BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TextColumn("left:"), TimeRemainingColumn())
-        doing = TextColumn("{task.description}")
+        doing = TextColumn("{task.description}", markup=False)
         with Progress(*looks, doing, console=console, transient=True, speed_estimate_period=1800.0) as bar:
             task = bar.add_task("", total=1.0)
             result = run_stability(

@@ -1,4 +1,4 @@
-"""``ftorch-bridge``: small helpers around an installation."""
+"""ftorch-bridge: small helpers around an installation."""
 
 from __future__ import annotations
 

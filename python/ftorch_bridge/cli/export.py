@@ -1,4 +1,4 @@
-"""``ftorch-export``: a PyTorch module becomes the file that a Fortran host loads."""
+"""ftorch-export: a PyTorch module becomes the file that a Fortran host loads."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ftorch_bridge.column_file import read_columns
 from ftorch_bridge.envelope import METADATA_KEY, Envelope
 from ftorch_bridge.exporting import ExportError, Manifest, describe, export, load_source
 from ftorch_bridge.sampling import read_data
+from ftorch_bridge.wording import count
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
@@ -173,7 +174,7 @@ def main(
     """
 
     def tell(words: str) -> None:
-        console.print(words, soft_wrap=True, markup=False, highlight=False)
+        console.print(words, soft_wrap=True, highlight=False)
 
     with one_line_errors("ftorch-export"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # PyTorch's, of its own insides
@@ -214,15 +215,10 @@ def main(
         on = f"{columns or data}" if real is not None else "uniform numbers and noise" if sample else "noise"
         sizes = f"batch sizes {', '.join(str(c.batch) for c in checks)}" if manifest.free_dimensions() else "its one shape"
         console.print(
-            f"{output}: {_count(len(manifest.inputs), 'input')}, {_count(len(manifest.outputs), 'output')}; "
+            f"{output}: {count(len(manifest.inputs), 'input')}, {count(len(manifest.outputs), 'output')}; "
             f"equal to its source on {on} at {sizes} within {worst:.1e}",
             soft_wrap=True,
-            markup=False,
         )
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 if __name__ == "__main__":

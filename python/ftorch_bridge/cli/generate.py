@@ -1,4 +1,4 @@
-"""``ftorch-generate``: a Fortran module whose procedures have the arguments of one model."""
+"""ftorch-generate: a Fortran module whose procedures have the arguments of one model."""
 
 from __future__ import annotations
 

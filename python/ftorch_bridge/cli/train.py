@@ -1,4 +1,4 @@
-"""``ftorch-train``: columns, their fluxes, the network's training and its evaluation."""
+"""ftorch-train: columns, their fluxes, the network's training and its evaluation."""
 
 from __future__ import annotations
 
