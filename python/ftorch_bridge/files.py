@@ -17,6 +17,19 @@ def expect_file(path: Path) -> None:
         raise ValueError(f"{path}: expected a file to write, got a {'folder' if path.is_dir() else 'device'}")
 
 
+def expect_place(*paths: Path | None) -> None:
+    """For files that a user names, before any work: raises ``ValueError`` where one of them lies in no folder that is there.
+
+    Also raises what :func:`expect_file` raises. ``None`` is passed over.
+    """
+    for path in paths:
+        if path is None:
+            continue
+        if not path.parent.is_dir():
+            raise ValueError(f"{path}: no such folder: {path.parent}; make it, or name another")
+        expect_file(path)
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """A temporary name in the folder of ``path`` to write to; renamed to ``path`` on success, removed on failure.

@@ -23,7 +23,7 @@ from ftorch_bridge.cli import console, one_line_errors
 from ftorch_bridge.column_file import read_columns
 from ftorch_bridge.columns import DEFAULT_LAYERS, generate_columns
 from ftorch_bridge.comparing import compare_results, read_result
-from ftorch_bridge.files import write_json
+from ftorch_bridge.files import expect_place, write_json
 from ftorch_bridge.formats import export_network, run_formats
 from ftorch_bridge.formats import figures_of as formats_figures
 from ftorch_bridge.formats import table_of as formats_table
@@ -86,7 +86,9 @@ class _Output:
         html_file: Path | None,
         old_file: Path | None = None,
         fail_above: float | None = None,
+        figure: Path | None = None,
     ) -> None:
+        expect_place(json_file, html_file, figure)
         self._benchmark, self._json, self._html, self._old_file = benchmark, json_file, html_file, old_file
         self._limit = fail_above
         if fail_above is not None and old_file is None:
@@ -175,7 +177,7 @@ def radiation(
 ) -> None:
     """Time RRTMG and the network on the same columns, on one core, and say how far apart they are."""
     with one_line_errors("ftorch-bench radiation"):
-        output = _Output("radiation", json_file, html_file, old_file, fail_above)
+        output = _Output("radiation", json_file, html_file, old_file, fail_above, figure)
         read_columns(columns)  # a bad file is told here, before anything runs
         with console.status("timing RRTMG and the network on one core"):
             result = run_radiation(columns, model, repeats=repeats, columns_per_block=columns_per_block, draws=draws)
@@ -307,7 +309,7 @@ def networks(
     Columns by night are left out.
     """
     with one_line_errors("ftorch-bench networks"), console.status("") as status:
-        output = _Output("networks", json_file, html_file, old_file, fail_above)
+        output = _Output("networks", json_file, html_file, old_file, fail_above, figure)
         has_card = any(path.with_suffix(".json").is_file() for path in weights)
         if figure and not has_card:
             raise BenchError("--figure: no evaluation lies beside the weights (ftorch-train evaluate ... -o NAME.md)")
@@ -330,7 +332,7 @@ def rrtmg_cases(
 ) -> None:
     """Fluxes of the bundled RRTMG and of AER's for standard atmospheres, clear and under a low, a high and a deep cloud."""
     with one_line_errors("ftorch-bench rrtmg-cases"), console.status("") as status:
-        output = _Output("rrtmg-cases", json_file, html_file)
+        output = _Output("rrtmg-cases", json_file, html_file, figure=figure)
         result = run_cases(layers, status.update)
         if figure:
             status.update(f"drawing {figure}")
@@ -408,7 +410,7 @@ def stability(
     Killed and started again, it goes on with the piece at which it was.
     """
     with one_line_errors("ftorch-bench stability"):
-        output = _Output("stability", json_file, html_file, old_file, fail_above)
+        output = _Output("stability", json_file, html_file, old_file, fail_above, figure)
         settings = Settings(
             model=model,
             scheme=scheme,

@@ -30,7 +30,7 @@ from ftorch_bridge.envelope import METADATA_KEY, Envelope, EnvelopeError
 from ftorch_bridge.evaluation import LARGE_ERROR, SPECTRA, errors_table, labelled, model_card
 from ftorch_bridge.evaluation import evaluate as evaluate_network
 from ftorch_bridge.extremes import EXTREMES, extreme_columns
-from ftorch_bridge.files import whole_file, write_json
+from ftorch_bridge.files import expect_place, whole_file, write_json
 from ftorch_bridge.measuring import machine_facts
 from ftorch_bridge.networks import ResCNN, ResCNNConfig
 from ftorch_bridge.ranks import rank_and_size
@@ -61,6 +61,7 @@ def columns(
 ) -> None:
     """Write a column file: generated columns, or those of a file in ecRad's input format."""
     with one_line_errors("ftorch-train columns"):
+        expect_place(output)
         if case is not None:
             if case not in EXTREMES:
                 raise ColumnFileError(f"--case: expected one of {', '.join(EXTREMES)}, got {case}")
@@ -221,6 +222,7 @@ def merge_replay_command(
     from ftorch_bridge.replay import merge  # noqa: PLC0415 (not every installation trains)
 
     with one_line_errors("ftorch-train merge-replay"):
+        expect_place(output)
         merged = merge(replay_files)
         if len(merged) > 1:
             grids = ", ".join(str(part.sizes["layer"]) for part in merged)
@@ -265,6 +267,7 @@ def replay_command(
     from ftorch_bridge.recipe import meet, parse_recipe, processes, read_recipe  # noqa: PLC0415
 
     with one_line_errors("ftorch-train replay"):
+        expect_place(json_file)
         if not 0.0 < share < 1.0:
             raise DatasetError(f"--share: expected more than 0 and less than 1, got {share:g}")
         checkpoint = checkpoints.begin(output, resume)
@@ -382,6 +385,7 @@ def envelope_command(
 ) -> None:
     """Write the training envelope of data sets: where the guard of a host trusts a network that was trained on them."""
     with one_line_errors("ftorch-train envelope"):
+        expect_place(output)
         dataset = JoinedDataset(*map(Dataset, folders))
         found = _envelope_of(dataset, components=components, margin=margin, share=share, seed=seed)
         with whole_file(output) as temporary:
@@ -422,6 +426,7 @@ def fluxes(
 ) -> None:
     """Run RRTMG over a column file, without the clouds that it may have: the networks here know none."""
     with one_line_errors("ftorch-train fluxes"):
+        expect_place(output)
         programs.run("radml-rrtmg", column_file, output, "--clear-sky", show=True)
 
 
@@ -501,6 +506,7 @@ def evaluate(
     from ftorch_bridge import plots  # noqa: PLC0415 (matplotlib takes its time to load)
 
     with one_line_errors("ftorch-train evaluate"):
+        expect_place(output)
         if split not in (*SPLITS, "all"):
             raise DatasetError(f"--split: expected one of {', '.join(SPLITS)} or all, got {split}")
         network, notes = load_network(weights)
