@@ -133,6 +133,7 @@ def test_inputs_are_those_of_the_model(folder: Path) -> None:
         (["host", "all_sky.pt", "--schemes", "rrtmg,magic"], "--schemes rrtmg,magic: 'magic': expected some of rrtmg"),
         (["host", "all_sky.pt", "--schemes", "guarded", "--columns", "4"], "radml-host failed with exit code"),
         (["host", "perceptron.pt"], "perceptron.pt: no model of radiation"),
+        (["rrtmg", "--ice-optics", "foo"], "--ice-optics foo: expected one of fu, streamer"),
         (["scaling", "perceptron.pt", "--threads", "1,two"], "--threads 1,two: expected numbers, as in 1,2"),
     ],
 )

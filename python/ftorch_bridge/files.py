@@ -67,3 +67,24 @@ def alone(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
+
+
+@contextmanager
+def own_part(path: Path, part: int, *, wait: bool = True) -> Iterator[bool]:
+    """Whether this process has the part with this number of what the file ``path`` describes, as one process at a time can.
+
+    Who comes second waits, or is told ``False`` if it is not to ``wait``. A killed process has nothing any more. Threads of one
+    process are not told apart. Where the file system knows no locks, on some clusters, everybody has every part.
+    """
+    lock, mine = None, True
+    try:
+        with suppress(OSError):
+            lock = os.open(path, os.O_RDWR)
+            try:
+                fcntl.lockf(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB), 1, part)
+            except BlockingIOError:
+                mine = False
+        yield mine
+    finally:
+        if lock is not None:
+            os.close(lock)

@@ -20,6 +20,7 @@ from rich.table import Table
 from ftorch_bridge.bench import figures_of as radiation_figures
 from ftorch_bridge.bench import run_host, run_radiation, table_of
 from ftorch_bridge.cli import console, one_line_errors
+from ftorch_bridge.cloud_choices import ICE_OPTICS
 from ftorch_bridge.column_file import read_columns
 from ftorch_bridge.columns import DEFAULT_LAYERS, generate_columns
 from ftorch_bridge.comparing import compare_results, read_result
@@ -273,6 +274,8 @@ def rrtmg(
     with one_line_errors("ftorch-bench rrtmg"), console.status("") as status:
         output = _Output("rrtmg", json_file, html_file, old_file, fail_above)
         numbers = numbers_of(sizes, "--sizes", "numbers of columns", "16,1000,100000") if sizes else []
+        if ice_optics not in ICE_OPTICS:
+            raise BenchError(f"--ice-optics {ice_optics}: expected one of {', '.join(ICE_OPTICS)}")
         dataset = read_columns(columns) if columns else columns_by_day(number, layers, seed)
         result = run_rrtmg(
             dataset,
