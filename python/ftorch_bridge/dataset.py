@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from ftorch_bridge import programs
 from ftorch_bridge.cloud_choices import ICE_OPTICS, OVERLAPS
 from ftorch_bridge.column_file import ColumnFileError, read_columns, write
-from ftorch_bridge.columns import COLUMNS_IN_BLOCK, DEFAULT_LAYERS, MOST_TOP_PRESSURE, generate_columns
+from ftorch_bridge.columns import COLUMNS_IN_BLOCK, DEFAULT_LAYERS, LEAST_LAYERS, MOST_TOP_PRESSURE, generate_columns
 from ftorch_bridge.files import alone, own_part, write_json
 
 SPLITS = {"train": 0.9, "validation": 0.05, "test": 0.05}
@@ -66,8 +66,8 @@ class Settings:
         block = 1 if self.sources else COLUMNS_IN_BLOCK
         if self.columns_per_shard < 1 or self.columns_per_shard % block:
             raise DatasetError(f"columns per shard: expected a multiple of {block}, got {self.columns_per_shard}")
-        if not self.layers or min(self.layers) < 10:
-            raise DatasetError(f"layers: expected grids of at least 10, got {self.layers}")
+        if not self.layers or min(self.layers) < LEAST_LAYERS:
+            raise DatasetError(f"layers: expected grids of at least {LEAST_LAYERS}, got {self.layers}")
         if not 0.0 <= self.top_pressure <= MOST_TOP_PRESSURE:
             raise DatasetError(f"pressure at the top: expected 0 to {MOST_TOP_PRESSURE:g} Pa, got {self.top_pressure}")
         if self.draws < 1:
