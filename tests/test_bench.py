@@ -11,6 +11,7 @@ import xarray as xr
 from ftorch_bridge import programs
 from ftorch_bridge.bench import run_radiation
 from ftorch_bridge.cli.bench import app
+from ftorch_bridge.cli.bridge import app as bridge_app
 from ftorch_bridge.column_file import read_columns, read_fluxes, write
 from ftorch_bridge.columns import generate_columns, read_ecrad
 from ftorch_bridge.evaluation import compare, run_network
@@ -143,3 +144,15 @@ def test_a_program_that_is_not_installed_is_named(monkeypatch, tmp_path):
     with pytest.raises(programs.ProgramError, match=r"rescnn.pt: this data file is not installed"):
         programs.data_file("rescnn.pt")
     assert Path(programs.prefix()) == tmp_path
+
+
+def test_a_data_file_that_there_is_not_names_those_that_there_are(monkeypatch, tmp_path):
+    folder = tmp_path / "share" / "radml" / "data"
+    folder.mkdir(parents=True)
+    for name in ("rescnn.pt", "all_sky.md"):
+        (folder / name).touch()
+    monkeypatch.setenv("RADML_PREFIX", str(tmp_path))
+    result = runner.invoke(bridge_app, ["data-file", "nope"])
+    assert result.exit_code == 1
+    assert result.stderr == f"ftorch-bridge data-file: {folder}/nope: no such data file; there are all_sky.md, rescnn.pt\n"
+    assert runner.invoke(bridge_app, ["data-file", "rescnn.pt"]).stdout == f"{folder}/rescnn.pt\n"

@@ -13,10 +13,13 @@ from ftorch_bridge.cli.bench import app
 from ftorch_bridge.columns import generate_columns
 from ftorch_bridge.counting import noted_operations
 from ftorch_bridge.exporting import Manifest, describe, export, read_manifest
-from ftorch_bridge.inference import column_dimensions, hidden_operators, inputs_for, operations_of, passes
+from ftorch_bridge.host_bench import is_radiation
+from ftorch_bridge.inference import hidden_operators, operations_of, passes
+from ftorch_bridge.manifest import Argument, ExportError, ranges_of
 from ftorch_bridge.measuring import BenchError
 from ftorch_bridge.networks_bench import operations_for_a_column
 from ftorch_bridge.scaling import MPI_PROGRAM
+from ftorch_bridge.timed_inputs import Extents, column_dimensions, inputs_for, layers_of, sizes_of, sizes_of_columns
 from make_packages import with_manifest
 from test_all_sky import random_network
 from test_host_all_sky import export_network
@@ -35,10 +38,32 @@ def export_perceptron(path: Path) -> Path:
     return path
 
 
+class Twice(torch.nn.Module):
+    """Whatever the number of columns and levels."""
+
+    def forward(self, profile: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        return 2 * profile * weight
+
+
+def export_twice(path: Path) -> Path:
+    """A model with a free dimension beside its columns, whose input has the name of another variable of column files."""
+    inputs, outputs = ["profile:float32[column,level]", "weight:float32[level]"], ["y:float32[column,level]"]
+    module = Twice().eval()
+    export(module, describe(module, "twice", "float32", inputs, outputs, {}), path, columns=None, limits={"level": (2, 100)})
+    return path
+
+
+def manifest_of(*inputs: str) -> Manifest:
+    """Of a model with these inputs, and an output with the dimensions of the first."""
+    arguments = tuple(Argument.parse(text) for text in inputs)
+    return Manifest("model", arguments, (replace(arguments[0], name="y"),))
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bench_models")
     export_perceptron(folder / "perceptron.pt")
+    export_twice(folder / "twice.pt")
     export_network(folder, layers=89)
     return folder
 
@@ -119,6 +144,76 @@ def test_inputs_are_those_of_the_model(folder: Path) -> None:
         column_dimensions(Manifest("fixed", manifest.inputs, manifest.fixed({"place": 3}).outputs))
 
 
+def test_free_dimensions_beside_the_columns_do_not_follow_their_number(folder: Path) -> None:
+    manifest = Manifest.from_json(read_manifest(folder / "twice.pt"))
+    for number in (5, 300):
+        assert [tuple(tensor.shape) for tensor in inputs_for(manifest, number)] == [(number, 89), (89,)]
+    chosen = inputs_for(manifest, 5, Extents({"level": 60}))
+    assert [tuple(tensor.shape) for tensor in chosen] == [(5, 60), (60,)]
+    assert sizes_of(manifest, chosen) == {"level": 60}
+    # Of no such name as column: the first one of the first input, where the output has it.
+    other = manifest_of("x:float32[n,k,band]")
+    assert sizes_of(other, inputs_for(other, 5)) == {"k": 89, "band": 89}
+    assert Extents(ranges={"level": (2, 40)}).of("level") == 40
+    assert Extents(ranges={"level": (100, None)}).of("level") == 100
+
+
+def test_columns_are_given_to_inputs_of_their_name_and_shape_alone() -> None:
+    air = generate_columns(5, 30, seed=3, clear_sky=True)
+
+    def values(manifest: Manifest, name: str, chosen: dict[str, int]) -> np.ndarray:
+        names = [argument.name for argument in manifest.inputs]
+        return inputs_for(manifest, 5, Extents(chosen))[names.index(name)].numpy()
+
+    both = manifest_of("pressure_level:float64[column,level]", "h2o:float64[column,layer]", "profile:float64[column,layer]")
+    for chosen in ({"layer": 30}, {"level": 31}, {"layer": 30, "level": 31}):
+        np.testing.assert_array_equal(values(both, "pressure_level", chosen), air["pressure_level"])
+        np.testing.assert_array_equal(values(both, "h2o", chosen), air["h2o"])
+        assert values(both, "profile", chosen).shape == (5, 30)
+    # What is chosen is had, by noise where columns are not like that.
+    assert values(both, "pressure_level", {"layer": 30, "level": 60}).shape == (5, 60)
+    assert values(manifest_of("h2o:float64[column,4]"), "h2o", {}).shape == (5, 4)
+    turned = manifest_of("h2o:float64[layer,column]")
+    assert values(turned, "h2o", {"layer": 30}).shape == (30, 5)
+    np.testing.assert_array_equal(values(manifest_of("h2o:float64[n,30]"), "h2o", {}), air["h2o"])
+    radiation = manifest_of("h2o:float64[n,k]", "pressure_level:float64[n,k+1]")
+    assert layers_of(radiation, Extents({"k": 20})) == 20
+    assert sizes_of_columns(radiation, 20, {}) == {"k": 20}
+    assert layers_of(manifest_of("h2o:float64[column,30]"), Extents()) == 30
+    with pytest.raises(BenchError, match=r"model: input h2o\[column,30\] is none of columns of 60 layers"):
+        sizes_of_columns(manifest_of("h2o:float64[column,30]"), 60, {})
+    assert is_radiation(radiation)
+    assert not is_radiation(both)
+    assert not is_radiation(turned)
+
+
+def test_extents_are_shown_and_kept(folder: Path, tmp_path: Path) -> None:
+    model, kept = str(folder / "twice.pt"), ["--json", str(tmp_path / "i.json")]
+    options = ["--columns", "4", "--repeats", "1"]
+    done = runner.invoke(app, ["inference", model, str(folder / "perceptron.pt"), *options, *kept], env={"COLUMNS": "200"})
+    assert done.exit_code == 0, done.output + done.stderr
+    assert "level=89" in done.output
+    assert json.loads((tmp_path / "i.json").read_text())["extents"] == {"twice.pt": {"level": 89}, "perceptron.pt": {}}
+    fewer = ["--extent", "level=60", "--compare", str(tmp_path / "i.json")]
+    done = runner.invoke(app, ["inference", model, *options, *fewer], env={"COLUMNS": "200"})
+    assert done.exit_code == 0, done.output + done.stderr
+    assert "level=60" in done.output
+    assert "extents differs" in done.output
+    options = ["--threads", "0", "--sizes", "4", "--repeats", "1", *kept]
+    for more, level in (([], 89), (["--layers", "20"], 20), (["--layers", "20", "--extent", "level=30"], 30)):
+        done = runner.invoke(app, ["scaling", model, *options, *more], env={"COLUMNS": "200"})
+        assert done.exit_code == 0, done.output + done.stderr
+        assert f"level={level}, " in done.output
+        assert "layers" not in done.output
+        found = json.loads((tmp_path / "i.json").read_text())
+        assert (found["layers"], found["extents"]) == (None, {"level": level})
+
+
+def test_a_manifest_of_other_ranges_is_told() -> None:
+    with pytest.raises(ExportError, match=r"model: ranges: expected \[least, most\]"):
+        ranges_of({"name": "model", "ranges": {"column": 3}})
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -127,12 +222,30 @@ def test_inputs_are_those_of_the_model(folder: Path) -> None:
             ["inference", "perceptron.pt", "--columns", "16,many"],
             "--columns 16,many: expected numbers of columns",
         ),
+        (["inference", "twice.pt", "--extent", "level"], "--extent level: expected NAME=NUMBER, as in level=60"),
+        (["inference", "twice.pt", "--extent", "level=0"], "--extent level=0: expected NAME=NUMBER"),
+        (["inference", "twice.pt", "--extent", "level=101"], "twice.pt: --extent level=101: expected 2 to 100"),
+        (
+            ["inference", "twice.pt", "--extent", "column=9"],
+            "twice.pt: --extent column=9: no free dimension 'column' beside the columns; there are level",
+        ),
+        (
+            ["inference", "perceptron.pt", "twice.pt", "--extent", "lev=9"],
+            "perceptron.pt, twice.pt: --extent lev=9: no free dimension 'lev'",
+        ),
+        (["scaling", "perceptron.pt", "--extent", "level=9"], "no free dimension 'level' beside the columns; there are none"),
+        (
+            ["scaling", "all_sky.pt", "--layers", "60", "--extent", "layer=70"],
+            "at layer=70 is none of columns of 60 layers; give the number that it has with --layers",
+        ),
+        (["formats", "--extent", "layer=9"], "--extent: expected --script and --package too"),
         (["inference", "perceptron.pt", "--flops", "fast"], "--flops fast: expected MODEL=NUMBER"),
         (["inference", "perceptron.pt", "--flops", "other.pt=3"], "--flops other.pt: expected one of perceptron.pt"),
         (["inference", "perceptron.pt", "--ftorch", "absent"], "absent: no FTorch is installed there"),
         (["host", "all_sky.pt", "--schemes", "rrtmg,magic"], "--schemes rrtmg,magic: 'magic': expected some of rrtmg"),
         (["host", "all_sky.pt", "--schemes", "guarded", "--columns", "4"], "radml-host failed with exit code"),
         (["host", "perceptron.pt"], "perceptron.pt: no model of radiation"),
+        (["rrtmg", "--ice-optics", "foo"], "--ice-optics foo: expected one of fu, streamer"),
         (["scaling", "perceptron.pt", "--threads", "1,two"], "--threads 1,two: expected numbers, as in 1,2"),
     ],
 )
@@ -180,6 +293,7 @@ def test_scaling_over_threads_ranks_and_columns(folder: Path, tmp_path: Path) ->
                 number = point["threads"] * point["ranks"]
                 assert point["efficiency"][code] == pytest.approx(rates[1] / rates[0] / number)
     assert max(point["efficiency"]["network"] for point in found["by_size"]) == 1.0
+    assert (found["layers"], "24 columns, 89 layers" in " ".join(done.output.split())) == (89, True)
 
 
 def test_what_cannot_be_scaled_is_told(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -160,6 +160,25 @@ def test_a_file_that_cannot_be_compared_is_refused_before_anything_runs(text: st
         read_result(path, "overhead")
 
 
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        (["overhead"], "--json"),
+        (["overhead"], "--html"),
+        (["radiation", "--columns", "absent.nc", "--model", "absent.pt"], "--figure"),
+        (["networks", "absent.safetensors"], "--figure"),
+        (["rrtmg-cases"], "--figure"),
+        (["stability", "--model", "absent.pt", "--folder", "absent"], "--figure"),
+    ],
+)
+def test_a_folder_that_is_not_there_is_told_before_anything_runs(command: list[str], option: str, tmp_path: Path) -> None:
+    done = runner.invoke(app, [*command, option, str(tmp_path / "nowhere" / "out.svg")])
+    assert done.exit_code == 1
+    assert done.stderr.startswith(f"ftorch-bench {command[0]}: {tmp_path}/nowhere/out.svg: no such folder: {tmp_path}/nowhere;")
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_limit_without_a_comparison_is_refused() -> None:
     done = runner.invoke(app, ["overhead", "--fail-above", "1.1"])
     assert done.exit_code == 1

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,12 +18,20 @@ import pytest
 import xarray as xr
 from ftorch_bridge.cli.train import app
 from ftorch_bridge.columns import generate_columns
-from ftorch_bridge.dataset import SPLITS, Batches, Dataset, DatasetError, Settings, load_split, read_shard, split_of
+from ftorch_bridge.dataset import SPLITS, Batches, Dataset, DatasetError, Made, Settings, load_split, read_shard, split_of
 from ftorch_bridge.ranks import rank_and_size
 from typer.testing import CliRunner
 
 NAMES = ("temperature_layer", "cos_zenith", "sw_up", "lw_heating_rate")
 SMALL = ("--layers", "12", "--layers", "20", "--columns-per-shard", "256", "--seed", "3", "--draws", "2")
+HOLD = """
+import sys
+from pathlib import Path
+from ftorch_bridge.files import own_part
+with own_part(Path(sys.argv[1]), int(sys.argv[2])) as mine:
+    print(mine, flush=True)
+    sys.stdin.read()
+"""
 TRAIN = (sys.executable, "-m", "ftorch_bridge.cli.train", "dataset")
 
 
@@ -88,6 +97,40 @@ def test_processes_take_their_part_from_the_launcher(made: Path, tmp_path: Path)
     assert files_of(tmp_path / "set") == files_of(made)
 
 
+def test_two_runs_at_once_share_the_shards(made: Path, tmp_path: Path) -> None:
+    options = [*SMALL, "--number", "1300"]
+    runs = [
+        subprocess.Popen([*TRAIN, tmp_path / "set", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    said = [run.communicate(timeout=120) for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], said
+    counts = [re.search(r"set: (\d+) shards made in .* s, 6 there", words) for words, _ in said]
+    assert sum(int(count[1]) for count in counts if count) == 6, said
+    assert files_of(tmp_path / "set") == files_of(made)
+    assert not list((tmp_path / "set").glob(".*"))
+
+
+def test_a_shard_that_another_run_is_making_is_left_to_it(made: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    shutil.copytree(made, folder, ignore=shutil.ignore_patterns("shard-00000[12]*"))
+    (folder / ".shard-000001.7.tmp.nc").touch()  # which that run is writing
+    dataset = Dataset(folder)
+    other = subprocess.Popen(
+        [sys.executable, "-c", HOLD, folder / "dataset.json", "1"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert other.stdout is not None and other.stdout.readline() == "True\n"
+    assert dataset.make(1, wait=False) == "busy"
+    assert dataset.make(2, wait=False) == "made"
+    assert (folder / ".shard-000001.7.tmp.nc").is_file()
+    other.kill()
+    other.communicate()
+    assert dataset.make(1) == "made"
+    assert dataset.make(1) == "there"
+    assert files_of(folder) == files_of(made)
+    assert not list(folder.glob(".*"))
+
+
 def test_a_set_that_was_killed_is_gone_on_with(made: Path, tmp_path: Path) -> None:
     folder = tmp_path / "set"
     kills = 0
@@ -130,10 +173,11 @@ def test_a_set_that_was_interrupted_ends_at_once_and_is_gone_on_with(made: Path,
 def test_an_interrupt_names_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     original = Dataset.make
 
-    def make_and_signal(self: Dataset, shard: int, threads: int | None = None) -> None:
-        original(self, shard, threads)
+    def make_and_signal(self: Dataset, shard: int, threads: int | None = None, *, wait: bool = True) -> Made:
+        made = original(self, shard, threads, wait=wait)
         if shard == 1:
             os.kill(os.getpid(), signal.SIGTERM)
+        return made
 
     monkeypatch.setattr(Dataset, "make", make_and_signal)
     done = CliRunner().invoke(app, ["dataset", str(tmp_path / "set"), *SMALL, "--number", "1300"])
@@ -312,6 +356,30 @@ def test_a_command_that_does_not_fit_is_refused(made: Path, options: tuple[str, 
     assert message in result.stderr
     assert result.stderr.count("\n") == 1
     assert sorted(made.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--overlap", "foo"), "overlap: expected one of maximum-random, random, maximum, analytic, got foo"),
+        (("--ice-optics", "foo"), "ice optics: expected one of fu, streamer, got foo"),
+        (("--top-pressure", "2000"), "pressure at the top: expected 0 to 1000 Pa, got 2000.0"),
+        (("--top-pressure", "nan"), "pressure at the top: expected 0 to 1000 Pa, got nan"),
+        (("--from", "nowhere.nc"), "nowhere.nc: no such file"),
+    ],
+)
+def test_a_command_that_is_refused_leaves_no_data_set(tmp_path: Path, options: tuple[str, ...], message: str) -> None:
+    result = CliRunner().invoke(app, ["dataset", str(tmp_path / "set"), *options])
+    assert result.exit_code == 1
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_help_names_the_choices() -> None:
+    said = " ".join(CliRunner().invoke(app, ["dataset", "--help"], env={"COLUMNS": "200", "TERM": "dumb"}).output.split())
+    assert "overlap of clouds: maximum-random, random, maximum, analytic" in said
+    assert "ice optics: fu, streamer" in said
 
 
 def test_a_folder_that_is_no_data_set_is_refused(tmp_path: Path) -> None:

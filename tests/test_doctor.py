@@ -444,6 +444,13 @@ def test_copies_of_libraries_in_a_process(monkeypatch: pytest.MonkeyPatch) -> No
     assert "/o/libopenblas.so" in found["process: BLAS"].text
 
 
+def test_a_folder_that_is_not_there_is_told_before_anything_is_looked_at(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["doctor", "--json", str(tmp_path / "nowhere" / "found.json")])
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"ftorch-bridge doctor: {tmp_path}/nowhere/found.json: no such folder")
+    assert result.stdout == ""
+
+
 def test_the_command_starts_without_pytorch(tmp_path: Path) -> None:
     (tmp_path / "torch.py").write_text("raise ImportError('libcudart.so.12: cannot open shared object file')\n")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT / "python")])}

@@ -176,6 +176,14 @@ def test_a_source_that_is_not_there_gives_one_line_and_a_failing_exit(tmp_path, 
     assert not (tmp_path / "out.pt").exists()
 
 
+def test_a_folder_that_is_not_there_is_told_before_anything_is_read(tmp_path):
+    result = invoke("absent.pt", "-o", tmp_path / "nowhere" / "out.pt")
+    assert result.exit_code == 1
+    folder = tmp_path / "nowhere"
+    assert result.stderr == f"ftorch-export: {folder}/out.pt: no such folder: {folder}; make it, or name another\n"
+    assert not folder.exists()
+
+
 def test_weights_with_another_class_configuration_are_refused(tmp_path, weights):
     with pytest.raises(ExportError, match=r"weights\.safetensors: its configuration, .*points.*AllSky: TypeError"):
         load_source("ftorch_bridge.all_sky:AllSky", weights)

@@ -284,6 +284,13 @@ def test_what_cannot_be_written_is_told_in_one_line(models: Path, tmp_path: Path
     assert not output.exists()
 
 
+def test_a_folder_that_is_not_there_is_told(models: Path, tmp_path: Path) -> None:
+    result = invoke(models / "air.pt", "-o", tmp_path / "nowhere" / "air_torch.f90")
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"ftorch-generate: {tmp_path}/nowhere/air_torch.f90: no such folder: {tmp_path}/nowhere;")
+    assert not (tmp_path / "nowhere").exists()
+
+
 def test_a_file_without_a_manifest_is_told(tmp_path: Path) -> None:
     torch.jit.script(Air().eval()).save(tmp_path / "script.pt")
     result = invoke(tmp_path / "script.pt")

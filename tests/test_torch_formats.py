@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from ftorch_bridge import formats
 from ftorch_bridge.cli.bench import app
+from ftorch_bridge.exporting import describe, export
+from make_packages import InPlace
 from typer.testing import CliRunner
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,6 +32,23 @@ def test_the_command_times_both_formats(packages: Path, monkeypatch: pytest.Monk
         assert row["package_difference"] < 1e-5
     assert found["machine"]["processor"]
     assert f"{found['results'][1]['package_plan_us']:.1f}" in done.output
+
+
+def test_free_dimensions_beside_the_columns_have_extents_of_their_own(
+    packages: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("RADML_PREFIX", str(BUILD))
+    contract = describe(InPlace(), "in_place", "float64", ["x:float64[n,m]"], ["y:float64[n,m]", "z:float64[n,m]"], {})
+    export(InPlace().eval(), contract, tmp_path / "in_place.pt", columns=None)
+    model = ["--script", str(tmp_path / "in_place.pt"), "--package", str(packages / "in_place.pt2")]
+    options = ["--blocks", "16,3", "--repeats", "1", "--json", str(tmp_path / "formats.json")]
+    for more, size in (([], 89), (["--extent", "m=7"], 7)):
+        done = CliRunner().invoke(app, ["formats", *model, *options, *more])
+        assert done.exit_code == 0, done.output + done.stderr
+        assert f"in_place, m={size}, one thread" in " ".join(done.output.split())
+        found = json.loads((tmp_path / "formats.json").read_text())
+        assert found["extents"] == {"m": size}
+        assert [row["columns"] for row in found["results"]] == [16, 3]
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,8 @@ from ftorch_bridge.surfaces import Surface, albedo_of, day_of_year, sun_of, surf
 Array = NDArray[np.float64]
 
 DEFAULT_LAYERS = 89
+LEAST_LAYERS = 10
+MOST_TOP_PRESSURE = 1000.0  # of the uppermost level [Pa]
 MOLAR_MASS_DRY_AIR = 28.9660e-3  # kg mol-1, as in RRTMG
 MOLAR_MASS_WATER = 18.0160e-3
 MOLAR_MASS_OZONE = 47.9982e-3
@@ -159,10 +161,10 @@ def generate_columns(
     """
     if number < 1:
         raise ValueError(f"number of columns: expected at least 1, got {number}")
-    if layers < 10:
-        raise ValueError(f"number of layers: expected at least 10, got {layers}")
-    if not 0.0 <= top_pressure <= 1000.0:
-        raise ValueError(f"pressure at the top: expected 0 to 1000 Pa, got {top_pressure}")
+    if layers < LEAST_LAYERS:
+        raise ValueError(f"number of layers: expected at least {LEAST_LAYERS}, got {layers}")
+    if not 0.0 <= top_pressure <= MOST_TOP_PRESSURE:
+        raise ValueError(f"pressure at the top: expected 0 to {MOST_TOP_PRESSURE:g} Pa, got {top_pressure}")
     if first < 0 or first % COLUMNS_IN_BLOCK:
         raise ValueError(f"first column: expected a multiple of {COLUMNS_IN_BLOCK}, got {first}")
     whole: dict[str, Array] = {}

@@ -139,9 +139,11 @@ def compare_results(then: Mapping[str, Any], now: Mapping[str, Any]) -> Comparis
         raise BenchError("no timing is in both results")
     notes = []
     facts = [(name, *(result.get("machine", {}).get(name) for result in (then, now))) for name in _FACTS]
-    # What was run, as far as it is a single number or word: columns, layers, repeats, model.
+    # What was run, as far as it is a single number or word: columns, layers, extents, repeats, model.
     settings = [
-        key for key, value in now.items() if isinstance(value, int | str) and key not in ("command", "date", "benchmark")
+        key
+        for key, value in now.items()
+        if (isinstance(value, int | str) or key == "extents") and key not in ("command", "date", "benchmark")
     ]
     for name, was, is_now in facts + [(key, then.get(key), now[key]) for key in settings]:
         if was != is_now and None not in (was, is_now):

@@ -2,7 +2,8 @@
 
 A data set is a folder. ``dataset.json`` says what its columns are; shard 7 is the pair ``shard-000007.nc`` (a column file) and
 ``shard-000007.fluxes.nc`` (its fluxes), and is there when both are. A shard depends on the settings and on its number alone, so
-any number of processes make them in any order, one that is killed loses the shard it was at, and a set may grow.
+any number of processes make them in any order, of one run or of several at once, one that is killed loses the shard it was at,
+and a set may grow.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Literal
 
 import netCDF4
 import numpy as np
@@ -22,12 +24,17 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ftorch_bridge import programs
+from ftorch_bridge.cloud_choices import ICE_OPTICS, OVERLAPS
 from ftorch_bridge.column_file import ColumnFileError, read_columns, write
-from ftorch_bridge.columns import COLUMNS_IN_BLOCK, DEFAULT_LAYERS, generate_columns
-from ftorch_bridge.files import write_json
+from ftorch_bridge.columns import COLUMNS_IN_BLOCK, DEFAULT_LAYERS, LEAST_LAYERS, MOST_TOP_PRESSURE, generate_columns
+from ftorch_bridge.files import alone, own_part, write_json
 
 SPLITS = {"train": 0.9, "validation": 0.05, "test": 0.05}
 """Parts of every data set, and their shares of the profiles."""
+
+DESCRIPTION = "dataset.json"
+Made = Literal["made", "there", "busy"]
+"""What became of a shard: made, there already, or another process is making it."""
 
 
 class DatasetError(ValueError):
@@ -59,10 +66,15 @@ class Settings:
         block = 1 if self.sources else COLUMNS_IN_BLOCK
         if self.columns_per_shard < 1 or self.columns_per_shard % block:
             raise DatasetError(f"columns per shard: expected a multiple of {block}, got {self.columns_per_shard}")
-        if not self.layers or min(self.layers) < 10:
-            raise DatasetError(f"layers: expected grids of at least 10, got {self.layers}")
+        if not self.layers or min(self.layers) < LEAST_LAYERS:
+            raise DatasetError(f"layers: expected grids of at least {LEAST_LAYERS}, got {self.layers}")
+        if not 0.0 <= self.top_pressure <= MOST_TOP_PRESSURE:
+            raise DatasetError(f"pressure at the top: expected 0 to {MOST_TOP_PRESSURE:g} Pa, got {self.top_pressure}")
         if self.draws < 1:
             raise DatasetError(f"draws: expected at least 1, got {self.draws}")
+        for name, value, choices in (("overlap", self.overlap, OVERLAPS), ("ice optics", self.ice_optics, ICE_OPTICS)):
+            if value not in choices:
+                raise DatasetError(f"{name}: expected one of {', '.join(choices)}, got {value}")
 
 
 class Dataset:
@@ -71,7 +83,7 @@ class Dataset:
     def __init__(self, folder: Path | str) -> None:
         """The data set of ``folder``. Raises :class:`DatasetError` if there is none."""
         self.folder = Path(folder)
-        path = self.folder / "dataset.json"
+        path = self.folder / DESCRIPTION
         try:
             given = json.loads(path.read_text())
         except OSError as error:
@@ -85,12 +97,19 @@ class Dataset:
 
     @classmethod
     def create(cls, folder: Path | str, settings: Settings) -> Dataset:
-        """The data set of ``folder`` with these settings, new or to go on with. Raises :class:`DatasetError`."""
+        """The data set of ``folder`` with these settings, new or to go on with.
+
+        Raises :class:`DatasetError`, and :class:`ColumnFileError` for sources that cannot be used, before anything is written.
+        """
         settings.check()
         given = asdict(settings) | {"sources": [str(Path(source).resolve()) for source in settings.sources]}
-        path = Path(folder) / "dataset.json"
+        path = Path(folder) / DESCRIPTION
         if not path.is_file():
-            write_json(path, given | {"sources": [_as_kept(source, Path(folder)) for source in settings.sources]})
+            for source in settings.sources:
+                read_columns(source, slice(1))
+            with alone(Path(folder)):
+                if not path.is_file():
+                    write_json(path, given | {"sources": [_as_kept(source, Path(folder)) for source in settings.sources]})
         found = cls(folder)
         there = asdict(found.settings) | {"sources": found.sources()}
         for name, expected in there.items():
@@ -123,20 +142,26 @@ class Dataset:
         """How many shards the sources make. Raises :class:`ColumnFileError`."""
         return sum(-(-_columns_in(source) // self.settings.columns_per_shard) for source in self.sources())
 
-    def make(self, shard: int, threads: int | None = None) -> None:
+    def make(self, shard: int, threads: int | None = None, *, wait: bool = True) -> Made:
         """Make a shard, unless it is there; RRTMG shares it out to ``threads``.
 
-        Raises what generating (``ValueError``), reading (:class:`ColumnFileError`) and RRTMG (:class:`programs.ProgramError`)
-        raise.
+        A process that is making it is waited for, unless ``wait`` is false. Raises what generating (``ValueError``), reading
+        (:class:`ColumnFileError`) and RRTMG (:class:`programs.ProgramError`) raise.
         """
         if self.has(shard):
-            return
-        for left in self.folder.glob(f".shard-{shard:06d}.*"):  # by a process that was killed
-            left.unlink(missing_ok=True)
-        settings, columns = self.settings, self.columns_path(shard)
-        if not columns.is_file():
-            write(self._recorded(shard) if settings.sources else self._generated(shard), columns)
-        programs.run("radml-rrtmg", columns, self.fluxes_path(shard), *self.rrtmg_options(), threads=threads)
+            return "there"
+        with own_part(self.folder / DESCRIPTION, shard, wait=wait) as mine:
+            if not mine:
+                return "busy"
+            if self.has(shard):  # by the process that had it
+                return "there"
+            for left in self.folder.glob(f".shard-{shard:06d}.*"):  # by a process that was killed
+                left.unlink(missing_ok=True)
+            settings, columns = self.settings, self.columns_path(shard)
+            if not columns.is_file():
+                write(self._recorded(shard) if settings.sources else self._generated(shard), columns)
+            programs.run("radml-rrtmg", columns, self.fluxes_path(shard), *self.rrtmg_options(), threads=threads)
+            return "made"
 
     def rrtmg_options(self) -> list[str]:
         """Options of radml-rrtmg for the fluxes of the set."""

@@ -74,7 +74,7 @@ BATCHES = (64, 1, 17)
 """Batch sizes of the checks."""
 
 # PyTorch advises against TorchScript at each use; whoever exports to it on purpose cannot act on that.
-warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
+warnings.filterwarnings("ignore", "`torch.jit")  # of one category or another, by release
 
 
 def _quiet(_: str) -> None:

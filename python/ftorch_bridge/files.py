@@ -26,6 +26,19 @@ def damage_of(path: Path) -> str:
     return "is cut off or damaged; copy it again" if start == b"PK" else ""
 
 
+def expect_place(*paths: Path | None) -> None:
+    """For files that a user names, before any work: raises ``ValueError`` where one of them lies in no folder that is there.
+
+    Also raises what :func:`expect_file` raises. ``None`` is passed over.
+    """
+    for path in paths:
+        if path is None:
+            continue
+        if not path.parent.is_dir():
+            raise ValueError(f"{path}: no such folder: {path.parent}; make it, or name another")
+        expect_file(path)
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """A temporary name in the folder of ``path`` to write to; renamed to ``path`` on success, removed on failure.
@@ -63,3 +76,24 @@ def alone(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
+
+
+@contextmanager
+def own_part(path: Path, part: int, *, wait: bool = True) -> Iterator[bool]:
+    """Whether this process has the part with this number of what the file ``path`` describes, as one process at a time can.
+
+    Who comes second waits, or is told ``False`` if it is not to ``wait``. A killed process has nothing any more. Threads of one
+    process are not told apart. Where the file system knows no locks, on some clusters, everybody has every part.
+    """
+    lock, mine = None, True
+    try:
+        with suppress(OSError):
+            lock = os.open(path, os.O_RDWR)
+            try:
+                fcntl.lockf(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB), 1, part)
+            except BlockingIOError:
+                mine = False
+        yield mine
+    finally:
+        if lock is not None:
+            os.close(lock)

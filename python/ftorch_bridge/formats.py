@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -11,11 +11,12 @@ import xarray as xr
 from rich.table import Table
 
 from ftorch_bridge import programs
-from ftorch_bridge.exporting import Manifest, describe, example_inputs, export, load_source, read_manifest
+from ftorch_bridge.exporting import Manifest, describe, export, load_source, read_manifest
 from ftorch_bridge.inference import Inputs
-from ftorch_bridge.measuring import machine_facts
+from ftorch_bridge.measuring import BenchError, machine_facts
 from ftorch_bridge.report import Bar, Bars, Figure
 from ftorch_bridge.tables import table_of_numbers
+from ftorch_bridge.timed_inputs import column_dimensions, extents_of, inputs_for, sizes_of, words_of
 
 
 @dataclass(frozen=True)
@@ -46,13 +47,19 @@ class Formats:
         return cls(**{name: int(found[name]) if name == "columns" else float(found[name]) for name in cls.__dataclass_fields__})
 
 
-def to_dict(results: Sequence[Formats], model: str) -> dict[str, object]:
+def to_dict(results: Sequence[Formats], model: str, extents: Mapping[str, int]) -> dict[str, object]:
     """Everything, for JSON."""
-    return {"model": model, "results": [asdict(result) for result in results], "machine": machine_facts()}
+    return {
+        "model": model,
+        "extents": dict(extents),
+        "results": [asdict(result) for result in results],
+        "machine": machine_facts(),
+    }
 
 
-def table_of(results: Sequence[Formats], model: str) -> Table:
+def table_of(results: Sequence[Formats], model: str, extents: Mapping[str, int]) -> Table:
     """For people."""
+    model = f"{model}, {words_of(extents)}" if extents else model
     headings = ("LibTorch alone, .pt", "plan, .pt", "plan, .pt2", ".pt2 to LibTorch alone")
     table = table_of_numbers(f"{model}, one thread [µs a column]", "columns in a call", *headings)
     for result in results:
@@ -103,19 +110,31 @@ def export_network(folder: Path, columns: xr.Dataset, march: str, tell: Callable
 def run_formats(
     script: Path,
     package: Path,
-    columns: xr.Dataset | None,
+    extents: Mapping[str, int],
     blocks: Sequence[int],
     repeats: int,
     tell: Callable[[str], None],
-) -> list[Formats]:
-    """Time one model in both formats, on ``columns`` or on noise, in calls of each number of columns in ``blocks``."""
+) -> tuple[list[Formats], dict[str, int]]:
+    """Time one model in both formats, in calls of each number of columns in ``blocks``.
+
+    ``extents`` are those of free dimensions other than the columns; those of all such dimensions are returned too. Raises
+    :class:`BenchError` for a model whose first input has its columns elsewhere than in its first dimension.
+    """
+    of_model = extents_of([package], extents)[package]
     manifest = Manifest.from_json(read_manifest(package))
+    column, places, _ = column_dimensions(manifest)
+    if places[0] != 0:
+        shape = ",".join(map(str, manifest.inputs[0].shape))
+        raise BenchError(
+            f"{package}: expected {column!r} as the first dimension of the first input, got {manifest.inputs[0].name}[{shape}]"
+        )
     results = []
+    used = sizes_of(manifest, inputs_for(manifest, 1, of_model))
     with tempfile.TemporaryDirectory() as folder:
         inputs = Path(folder) / "inputs.pt"
         for block in blocks:
             tell(f"timing calls of {block} columns")
-            Inputs(example_inputs(manifest, columns, block)).save(inputs)
+            Inputs(inputs_for(manifest, block, of_model)).save(inputs)
             printed = programs.run("radml-bench-formats", script, package, inputs, str(repeats), threads=1)
             results.append(Formats.parse(printed))
-    return results
+    return results, used

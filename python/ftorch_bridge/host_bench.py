@@ -14,7 +14,7 @@ from rich.table import Table
 
 from ftorch_bridge import programs
 from ftorch_bridge.bench import LABELS, step_host
-from ftorch_bridge.column_file import COLUMN_VARIABLES, write
+from ftorch_bridge.column_file import write
 from ftorch_bridge.columns import generate_columns
 from ftorch_bridge.exporting import Manifest, read_manifest
 from ftorch_bridge.measuring import BenchError, Timing, cell, machine_facts, take_turns
@@ -63,8 +63,7 @@ class HostBenchmark:
 
 def is_radiation(manifest: Manifest) -> bool:
     """Whether all inputs are variables of column files, which the host has."""
-    variables = {variable.name for variable in COLUMN_VARIABLES}
-    return all(argument.name in variables for argument in manifest.inputs)
+    return all(argument.column_variable() for argument in manifest.inputs)
 
 
 def takes_clouds(manifest: Manifest) -> bool:

@@ -16,20 +16,17 @@ from rich.table import Table
 from torch import Tensor
 
 from ftorch_bridge import ftorch, programs
-from ftorch_bridge.column_file import COLUMN_VARIABLES
-from ftorch_bridge.columns import DEFAULT_LAYERS, generate_columns
 from ftorch_bridge.counting import counted_operations, noted_operations
-from ftorch_bridge.exporting import Manifest, example_inputs, read_manifest
-from ftorch_bridge.manifest import parts
+from ftorch_bridge.manifest import Manifest, read_manifest
 from ftorch_bridge.measuring import BenchError, Child, Timing, cell, machine_facts, take_turns
 from ftorch_bridge.report import Bar, Bars, Figure
 from ftorch_bridge.tables import table_of_numbers
+from ftorch_bridge.timed_inputs import Extents, column_dimensions, extents_of, inputs_for, sizes_of, words_of
 from ftorch_bridge.transfer import operators_available
 
 SGEMM = "sgemm"
 WAYS = {"plan": "plan", "libtorch": "LibTorch alone", "ftorch": "FTorch"}
 LEAST_SECONDS = 5e-3  # of what is timed at once: short passes are repeated
-MOST_GENERATED = 2048  # columns; they come again where more are asked for
 OWN_OPERATORS = {"aten", "prim"}  # PyTorch's: what they do can be counted
 
 
@@ -60,6 +57,8 @@ class InferenceBenchmark:
     sgemm_gigaflops: dict[str, Timing]
     """By number of columns, in the same turns as the models."""
     results: list[ModelResult]
+    extents: dict[str, dict[str, int]]
+    """By model: what its free dimensions are, but that of the columns."""
     machine: dict[str, str]
     missing: list[str]
     """What could not be run, and why."""
@@ -102,40 +101,6 @@ def hidden_operators(model: Path) -> list[str]:
     return sorted({kind for kind in kinds(graph) if kind.partition("::")[0] not in OWN_OPERATORS})
 
 
-def column_dimensions(manifest: Manifest) -> tuple[str, list[int], list[int]]:
-    """The free dimension that runs over columns, and which it is of each input and output, from 0, or -1.
-
-    It is the one called ``column``, else the first free one of the first output. Raises :class:`BenchError` for models without.
-    """
-    free = [extent for extent in manifest.outputs[0].shape if isinstance(extent, str) and "+" not in extent]
-    if not free:
-        raise BenchError(f"{manifest.name}: its first output has no free dimension, so that it has no columns")
-    name = "column" if "column" in free else free[0]
-    inputs, outputs = (
-        [argument.shape.index(name) if name in argument.shape else -1 for argument in arguments]
-        for arguments in (manifest.inputs, manifest.outputs)
-    )
-    if max(inputs) < 0:
-        raise BenchError(f"{manifest.name}: no input has the dimension {name!r} of its first output")
-    return name, inputs, outputs
-
-
-def inputs_for(manifest: Manifest, number: int) -> list[Tensor]:
-    """Generated columns where the model takes variables of column files, else noise."""
-    variables = {variable.name: variable for variable in COLUMN_VARIABLES}
-    known = [argument for argument in manifest.inputs if argument.name in variables]
-    if not known:
-        return example_inputs(manifest.fixed({column_dimensions(manifest)[0]: number}), None, number)
-    layers = DEFAULT_LAYERS
-    for argument in known:
-        for extent, dimension in zip(argument.shape, variables[argument.name].dimensions, strict=False):
-            if isinstance(extent, int) and dimension == "layer":
-                layers = extent
-    all_sky = any(argument.name == "cloud_fraction" for argument in known)
-    columns = generate_columns(min(number, MOST_GENERATED), layers, seed=3, clear_sky=not all_sky)
-    return example_inputs(manifest, columns.isel(column=np.arange(number) % columns.sizes["column"]), number)
-
-
 def passes(
     model: Path, manifest: Manifest, inputs: Sequence[Tensor], columns_per_block: int, threads: int = 1
 ) -> contextlib.AbstractContextManager[Child]:
@@ -170,21 +135,14 @@ def repeated(child: Child, work: str) -> Callable[[], float]:
     return lambda: child.seconds(f"{work} {number}") / number
 
 
-def operations_of(model: Path, manifest: Manifest) -> float | None:
+def operations_of(model: Path, manifest: Manifest, extents: Extents | None = None) -> float | None:
     """Operations for a column: as the exporter noted them, or counted on the loaded module. None where neither can be.
 
     They cannot be counted in packages and where operators hide them.
     """
     number = 64
-    inputs = inputs_for(manifest, number)
-    sizes = {
-        parts(extent)[0]: size - parts(extent)[1]
-        for argument, tensor in zip(manifest.inputs, inputs, strict=True)
-        for extent, size in zip(argument.shape, tensor.shape, strict=True)
-        if isinstance(extent, str)
-    }
-    name = column_dimensions(manifest)[0]
-    others = {other: size for other, size in sizes.items() if other != name}
+    inputs = inputs_for(manifest, number, extents)
+    name, others = column_dimensions(manifest)[0], sizes_of(manifest, inputs)
     if (noted := noted_operations(manifest.metadata, name, others)) is not None:
         return noted
     if model.suffix != ".pt" or hidden_operators(model):
@@ -202,21 +160,23 @@ def run_inference(
     repeats: int = 9,
     operations: Mapping[str, float] | None = None,
     ftorch_prefix: Path | None = None,
+    extents: Mapping[str, int] | None = None,
     step: Callable[[str], None] = lambda words: None,
 ) -> InferenceBenchmark:
     """Time all models in turns, with each number of columns.
 
-    ``operations`` for a column, by name of a model, stand where they cannot be counted. With the prefix of an installed FTorch
-    TorchScript models run through it too. Raises :class:`BenchError`, :class:`programs.ProgramError` and
-    :class:`ftorch_bridge.exporting.ExportError`.
+    ``operations`` for a column, by name of a model, stand where they cannot be counted. ``extents`` are those of free
+    dimensions other than the columns. With the prefix of an installed FTorch TorchScript models run through it too. Raises
+    :class:`BenchError`, :class:`programs.ProgramError` and :class:`ftorch_bridge.exporting.ExportError`.
     """
     manifests = {model: Manifest.from_json(read_manifest(model)) for model in models}
+    of_models = extents_of(models, extents or {})
     given, missing = dict(operations or {}), []
     if unknown := given.keys() - {model.name for model in models}:
         raise BenchError(f"--flops {sorted(unknown)[0]}: expected one of {', '.join(model.name for model in models)}")
     work: dict[Path, float | None] = {}
     for model, manifest in manifests.items():
-        work[model] = given.get(model.name) or operations_of(model, manifest)
+        work[model] = given.get(model.name) or operations_of(model, manifest, of_models[model])
         if work[model] is None:
             missing.append(
                 f"{model.name}: its operations cannot be counted; say them for a column: --flops {model.name}=NUMBER"
@@ -224,6 +184,7 @@ def run_inference(
     through: dict[Path, str] = {}
     sgemm: dict[str, Timing] = {}
     results = []
+    used: dict[str, dict[str, int]] = {}
     with contextlib.ExitStack() as program_stack:
         if ftorch_prefix is not None:
             step("building a program with FTorch")
@@ -239,7 +200,8 @@ def run_inference(
                 yardstick: Child | None = None
                 for model, manifest in manifests.items():
                     step(f"{model.name}: {number} columns")
-                    inputs = inputs_for(manifest, number)
+                    inputs = inputs_for(manifest, number, of_models[model])
+                    used[model.name] = sizes_of(manifest, inputs)
                     child = stack.enter_context(passes(model, manifest, inputs, columns_per_block, threads))
                     yardstick = yardstick or child
                     for way in ("plan", "libtorch"):
@@ -257,7 +219,7 @@ def run_inference(
     facts = machine_facts()
     if ftorch_prefix is not None:
         facts["ftorch"] = str(ftorch_prefix)
-    return InferenceBenchmark(columns_per_block, threads, repeats, sgemm, results, facts, missing)
+    return InferenceBenchmark(columns_per_block, threads, repeats, sgemm, results, used, facts, missing)
 
 
 def _blocks(inputs: Sequence[Tensor], dimensions: Sequence[int], columns_per_block: int) -> list[list[Tensor]]:
@@ -292,11 +254,13 @@ def tables_of(result: InferenceBenchmark) -> list[Table]:
     """For people."""
     ways = [way for way in WAYS if any(way in found.microseconds for found in result.results)]
     threads = f"{result.threads} thread{'s' if result.threads > 1 else ''}"
+    with_extents = any(result.extents.values())
     table = table_of_numbers(
         f"time for a column [µs], blocks of {result.columns_per_block} at most, {threads} of {result.machine['processor']}, "
         f"{result.repeats} repeats: median (range)",
         "model",
         "columns",
+        *["extents"] * with_extents,
         *(WAYS[way] for way in ways),
         *(f"plan over {WAYS[way]}" for way in ways if way != "plan"),
         "GFLOP/s",
@@ -307,6 +271,7 @@ def tables_of(result: InferenceBenchmark) -> list[Table]:
         table.add_row(
             found.model,
             str(found.columns),
+            *[words_of(result.extents[found.model])] * with_extents,
             *(cell(found.microseconds[way], 2) if way in found.microseconds else "" for way in ways),
             *(f"{found.speed_up[way]:.2f}" if way in found.speed_up else "" for way in ways if way != "plan"),
             "unknown" if rate is None else f"{rate:.1f}",
@@ -314,7 +279,7 @@ def tables_of(result: InferenceBenchmark) -> list[Table]:
         )
         if i + 1 == len(result.results) or result.results[i + 1].columns != found.columns:
             sgemm = cell(result.sgemm_gigaflops[str(found.columns)])
-            table.add_row("sgemm, in the same turns", "", *([""] * (2 * len(ways) - 1)), sgemm, "1")
+            table.add_row("sgemm, in the same turns", "", *([""] * (2 * len(ways) - 1 + with_extents)), sgemm, "1")
             table.add_section()
     return [table]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from ftorch_bridge.column_file import COLUMN_VARIABLES, FLUX_VARIABLES
+from ftorch_bridge.column_file import COLUMN_VARIABLES, FLUX_VARIABLES, Variable
 from ftorch_bridge.files import damage_of
 from ftorch_bridge.packages import MANIFEST_FILE, Compiled, Range
 
@@ -90,6 +90,14 @@ class Argument:
                 return cls(name, kind, shape, variable.units)
         raise ExportError(f"argument {name!r}: not a variable of the column file; give it as name:kind[extent,...]")
 
+    def column_variable(self) -> Variable | None:
+        """The variable of column files of this name, if it has as many dimensions, and none where this has its ``column``."""
+        for variable in COLUMN_VARIABLES:
+            if variable.name == self.name and len(variable.dimensions) == len(self.shape):
+                others = zip(self.shape, variable.dimensions, strict=True)
+                return None if any(extent == "column" != dimension for extent, dimension in others) else variable
+        return None
+
 
 @dataclass(frozen=True)
 class Manifest:
@@ -152,6 +160,17 @@ class Manifest:
             return tuple(replace(a, shape=tuple(extent(e) for e in a.shape)) for a in given)
 
         return replace(self, inputs=arguments(self.inputs), outputs=arguments(self.outputs))
+
+
+def ranges_of(described: Mapping[str, Any]) -> dict[str, Range]:
+    """The least and the largest extent that a file takes, by free dimension, from what :func:`read_manifest` gives.
+
+    Raises :class:`ExportError` for a manifest that does not say it.
+    """
+    try:
+        return {name: (least, most) for name, (least, most) in described.get("ranges", {}).items()}
+    except (AttributeError, TypeError, ValueError):
+        raise ExportError(f"{described.get('name')}: ranges: expected [least, most] by dimension in its manifest") from None
 
 
 def read_manifest(path: Path) -> dict[str, object]:

@@ -27,11 +27,17 @@ def pkg_config_path() -> Path:
 
 
 def data_file(name: str) -> Path:
-    """Path of a data file that this package ships, for example ``rrtmg_longwave.nc``."""
-    path = prefix() / "share" / "radml" / "data" / name
-    if not path.is_file():
-        raise ProgramError(f"{path}: this data file is not installed; install the package again (make) or set RADML_PREFIX")
-    return path
+    """Path of a data file that this package ships, for example ``rrtmg_longwave.nc``.
+
+    Raises :class:`ProgramError`, which names the files that there are.
+    """
+    folder = prefix() / "share" / "radml" / "data"
+    path = folder / name
+    if path.is_file():
+        return path
+    if names := sorted(file.name for file in folder.glob("*") if file.is_file()):
+        raise ProgramError(f"{path}: no such data file; there are {', '.join(names)}")
+    raise ProgramError(f"{path}: this data file is not installed; install the package again (make) or set RADML_PREFIX")
 
 
 def program(name: str) -> Path:

@@ -24,13 +24,14 @@ from enum import IntEnum
 from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from ftorch_bridge.cloud_choices import IceOptics, Overlap
 from ftorch_bridge.column_file import COLUMN_VARIABLES, FLUX_VARIABLES, PLACE_VARIABLES
 from ftorch_bridge.programs import ProgramError, data_file
 
@@ -58,8 +59,6 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
-Overlap = Literal["maximum-random", "random", "maximum", "analytic"]
-IceOptics = Literal["fu", "streamer"]
 
 # Columns of one call into Fortran: some milliseconds, so that threads share evenly and Ctrl-C does not wait.
 _BLOCK = 32

@@ -38,6 +38,8 @@ class Samples:
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     limits: Mapping[str, Range] = field(default_factory=dict)
     layout: str = "fortran"
+    extents: Mapping[str, int] = field(default_factory=dict)
+    """Sizes of free dimensions, of any of them, that the data do not have."""
 
     def __post_init__(self) -> None:
         names = [argument.name for argument in self.manifest.inputs]
@@ -58,7 +60,7 @@ class Samples:
         return size >= least and (most is None or size <= most)
 
     def sizes(self, batch: int) -> dict[str, int]:
-        """Sizes of all free dimensions: ``batch`` for the batch dimension, or as many as the data have."""
+        """Sizes of all free dimensions: as many as the data have, else ``extents``, else ``batch`` for the batch dimension."""
         first = self.manifest.batch_dimension()
         sizes = {}
         held = self._held()
@@ -66,7 +68,8 @@ class Samples:
             least, most = self.limits.get(name, (0, None))
             usual = batch if name == first else max(7 + 4 * i, least)
             usual = usual if most is None or name == first else min(usual, most)
-            sizes[name] = min(batch, held[name]) if name == first and name in held else held.get(name, usual)
+            usual = self.extents.get(name, usual)
+            sizes[name] = min(usual, held[name]) if name == first and name in held else held.get(name, usual)
         return sizes
 
     def _held(self) -> dict[str, int]:
@@ -132,7 +135,12 @@ def _resized(values: Tensor, dimension: int, size: int) -> Tensor:
     return torch.lerp(values.index_select(dimension, lower), values.index_select(dimension, upper), weight)
 
 
-def example_inputs(manifest: Manifest, columns: xr.Dataset | None, number: int) -> list[Tensor]:
-    """Inputs to check with, in Fortran's order: from ``columns`` where they have them, else normal noise of the right shape."""
-    samples = Samples(manifest, columns)
+def example_inputs(
+    manifest: Manifest, columns: xr.Dataset | None, number: int, extents: Mapping[str, int] | None = None
+) -> list[Tensor]:
+    """Inputs to check with, in Fortran's order: from ``columns`` where they have them, else normal noise of the right shape.
+
+    ``extents`` are those of free dimensions that the columns do not have.
+    """
+    samples = Samples(manifest, columns, extents=extents or {})
     return samples.inputs(samples.sizes(number))

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -19,13 +19,15 @@ from rich.table import Table
 from ftorch_bridge import programs
 from ftorch_bridge.bench import step_host
 from ftorch_bridge.column_file import write
+from ftorch_bridge.columns import DEFAULT_LAYERS
 from ftorch_bridge.exporting import Manifest, example_inputs, read_manifest
 from ftorch_bridge.host_bench import CASES, is_radiation, takes_clouds
-from ftorch_bridge.inference import column_dimensions, inputs_for, passes, repeated
+from ftorch_bridge.inference import passes, repeated
 from ftorch_bridge.measuring import Array, Child, Timing, cell, machine_facts, take_turns
 from ftorch_bridge.report import Bar, Bars, Figure
 from ftorch_bridge.rrtmg_bench import bundled, columns_by_day, prepared
 from ftorch_bridge.tables import table_of_numbers
+from ftorch_bridge.timed_inputs import Extents, extents_of, inputs_for, layers_of, sizes_of, sizes_of_columns, words_of
 
 NETWORK, RRTMG = "network", "rrtmg"
 CODES = {NETWORK: "network", RRTMG: "RRTMG, real64"}
@@ -54,7 +56,10 @@ class ScalingBenchmark:
 
     model: str
     columns: int
-    layers: int
+    layers: int | None
+    """Of the columns of a model of radiation."""
+    extents: dict[str, int]
+    """What the model's free dimensions are, but that of the columns."""
     repeats: int
     by_threads: list[Point]
     by_ranks: list[Point]
@@ -78,24 +83,32 @@ def run_scaling(
     model: Path,
     *,
     columns: int,
-    layers: int,
+    layers: int | None = None,
     threads: Sequence[int],
     ranks: Sequence[int],
     sizes: Sequence[int],
+    extents: Mapping[str, int] | None = None,
     repeats: int = 5,
     step: Callable[[str], None] = lambda words: None,
 ) -> ScalingBenchmark:
     """Time the network of a model, and RRTMG where the model is one of radiation, in turns.
 
+    Free dimensions other than the columns have the extent ``layers``, 89 where it is absent, unless ``extents`` say another.
     Efficiency is told relative to one, which is run whether it is named or not. Raises
     :class:`ftorch_bridge.measuring.BenchError` and :class:`programs.ProgramError`.
     """
     manifest = Manifest.from_json(read_manifest(model))
-    column_dimensions(manifest)
+    of_model = extents_of([model], extents or {}, layers or DEFAULT_LAYERS)[model]
     radiation = is_radiation(manifest)
+    if radiation:
+        layers = layers or layers_of(manifest, of_model)
+        used = sizes_of_columns(manifest, layers, of_model.chosen)
+    else:
+        layers = None
+        used = sizes_of(manifest, inputs_for(manifest, 1, of_model))
     missing = [] if radiation else [f"RRTMG and ranks: {model.name} is no model of radiation"]
     with tempfile.TemporaryDirectory() as name:
-        bench = _Bench(model, manifest, layers, repeats, Path(name), radiation)
+        bench = _Bench(model, manifest, of_model, layers, repeats, Path(name))
         by_threads = [Run(n, 1, columns) for n in sorted({1, *threads})] if threads else []
         by_ranks = [Run(1, n, columns) for n in sorted({1, *ranks})] if ranks and radiation else []
         by_size = [Run(1, 1, n) for n in dict.fromkeys(sizes)]
@@ -110,6 +123,7 @@ def run_scaling(
         model=model.name,
         columns=columns,
         layers=layers,
+        extents=used,
         repeats=repeats,
         by_threads=_points(thread_rates),
         by_ranks=_points(rank_rates),
@@ -156,29 +170,32 @@ def _no_ranks() -> str:
 class _Bench:
     """Processes that are timed."""
 
-    def __init__(self, model: Path, manifest: Manifest, layers: int, repeats: int, folder: Path, radiation: bool) -> None:
-        self._model, self._manifest, self._layers, self._repeats = model, manifest, layers, repeats
-        self._folder, self._radiation = folder, radiation
+    def __init__(
+        self, model: Path, manifest: Manifest, extents: Extents, layers: int | None, repeats: int, folder: Path
+    ) -> None:
+        """With ``layers`` of the columns for a model of radiation."""
+        self._model, self._manifest, self._extents, self._layers = model, manifest, extents, layers
+        self._repeats, self._folder = repeats, folder
         self._all_sky = takes_clouds(manifest)
-        self.codes = [NETWORK, RRTMG] if radiation else [NETWORK]
+        self.codes = [NETWORK] if layers is None else [NETWORK, RRTMG]
 
-    def _columns(self, number: int) -> xr.Dataset:
+    def _columns(self, number: int, layers: int) -> xr.Dataset:
         """Generated columns by day, which come again where many are asked for."""
-        some = prepared(columns_by_day(min(number, 2000), self._layers, 1))
+        some = prepared(columns_by_day(min(number, 2000), layers, 1))
         if not self._all_sky:
             some = some.drop_vars([name for name in some.data_vars if "cloud" in str(name) or "radius" in str(name)])
         return some.isel(column=np.arange(number) % some.sizes["column"])
 
     def _ways(self, run: Run, stack: contextlib.ExitStack) -> dict[str, Callable[[], float]]:
         """Passes of each code over the columns of ``run``."""
-        if not self._radiation:
-            inputs = inputs_for(self._manifest, run.columns)
+        if self._layers is None:
+            columns, inputs = None, inputs_for(self._manifest, run.columns, self._extents)
         else:
-            columns = self._columns(run.columns)
+            columns = self._columns(run.columns, self._layers)
             inputs = example_inputs(self._manifest, columns, run.columns)
         network = stack.enter_context(passes(self._model, self._manifest, inputs, COLUMNS_PER_BLOCK, run.threads))
         ways = {NETWORK: repeated(network, "plan")}
-        if self._radiation:
+        if columns is not None:
             path = self._folder / f"columns_{run.columns}.nc"
             if not path.is_file():
                 write(columns, path)
@@ -205,10 +222,10 @@ class _Bench:
 
     def on_ranks(self, runs: Sequence[Run], step: Callable[[str], None]) -> dict[Run, dict[str, Array]]:
         """Columns a second in the host's radiation, on ranks of one thread each."""
-        if not runs:
+        if not runs or self._layers is None:
             return {}
         columns = self._folder / "host_columns.nc"
-        write(self._columns(runs[0].columns), columns)
+        write(self._columns(runs[0].columns, self._layers), columns)
         keys = CASES[self._all_sky] | {"hours": HOURS}
 
         def seconds(run: Run, scheme: str) -> float:
@@ -239,11 +256,12 @@ def _on_ranks(ranks: int, case: Path) -> None:
 def tables_of(result: ScalingBenchmark) -> list[Table]:
     """For people."""
     tables = []
+    of = [words_of(result.extents)] if result.layers is None else [f"{result.layers} layers"]
     for what, points, name in _parts(result):
         codes = list(points[0].columns_per_second)
         headings = [heading for code in codes for heading in (f"{CODES[code]}: columns a second", "efficiency")]
         table = table_of_numbers(
-            f"{what}, {result.layers} layers, {result.machine['processor']}, {result.repeats} repeats: median (range)",
+            ", ".join([what, *filter(None, of), f"{result.machine['processor']}, {result.repeats} repeats: median (range)"]),
             name,
             *headings,
         )

@@ -20,10 +20,11 @@ from rich.table import Table
 from ftorch_bridge.bench import figures_of as radiation_figures
 from ftorch_bridge.bench import run_host, run_radiation, table_of
 from ftorch_bridge.cli import console, one_line_errors
+from ftorch_bridge.cloud_choices import ICE_OPTICS
 from ftorch_bridge.column_file import read_columns
 from ftorch_bridge.columns import DEFAULT_LAYERS, generate_columns
 from ftorch_bridge.comparing import compare_results, read_result
-from ftorch_bridge.files import write_json
+from ftorch_bridge.files import expect_place, write_json
 from ftorch_bridge.formats import export_network, run_formats
 from ftorch_bridge.formats import figures_of as formats_figures
 from ftorch_bridge.formats import table_of as formats_table
@@ -73,6 +74,10 @@ FailAbove = Annotated[
     float | None,
     typer.Option(help="with --compare: exit code 1 if something takes more than so many times as long", min=0.0),
 ]
+ExtentOptions = Annotated[
+    list[str] | None,
+    typer.Option("--extent", help="a free dimension of the model, but that of the columns: level=60; 89 where absent; several"),
+]
 FTorchPrefix = Annotated[Path | None, typer.Option("--ftorch", help="prefix of an installed FTorch to time beside")]
 
 
@@ -86,7 +91,9 @@ class _Output:
         html_file: Path | None,
         old_file: Path | None = None,
         fail_above: float | None = None,
+        figure: Path | None = None,
     ) -> None:
+        expect_place(json_file, html_file, figure)
         self._benchmark, self._json, self._html, self._old_file = benchmark, json_file, html_file, old_file
         self._limit = fail_above
         if fail_above is not None and old_file is None:
@@ -158,6 +165,17 @@ def _flops_of(texts: Sequence[str]) -> dict[str, float]:
     return found
 
 
+def _extents_of(texts: Sequence[str]) -> dict[str, int]:
+    """NAME=NUMBER of each. Raises :class:`BenchError`."""
+    found = {}
+    for text in texts:
+        name, _, number = text.partition("=")
+        if not (name.isidentifier() and number.isdecimal() and int(number) > 0):
+            raise BenchError(f"--extent {text}: expected NAME=NUMBER, as in level=60")
+        found[name] = int(number)
+    return found
+
+
 @app.command()
 def radiation(
     columns: Annotated[Path, typer.Option(help="column file")],
@@ -175,7 +193,7 @@ def radiation(
 ) -> None:
     """Time RRTMG and the network on the same columns, on one core, and say how far apart they are."""
     with one_line_errors("ftorch-bench radiation"):
-        output = _Output("radiation", json_file, html_file, old_file, fail_above)
+        output = _Output("radiation", json_file, html_file, old_file, fail_above, figure)
         read_columns(columns)  # a bad file is told here, before anything runs
         with console.status("timing RRTMG and the network on one core"):
             result = run_radiation(columns, model, repeats=repeats, columns_per_block=columns_per_block, draws=draws)
@@ -224,6 +242,7 @@ def formats(
     blocks: Annotated[str, typer.Option(help="numbers of columns in a call")] = "16,64,192",
     repeats: Annotated[int, typer.Option(help="turns over which medians are taken", min=1)] = 31,
     march: Annotated[str, typer.Option(help="instructions of the shipped network's package: portable or native")] = "portable",
+    extent: ExtentOptions = None,
     json_file: JsonFile = None,
     html_file: HtmlFile = None,
     old_file: OldFile = None,
@@ -236,14 +255,16 @@ def formats(
         if (script is None) != (package is None):
             raise BenchError("--script and --package: expected both or neither")
         if script is not None and package is not None:
-            model, columns = package.stem, None
+            model = package.stem
+        elif extent:
+            raise BenchError("--extent: expected --script and --package too; the shipped network has 89 layers")
         else:
             columns = generate_columns(max(*numbers, 64), 89, seed=3, clear_sky=True)
             model = f"ResCNN of 89 layers, package for {march} instructions"
             script, package = export_network(Path(folder), columns, march, status.update)
-        results = run_formats(script, package, columns, numbers, repeats, status.update)
+        results, used = run_formats(script, package, _extents_of(extent or []), numbers, repeats, status.update)
         status.stop()
-        output.tell(formats_dict(results, model), [formats_table(results, model)], formats_figures(results))
+        output.tell(formats_dict(results, model, used), [formats_table(results, model, used)], formats_figures(results))
 
 
 @app.command()
@@ -271,6 +292,8 @@ def rrtmg(
     with one_line_errors("ftorch-bench rrtmg"), console.status("") as status:
         output = _Output("rrtmg", json_file, html_file, old_file, fail_above)
         numbers = numbers_of(sizes, "--sizes", "numbers of columns", "16,1000,100000") if sizes else []
+        if ice_optics not in ICE_OPTICS:
+            raise BenchError(f"--ice-optics {ice_optics}: expected one of {', '.join(ICE_OPTICS)}")
         dataset = read_columns(columns) if columns else columns_by_day(number, layers, seed)
         result = run_rrtmg(
             dataset,
@@ -307,7 +330,7 @@ def networks(
     Columns by night are left out.
     """
     with one_line_errors("ftorch-bench networks"), console.status("") as status:
-        output = _Output("networks", json_file, html_file, old_file, fail_above)
+        output = _Output("networks", json_file, html_file, old_file, fail_above, figure)
         has_card = any(path.with_suffix(".json").is_file() for path in weights)
         if figure and not has_card:
             raise BenchError("--figure: no evaluation lies beside the weights (ftorch-train evaluate ... -o NAME.md)")
@@ -330,7 +353,7 @@ def rrtmg_cases(
 ) -> None:
     """Fluxes of the bundled RRTMG and of AER's for standard atmospheres, clear and under a low, a high and a deep cloud."""
     with one_line_errors("ftorch-bench rrtmg-cases"), console.status("") as status:
-        output = _Output("rrtmg-cases", json_file, html_file)
+        output = _Output("rrtmg-cases", json_file, html_file, figure=figure)
         result = run_cases(layers, status.update)
         if figure:
             status.update(f"drawing {figure}")
@@ -409,7 +432,7 @@ def stability(
     Killed and started again, it goes on with the piece at which it was.
     """
     with one_line_errors("ftorch-bench stability"):
-        output = _Output("stability", json_file, html_file, old_file, fail_above)
+        output = _Output("stability", json_file, html_file, old_file, fail_above, figure)
         settings = Settings(
             model=model,
             scheme=scheme,
@@ -451,6 +474,7 @@ def inference(
     columns_per_block: Annotated[int, typer.Option(help="columns in one call of the model", min=1)] = 128,
     threads: Annotated[int, typer.Option(help="threads, which sgemm gets too", min=1)] = 1,
     repeats: Annotated[int, typer.Option(help="turns over which medians are taken, after one to warm up", min=1)] = 9,
+    extent: ExtentOptions = None,
     flops: Annotated[
         list[str] | None, typer.Option(help="MODEL=NUMBER: operations for a column, where they cannot be counted; several")
     ] = None,
@@ -474,6 +498,7 @@ def inference(
             repeats=repeats,
             operations=_flops_of(flops or []),
             ftorch_prefix=ftorch,
+            extents=_extents_of(extent or []),
             step=status.update,
         )
         status.stop()
@@ -516,7 +541,10 @@ def host(
 def scaling(
     model: Annotated[Path, typer.Argument(help="exported model (.pt, .pt2)")],
     columns: Annotated[int, typer.Option(help="columns that threads and ranks share", min=1)] = 2000,
-    layers: Annotated[int, typer.Option(help="layers of a column", min=10)] = DEFAULT_LAYERS,
+    layers: Annotated[
+        int | None, typer.Option(help="layers of a column; those that the model has where absent, else 89", min=10)
+    ] = None,
+    extent: ExtentOptions = None,
     threads: Annotated[str, typer.Option(help="numbers of threads, or 0 for none; 1,2,4 and on up to the cores")] = "",
     ranks: Annotated[str, typer.Option(help="numbers of MPI ranks, or 0 for none; 1,2,4 and on up to the cores")] = "",
     sizes: Annotated[str, typer.Option(help="numbers of columns, or 0 for none")] = "16,128,1000,4000",
@@ -533,7 +561,15 @@ def scaling(
         for option, text in (("threads", threads), ("ranks", ranks), ("sizes", sizes)):
             if text:
                 numbers[option] = [] if text.strip() == "0" else numbers_of(text, f"--{option}", example="1,2")
-        result = run_scaling(model, columns=columns, layers=layers, repeats=repeats, step=status.update, **numbers)
+        result = run_scaling(
+            model,
+            columns=columns,
+            layers=layers,
+            extents=_extents_of(extent or []),
+            repeats=repeats,
+            step=status.update,
+            **numbers,
+        )
         status.stop()
         lines = [f"missing: {what}" for what in result.missing]
         output.tell(result.to_dict(), scaling_tables(result), scaling_figures(result), lines)

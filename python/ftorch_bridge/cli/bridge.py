@@ -11,7 +11,7 @@ import typer
 from ftorch_bridge import doctor as diagnosis
 from ftorch_bridge import programs
 from ftorch_bridge.cli import console, one_line_errors
-from ftorch_bridge.files import whole_file
+from ftorch_bridge.files import expect_place, whole_file
 
 LONGEST_SHOWN = 4000  # characters of metadata; a training envelope is nothing to read
 
@@ -61,6 +61,7 @@ def doctor(
 ) -> None:
     """Look at the installation, the machine, a model and a program for what goes wrong; exit code 1 if something is."""
     with one_line_errors("ftorch-bridge doctor"):
+        expect_place(json_file)
         with console.status("looking at the installation") as status:
             findings = diagnosis.examine(model, host, pid, progress=status.update)
         console.print(diagnosis.table_of(findings))

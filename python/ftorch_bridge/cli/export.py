@@ -14,6 +14,7 @@ from ftorch_bridge.cli import console, one_line_errors
 from ftorch_bridge.column_file import read_columns
 from ftorch_bridge.envelope import METADATA_KEY, Envelope
 from ftorch_bridge.exporting import ExportError, Manifest, describe, export, load_source
+from ftorch_bridge.files import expect_place
 from ftorch_bridge.sampling import read_data
 from ftorch_bridge.wording import count
 
@@ -180,6 +181,7 @@ def main(
         warnings.simplefilter("ignore")  # PyTorch's, of its own insides
         if "[" in str(output):
             raise ExportError(f"--output {output}: expected the file to write; an output of the model is --output-argument")
+        expect_place(output)
         if columns and data:
             raise ExportError("--columns and --data: expected one of them")
         module, notes = load_source(source, weights)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ftorch_bridge.cli import console, one_line_errors
-from ftorch_bridge.files import whole_file
+from ftorch_bridge.files import expect_place, whole_file
 from ftorch_bridge.generating import FortranModule, HostKind, fortran_name
 from ftorch_bridge.manifest import Manifest, read_manifest
 
@@ -54,6 +54,7 @@ def main(
     ftorch-generate rescnn.pt -o rescnn_torch.f90 --kind real64
     """
     with one_line_errors("ftorch-generate"):
+        expect_place(output)
         manifest = Manifest.from_json(read_manifest(model))
         host_kind = HostKind.parse(kind)
         module, procedure = names(manifest.name or model.stem, output, module, procedure)

@@ -8,7 +8,7 @@ import shlex
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import timedelta
@@ -23,14 +23,15 @@ from rich.table import Table
 from ftorch_bridge import checkpoints, programs
 from ftorch_bridge.checkpoints import TrainingError
 from ftorch_bridge.cli import console, one_line_errors
+from ftorch_bridge.cloud_choices import ICE_OPTICS, OVERLAPS
 from ftorch_bridge.column_file import CLOUD_VARIABLES, ColumnFileError, write
 from ftorch_bridge.columns import DEFAULT_LAYERS, generate_columns, read_ecrad
-from ftorch_bridge.dataset import SPLITS, Dataset, DatasetError, JoinedDataset, Settings
+from ftorch_bridge.dataset import SPLITS, Dataset, DatasetError, JoinedDataset, Made, Settings
 from ftorch_bridge.envelope import METADATA_KEY, Envelope, EnvelopeError
 from ftorch_bridge.evaluation import LARGE_ERROR, SPECTRA, errors_table, labelled, model_card
 from ftorch_bridge.evaluation import evaluate as evaluate_network
 from ftorch_bridge.extremes import EXTREMES, extreme_columns
-from ftorch_bridge.files import whole_file, write_json
+from ftorch_bridge.files import expect_place, whole_file, write_json
 from ftorch_bridge.measuring import machine_facts
 from ftorch_bridge.networks import ResCNN, ResCNNConfig
 from ftorch_bridge.ranks import rank_and_size
@@ -43,6 +44,7 @@ from ftorch_bridge.training import (
 )
 from ftorch_bridge.weights import load_network, save_weights
 
+SECONDS_BETWEEN_LOOKS = 0.2  # at shards that another run is making
 POINTS = {"longwave_common": "common longwave", "shortwave_common": "common shortwave", "shortwave_cloudy": "cloudy shortwave"}
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
@@ -61,6 +63,7 @@ def columns(
 ) -> None:
     """Write a column file: generated columns, or those of a file in ecRad's input format."""
     with one_line_errors("ftorch-train columns"):
+        expect_place(output)
         if case is not None:
             if case not in EXTREMES:
                 raise ColumnFileError(f"--case: expected one of {', '.join(EXTREMES)}, got {case}")
@@ -102,10 +105,12 @@ def dataset_command(
     source: Annotated[
         list[Path] | None, typer.Option("--from", help="column file, recorded by a host for example, in place of generating")
     ] = None,
-    overlap: Annotated[str, typer.Option(help="overlap of clouds, as of radml-rrtmg")] = Settings.overlap,
+    overlap: Annotated[str, typer.Option(help=f"overlap of clouds: {', '.join(OVERLAPS)}")] = Settings.overlap,
     draws: Annotated[int, typer.Option(help="McICA draws to average")] = Settings.draws,
-    ice_optics: Annotated[str, typer.Option(help="ice optics, as of radml-rrtmg")] = Settings.ice_optics,
-    absorbing_ice: Annotated[bool, typer.Option("--absorbing-ice", help="as of radml-rrtmg")] = False,
+    ice_optics: Annotated[str, typer.Option(help=f"ice optics: {', '.join(ICE_OPTICS)}")] = Settings.ice_optics,
+    absorbing_ice: Annotated[
+        bool, typer.Option("--absorbing-ice", help="ice that absorbs where AER's shortwave takes it for ice that does not")
+    ] = False,
     threads: Annotated[int, typer.Option(help="OpenMP threads of RRTMG", min=1)] = 1,
     part: Annotated[
         str | None, typer.Option(help="K/N: make only the K-th of N parts; by default as mpirun, srun or torchrun say")
@@ -114,7 +119,7 @@ def dataset_command(
     """Make a data set to train on: columns and RRTMG's fluxes for them, in shards.
 
     Shards that are there are left alone: the same command goes on after it was cut off, and with a larger --number the set
-    grows. Any number of processes, of MPI for example, share the shards out.
+    grows. Any number of processes, of MPI for example, share the shards out, and so do two such commands at once.
     """
     with one_line_errors("ftorch-train dataset"):
         rank, size = _part(part)
@@ -139,22 +144,42 @@ def dataset_command(
         started = time.monotonic()
         with Progress(*Progress.get_default_columns(), console=console, transient=True, disable=rank > 0) as progress:
             task = progress.add_task("shards", total=len(mine), completed=len(mine) - len(missing))
-            with checkpoints.told_to_stop() as asked:
-                for shard in missing:
-                    try:
-                        dataset.make(shard, threads)
-                    except programs.ProgramError:
-                        if not asked():  # Ctrl-C reaches RRTMG, too
-                            raise
-                    if asked():
-                        raise DatasetError(
-                            f"{folder}: stopped by {asked()}, {len(dataset.shards())} of {shards} shards are there: "
-                            "the same command goes on"
-                        )
-                    progress.advance(task)
+            made = _make_shards(dataset, missing, shards, threads, lambda: progress.advance(task))
         took = time.monotonic() - started
         of = f", part {rank + 1} of {size}" if size > 1 else ""
-        console.print(f"{folder}: {len(missing)} shards made in {took:.1f} s, {len(mine)} there{of}", soft_wrap=True)
+        console.print(f"{folder}: {made} shards made in {took:.1f} s, {len(mine)} there{of}", soft_wrap=True)
+
+
+def _make_shards(dataset: Dataset, missing: Sequence[int], shards: int, threads: int, advance: Callable[[], None]) -> int:
+    """Make what is ``missing`` of so many ``shards``, those that another run is making last; returns how many this one made.
+
+    Raises :class:`DatasetError` when told to stop.
+    """
+    made, waiting = 0, list(missing)
+    with checkpoints.told_to_stop() as asked:
+        while waiting:
+            busy = []
+            for shard in waiting:
+                outcome: Made = "there"
+                try:
+                    outcome = dataset.make(shard, threads, wait=False)
+                except programs.ProgramError:
+                    if not asked():  # Ctrl-C reaches RRTMG, too
+                        raise
+                if asked():
+                    raise DatasetError(
+                        f"{dataset.folder}: stopped by {asked()}, {len(dataset.shards())} of {shards} shards are there: "
+                        "the same command goes on"
+                    )
+                if outcome == "busy":
+                    busy.append(shard)
+                else:
+                    made += outcome == "made"
+                    advance()
+            if busy == waiting:  # the run that has them may be killed
+                time.sleep(SECONDS_BETWEEN_LOOKS)
+            waiting = busy
+    return made
 
 
 @app.command("recipe")
@@ -221,6 +246,7 @@ def merge_replay_command(
     from ftorch_bridge.replay import merge  # noqa: PLC0415 (not every installation trains)
 
     with one_line_errors("ftorch-train merge-replay"):
+        expect_place(output)
         merged = merge(replay_files)
         if len(merged) > 1:
             grids = ", ".join(str(part.sizes["layer"]) for part in merged)
@@ -265,6 +291,7 @@ def replay_command(
     from ftorch_bridge.recipe import meet, parse_recipe, processes, read_recipe  # noqa: PLC0415
 
     with one_line_errors("ftorch-train replay"):
+        expect_place(json_file)
         if not 0.0 < share < 1.0:
             raise DatasetError(f"--share: expected more than 0 and less than 1, got {share:g}")
         checkpoint = checkpoints.begin(output, resume)
@@ -382,6 +409,7 @@ def envelope_command(
 ) -> None:
     """Write the training envelope of data sets: where the guard of a host trusts a network that was trained on them."""
     with one_line_errors("ftorch-train envelope"):
+        expect_place(output)
         dataset = JoinedDataset(*map(Dataset, folders))
         found = _envelope_of(dataset, components=components, margin=margin, share=share, seed=seed)
         with whole_file(output) as temporary:
@@ -422,6 +450,7 @@ def fluxes(
 ) -> None:
     """Run RRTMG over a column file, without the clouds that it may have: the networks here know none."""
     with one_line_errors("ftorch-train fluxes"):
+        expect_place(output)
         programs.run("radml-rrtmg", column_file, output, "--clear-sky", show=True)
 
 
@@ -501,6 +530,7 @@ def evaluate(
     from ftorch_bridge import plots  # noqa: PLC0415 (matplotlib takes its time to load)
 
     with one_line_errors("ftorch-train evaluate"):
+        expect_place(output)
         if split not in (*SPLITS, "all"):
             raise DatasetError(f"--split: expected one of {', '.join(SPLITS)} or all, got {split}")
         network, notes = load_network(weights)
