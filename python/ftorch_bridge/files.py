@@ -83,7 +83,8 @@ def own_part(path: Path, part: int, *, wait: bool = True) -> Iterator[bool]:
     """Whether this process has the part with this number of what the file ``path`` describes, as one process at a time can.
 
     Who comes second waits, or is told ``False`` if it is not to ``wait``. A killed process has nothing any more. Threads of one
-    process are not told apart. Where the file system knows no locks, on some clusters, everybody has every part.
+    process are not told apart, and the process must not open the file meanwhile: closing it lets the part go. Where the file
+    system knows no locks, on some clusters, everybody has every part.
     """
     lock, mine = None, True
     try:
@@ -91,7 +92,7 @@ def own_part(path: Path, part: int, *, wait: bool = True) -> Iterator[bool]:
             lock = os.open(path, os.O_RDWR)
             try:
                 fcntl.lockf(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB), 1, part)
-            except BlockingIOError:
+            except (BlockingIOError, PermissionError):  # systems differ in which they say
                 mine = False
         yield mine
     finally:
