@@ -109,8 +109,8 @@ def export(
     The file is loaded back and compared with the module on ``columns`` (any dataset with variables named like inputs; else
     uniform numbers in ``ranges``, else noise) at several batch sizes, and at other extents of the other free dimensions;
     outputs may differ by ``tolerance`` of their largest magnitude (by default :data:`TOLERANCES`, of packages for a GPU
-    :data:`TOLERANCE_OF_GPU` if that is more). Only then is it renamed to
-    ``path``. ``tell`` gets warnings. Raises :class:`ExportError`.
+    :data:`TOLERANCE_OF_GPU` if that is more). Only then is it renamed to ``path``. ``tell`` gets warnings. Raises
+    :class:`ExportError`.
     """
     limits, scaling = dict(limits or {}), scaling or Scaling()
     for name in limits:
