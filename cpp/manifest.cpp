@@ -152,7 +152,9 @@ std::string shape_of(const radml_array& array) {
   return shape_text(extents);
 }
 
-constexpr const char* reverse_hint = " fit in reverse order: torch_reverse(...)";
+constexpr const char* reverse_hint = " fit in reverse order: torch_reverse(...), or ftorch-generate --reverse";
+
+constexpr const char* range_hint = "; any number of columns goes through in blocks: column_dimension";
 
 std::vector<radml_array> all_reversed(const radml_array* arrays, size_t n) {
   std::vector<radml_array> reversed(arrays, arrays + n);
@@ -178,13 +180,15 @@ void check_argument(const std::string& model, const std::string& label, const Ar
                     const std::map<std::string, Range>& ranges, KnownExtents& known, Conversion conversion,
                     const std::string& unlimited) {
   std::string origin;  // where the extent in question was learnt
+  bool beyond_range = false;
   const bool convertible = array.kind != argument.kind && is_real(array.kind) && is_real(argument.kind);
   const bool converted = convertible && conversion == Conversion::asked;
   const auto refuse = [&](radml_status status) {
     std::string hint = origin;
     KnownExtents others = known;
     std::erase_if(others, [&](const auto& entry) { return entry.second.from == label; });
-    const bool is_reversed = status == RADML_WRONG_SHAPE && fits_reversed(argument, array, others);
+    // What has the right shape and too many columns is not turned, though it may fit so.
+    const bool is_reversed = status == RADML_WRONG_SHAPE && !beyond_range && fits_reversed(argument, array, others);
     if (is_reversed)
       hint += std::string("; its dimensions") + reverse_hint;
     else if (status == RADML_WRONG_KIND && convertible && conversion == Conversion::offered)
@@ -212,7 +216,8 @@ void check_argument(const std::string& model, const std::string& label, const Ar
         (value < range->second.least || (range->second.most && value > *range->second.most))) {
       known.erase(found);
       origin = " (" + extent.name + ": the model was exported for " + std::to_string(range->second.least) +
-               (range->second.most ? " to " + std::to_string(*range->second.most) : " or more") + ")";
+               (range->second.most ? " to " + std::to_string(*range->second.most) : " or more") + ")" + range_hint;
+      beyond_range = true;
       refuse(RADML_WRONG_SHAPE);
     }
     if (found->second.value != value) {
@@ -320,7 +325,7 @@ void Manifest::check(const std::string& model, const radml_array* in, const radm
     check_all(in, out);
   } catch (const Error& error) {
     const std::string words = error.what();
-    if (error.status() != RADML_WRONG_SHAPE || words.ends_with(reverse_hint)) throw;
+    if (error.status() != RADML_WRONG_SHAPE || words.ends_with(reverse_hint) || words.ends_with(range_hint)) throw;
     // The array that does not fit may be the one that is right: the first may have bound its extents the wrong way round.
     try {
       check_all(all_reversed(in, inputs.size()).data(), all_reversed(out, outputs.size()).data());

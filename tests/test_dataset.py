@@ -382,6 +382,13 @@ def test_the_help_names_the_choices() -> None:
     assert "ice optics: fu, streamer" in said
 
 
+def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "net.pt").write_text("a model")
+    result = CliRunner().invoke(app, ["dataset", str(tmp_path / "net.pt"), *SMALL])
+    assert result.exit_code == 1
+    assert result.stderr.endswith("net.pt: expected a folder, got a file\n")
+
+
 def test_a_folder_that_is_no_data_set_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="there is no data set"):
         Dataset(tmp_path)

@@ -592,3 +592,50 @@ def test_of_a_compiler_that_fails_its_errors_are_told_and_not_its_command(
         words = refused(tmp_path, saved(tmp_path, Logarithm()), *X, *Y, "--sample", "x=1:2", name="out.pt2")
     assert "AOTInductor cannot compile it" in words
     assert "fatal error: not_there.h: No such file or directory" in words
+
+
+def test_a_package_notes_how_many_operations_its_source_has(tmp_path: Path) -> None:
+    export(tmp_path, saved(tmp_path, Net()), *X, *Y, name="out.pt2")
+    note = json.loads(read_manifest(tmp_path / "out.pt2")["metadata"]["operations"])
+    assert note["sizes"] == {"n": 64}
+    assert note["count"] >= 2 * 64 * 4 * 3
+
+
+class Switched(nn.Module):
+    """What is not of about its mean gives zero everywhere."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(x + 1.0)[:, :3]
+
+
+def test_noise_for_a_scaled_input_is_of_the_numbers_that_it_was_trained_on(tmp_path: Path) -> None:
+    words = export(tmp_path, saved(tmp_path, Switched()), *X, *Y, "--scale-input", "x=250,20")
+    assert "warning" not in words
+
+
+def test_an_output_that_is_one_number_everywhere_is_told(tmp_path: Path) -> None:
+    words = export(tmp_path, saved(tmp_path, Switched()), *X, *Y, "--sample", "x=-9:-8")
+    assert "warning" not in words  # of numbers that somebody chose
+    words = export(tmp_path, saved(tmp_path, nn.Threshold(1e3, 0.0)), *X, "--output-argument", "y:float32[n,4]")
+    assert "warning: output 'y' is the same number everywhere on the inputs of the check, which then says little" in words
+
+
+class Profiles(nn.Module):
+    """Of (column, channel, level), and of what each column has at the ground."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.along = nn.Conv1d(3, 3, 3, padding=1)
+        self.ground = nn.Linear(4, 3)
+
+    def forward(self, profile: Tensor, surface: Tensor) -> Tensor:
+        return (self.along(profile) + self.ground(surface)[:, :, None])[:, 0, :]
+
+
+def test_dimensions_that_are_all_in_fortran_s_order_are_told(tmp_path: Path) -> None:
+    given = ("--input", "profile:float32[level,3,column]", "--input", "surface:float32[4,column]")
+    words = refused(tmp_path, saved(tmp_path, Profiles()), *given, "--output-argument", "y:float32[column,level]")
+    assert "it runs with profile[column,3,level], surface[column,4]: give the dimensions in the order" in words
+    right = ("--input", "profile:float32[column,3,level]", "--input", "surface:float32[column,4]")
+    words = refused(tmp_path, saved(tmp_path, Profiles()), *right, "--output-argument", "y:float32[level,column]")
+    assert "it fits as y[column,level]" in words

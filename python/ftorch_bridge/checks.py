@@ -63,6 +63,7 @@ def run(module: Callable[..., object], inputs: Sequence[Tensor], manifest: Manif
 
 def _check_output(name: str, argument: Argument, tensor: Tensor, bound: dict[str, int]) -> None:
     """Holds one output to the manifest; a dimension that no input has is bound by the first output that has it."""
+    hint = ""
     if tensor.dtype == KINDS[argument.kind] and tensor.dim() == len(argument.shape):
         for extent, size in zip(argument.shape, tensor.shape, strict=True):
             if isinstance(extent, str):
@@ -71,11 +72,13 @@ def _check_output(name: str, argument: Argument, tensor: Tensor, bound: dict[str
         if tuple(tensor.shape) == shape:
             return
         said = ",".join(str(e) if e == n else f"{e}={n}" for e, n in zip(argument.shape, shape, strict=True))
+        if tuple(tensor.shape) == shape[::-1]:
+            hint = f"; it fits as {argument.name}[{','.join(map(str, argument.shape[::-1]))}]"
     else:
         said = ",".join(str(e) for e in argument.shape)
     raise ExportError(
         f"{name}: output {argument.name!r}: expected ({said}) {argument.kind}, the module gives "
-        f"{tuple(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}"
+        f"{tuple(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}{hint}"
     )
 
 
@@ -122,6 +125,18 @@ def check_finite(manifest: Manifest, outputs: Sequence[Tensor], samples: Samples
             if noise:
                 hint = f"; {noise}: noise; give real inputs (--data file.nc, --columns file.nc) or ranges (--sample t=200:320)"
             raise ExportError(place + hint)
+
+
+def same_everywhere(samples: Samples, outputs: Sequence[Tensor]) -> str | None:
+    """A warning where an output is one number on inputs that are noise: a comparison with that says little."""
+    noise = ", ".join(samples.noise())
+    for argument, tensor in zip(samples.manifest.outputs, outputs, strict=True):
+        if noise and tensor.numel() > 1 and bool((tensor == tensor.flatten()[0]).all()):
+            return (
+                f"warning: output {argument.name!r} is the same number everywhere on the inputs of the check, which then says "
+                f"little; {noise}: noise; give real inputs (--data file.nc, --columns file.nc) or ranges (--sample t=200:320)"
+            )
+    return None
 
 
 def variants(samples: Samples, sizes: Mapping[str, int]) -> Iterator[tuple[str, dict[str, int]]]:
@@ -211,7 +226,8 @@ def mixed_columns(
                 return (
                     f"warning: output {argument.name!r} of one {name} depends on the others in its call, by {difference:.1g} "
                     f"of its largest value: blocks of {name}s, and ranks, will change the results. Is that meant? If not, "
-                    f"look for means over the batch, or for an extent that a trace has frozen"
+                    f"look for means over the batch, dimensions in another order than forward takes them, or an extent that "
+                    f"a trace has frozen"
                 )
     return None
 

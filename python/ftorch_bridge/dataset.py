@@ -102,6 +102,8 @@ class Dataset:
         Raises :class:`DatasetError`, and :class:`ColumnFileError` for sources that cannot be used, before anything is written.
         """
         settings.check()
+        if Path(folder).exists() and not Path(folder).is_dir():
+            raise DatasetError(f"{folder}: expected a folder, got a file")
         given = asdict(settings) | {"sources": [str(Path(source).resolve()) for source in settings.sources]}
         path = Path(folder) / DESCRIPTION
         if not path.is_file():

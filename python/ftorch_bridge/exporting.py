@@ -29,6 +29,7 @@ from ftorch_bridge.checks import (
     relative_difference,
     results,
     run,
+    same_everywhere,
     variants,
 )
 from ftorch_bridge.counting import counted_operations, note_of
@@ -131,7 +132,9 @@ def export(
         manifest = replace(manifest, metadata=manifest.metadata | {"scaling": scaling.text()})
     if compute is not None:
         manifest = replace(manifest, metadata=manifest.metadata | {"compute": compute})
-    samples = Samples(manifest, columns, ranges or {}, limits, layout)
+    # What is scaled is of about the numbers that it was trained on: others may switch it off.
+    normal = {name: (affine.mean, affine.std) for name, affine in scaling.inputs.items()}
+    samples = Samples(manifest, columns, ranges or {}, limits, layout, normal=normal)
 
     # First what the module itself gives: where that is not right nothing need be compiled.
     sizes = _sizes(samples, batches)
@@ -150,7 +153,8 @@ def export(
     others = []
     for name, other in variants(samples, sizes[0]):
         others.append((other, check_variant(reference, samples, name, other, sizes[0][name])))
-    if warning := mixed_columns(reference, samples, inputs[0], expected[0], sizes[0]):
+    mixed = mixed_columns(reference, samples, inputs[0], expected[0], sizes[0])
+    for warning in filter(None, (same_everywhere(samples, expected[0]), mixed)):
         tell(warning)
 
     if path.suffix == ".pt2" or getattr(module, "use_operators", False):
@@ -158,6 +162,7 @@ def export(
         counted = adapt(_without_operators(module), manifest, inputs[0], scaling=scaling, compute=own)
         work = counted_operations(lambda: run(counted, inputs[0], manifest, sizes[0]))
         manifest = replace(manifest, metadata=manifest.metadata | note_of(work, sizes[0]))
+        samples = replace(samples, manifest=manifest)
 
     def finished(inner: nn.Module) -> nn.Module:
         return adapt(inner, manifest, inputs[0], scaling=scaling, compute=None if compute is None else COMPUTE[compute])

@@ -102,7 +102,14 @@ def fix_words(module: nn.Module, samples: Samples, runs: Attempt) -> str:
 def shape_words(module: nn.Module, samples: Samples, runs: Attempt) -> str:
     """What is wrong in the shapes of the inputs, if the module runs with others."""
     search = _Search(module, samples, runs)
-    ways = (search.for_order, search.for_fixed, search.for_number, search.for_batch, search.for_order_and_fixed)
+    ways = (
+        search.for_order,
+        search.for_all_reversed,
+        search.for_fixed,
+        search.for_number,
+        search.for_batch,
+        search.for_order_and_fixed,
+    )
     return next(filter(None, (way() for way in ways)), "")
 
 
@@ -139,6 +146,13 @@ class _Search:
             if self.runs_with(inputs):
                 return f"; it runs with {name}[{shape}]: {_IN_ORDER}"
         return ""
+
+    def for_all_reversed(self) -> str:
+        inputs = [replace(argument, shape=argument.shape[::-1]) for argument in self.manifest.inputs]
+        if len(inputs) < 2 or not self.runs_with(inputs):
+            return ""
+        shapes = ", ".join(f"{argument.name}[{','.join(map(str, argument.shape))}]" for argument in inputs)
+        return f"; it runs with {shapes}: give the dimensions in the order in which forward takes them"
 
     def for_fixed(self) -> str:
         for name in self.others:

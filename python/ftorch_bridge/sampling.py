@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
 import xarray as xr
 from torch import Tensor
@@ -40,6 +41,8 @@ class Samples:
     layout: str = "fortran"
     extents: Mapping[str, int] = field(default_factory=dict)
     """Sizes of free dimensions, of any of them, that the data do not have."""
+    normal: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    """Mean and standard deviation of the noise of an input, numbers or arrays of its last extents; else 0 and 1."""
 
     def __post_init__(self) -> None:
         names = [argument.name for argument in self.manifest.inputs]
@@ -118,6 +121,9 @@ class Samples:
             low, high = self.ranges[argument.name]
             return low + (high - low) * torch.rand(shape, generator=generator, dtype=torch.float64)
         values = torch.randn(shape, generator=generator, dtype=torch.float64)
+        if argument.name in self.normal:
+            mean, deviation = map(torch.as_tensor, self.normal[argument.name])
+            return values * deviation + mean
         return values > 0 if argument.kind == "bool" else values
 
 
