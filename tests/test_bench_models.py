@@ -118,7 +118,7 @@ def test_a_package_is_timed_too(packages: Path, tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output + done.stderr
     (result,) = json.loads((tmp_path / "i.json").read_text())["results"]
     assert set(result["microseconds"]) == {"plan", "libtorch"}
-    assert result["operations"] is None
+    assert result["operations"] == 2 * (6 * 16 + 16 * 2)  # noted by the exporter
 
 
 @pytest.mark.parametrize("threads", [1, 2])
