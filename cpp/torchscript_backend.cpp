@@ -97,18 +97,27 @@ void use_inference_tensors(torch::jit::Block* block) {
   }
 }
 
-// Calls `look` with each operation of the module's forward, those of its parts and branches included.
-template <typename Look>
-void for_each_operation(const torch::jit::Module& module, const Look& look) {
-  const auto graph = torch::jit::toGraphFunction(module.get_method("forward").function()).graph()->copy();
-  torch::jit::Inline(*graph);
-  const auto search = [&look](const auto& self, torch::jit::Block* block) -> void {
-    for (torch::jit::Node* node : block->nodes()) {
-      look(*node);
-      for (torch::jit::Block* inner : node->blocks()) self(self, inner);
-    }
-  };
-  search(search, graph->block());
+// `with torch.no_grad():` enters an object of that class, in which the module torch.autograd.grad_mode is named.
+bool switches_gradients(const torch::jit::Node& node) {
+  const bool enters = node.kind() == c10::prim::Enter &&
+                      node.input()->type()->repr_str().find("grad_mode") != std::string::npos;
+  return enters || std::string_view(node.kind().toUnqualString()).find("set_grad_enabled") != std::string_view::npos;
+}
+
+// eval() reaches what asks its module whether it is in training. A trace has asked when it was made.
+void check_evaluation(const torch::jit::Node& node) {
+  const c10::FunctionSchema* const schema = node.maybeSchema();
+  if (schema == nullptr) return;
+  bool trains = false, drops_nothing = false;
+  for (size_t i = 0; i < std::min(node.inputs().size(), schema->arguments().size()); ++i) {
+    const std::string& name = schema->arguments()[i].name();
+    if (name == "train" || name == "training") trains = torch::jit::constant_as<bool>(node.input(i)).value_or(false);
+    if (name == "p" || name == "dropout") drops_nothing = torch::jit::constant_as<double>(node.input(i)) == 0.0;
+  }
+  if (trains && !drops_nothing)
+    throw Error(RADML_INVALID_FILE, std::string(node.kind().toUnqualString()) +
+                                        " is in training mode in the file, for good: it was traced before eval(); call eval() on "
+                                        "the module and write the file again");
 }
 
 }  // namespace
@@ -144,8 +153,7 @@ TorchScriptBackend::TorchScriptBackend(const std::string& path, c10::Device devi
     torch::jit::toGraphFunction(module->get_method("forward").function())
         ._set_initial_executor_execution_mode(torch::jit::ExecutorExecutionMode::SIMPLE);
   find_written_inputs();
-  find_gradient_switches();
-  check_evaluation();
+  look_at_operations();
 }
 
 void TorchScriptBackend::freeze() {
@@ -184,32 +192,17 @@ void TorchScriptBackend::find_written_inputs() {
   input_is_written_.resize(input_names_.size(), false);
 }
 
-void TorchScriptBackend::find_gradient_switches() {
-  for_each_operation(unfrozen_, [this](const torch::jit::Node& node) {
-    // `with torch.no_grad():` enters an object of that class, in which the module torch.autograd.grad_mode is named.
-    const bool enters = node.kind() == c10::prim::Enter &&
-                        node.input()->type()->repr_str().find("grad_mode") != std::string::npos;
-    if (enters || std::string_view(node.kind().toUnqualString()).find("set_grad_enabled") != std::string_view::npos)
-      switches_gradients_ = true;
-  });
-}
-
-// eval() reaches what asks its module whether it is in training. A trace has asked when it was made.
-void TorchScriptBackend::check_evaluation() const {
-  for_each_operation(unfrozen_, [](const torch::jit::Node& node) {
-    const c10::FunctionSchema* const schema = node.maybeSchema();
-    if (schema == nullptr) return;
-    bool trains = false, drops_nothing = false;
-    for (size_t i = 0; i < std::min(node.inputs().size(), schema->arguments().size()); ++i) {
-      const std::string& name = schema->arguments()[i].name();
-      if (name == "train" || name == "training") trains = torch::jit::constant_as<bool>(node.input(i)).value_or(false);
-      if (name == "p" || name == "dropout") drops_nothing = torch::jit::constant_as<double>(node.input(i)) == 0.0;
+void TorchScriptBackend::look_at_operations() {
+  const auto graph = torch::jit::toGraphFunction(unfrozen_.get_method("forward").function()).graph()->copy();
+  torch::jit::Inline(*graph);
+  const auto search = [this](const auto& self, torch::jit::Block* block) -> void {
+    for (torch::jit::Node* node : block->nodes()) {
+      switches_gradients_ = switches_gradients_ || radml::switches_gradients(*node);
+      check_evaluation(*node);
+      for (torch::jit::Block* inner : node->blocks()) self(self, inner);
     }
-    if (trains && !drops_nothing)
-      throw Error(RADML_INVALID_FILE, std::string(node.kind().toUnqualString()) +
-                                          " is in training mode in the file, for good: it was traced before eval(); call eval() on "
-                                          "the module and write the file again");
-  });
+  };
+  search(search, graph->block());
 }
 
 void TorchScriptBackend::run(const std::vector<at::Tensor>& inputs, std::vector<at::Tensor>& results,

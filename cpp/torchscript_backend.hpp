@@ -35,8 +35,7 @@ class TorchScriptBackend final : public Backend {
   void freeze();
   void check_parameters() const;
   void read_schema();
-  void find_gradient_switches();
-  void check_evaluation() const;
+  void look_at_operations();
   void find_written_inputs();  // zero copy must not let a model that works in place change the host's inputs
 
   mutable torch::jit::Module module_;     // its forward is safe to share, though not declared const

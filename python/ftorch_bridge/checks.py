@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ftorch_bridge.failing import check_number_of_outputs, run_error
-from ftorch_bridge.manifest import KINDS, Argument, ExportError, Manifest, extent_in, parts
+from ftorch_bridge.manifest import KINDS, Argument, ExportError, Manifest, brackets, extent_in, parts
 from ftorch_bridge.packages import flatten
 from ftorch_bridge.sampling import Samples
 from ftorch_bridge.sources import operations, whole_numbers
@@ -73,7 +73,7 @@ def _check_output(name: str, argument: Argument, tensor: Tensor, bound: dict[str
             return
         said = ",".join(str(e) if e == n else f"{e}={n}" for e, n in zip(argument.shape, shape, strict=True))
         if tuple(tensor.shape) == shape[::-1]:
-            hint = f"; it fits as {argument.name}[{','.join(map(str, argument.shape[::-1]))}]"
+            hint = f"; it fits as {argument.name}{brackets(argument.shape[::-1])}"
     else:
         said = ",".join(str(e) for e in argument.shape)
     raise ExportError(
@@ -123,8 +123,12 @@ def check_finite(manifest: Manifest, outputs: Sequence[Tensor], samples: Samples
             noise = ", ".join(samples.noise())
             hint = "; are they in the model's range, and without missing values?"
             if noise:
-                hint = f"; {noise}: noise; give real inputs (--data file.nc, --columns file.nc) or ranges (--sample t=200:320)"
+                hint = f"; {_instead_of(noise)}"
             raise ExportError(place + hint)
+
+
+def _instead_of(noise: str) -> str:
+    return f"{noise}: noise; give real inputs (--data file.nc, --columns file.nc) or ranges (--sample t=200:320)"
 
 
 def same_everywhere(samples: Samples, outputs: Sequence[Tensor]) -> str | None:
@@ -134,7 +138,7 @@ def same_everywhere(samples: Samples, outputs: Sequence[Tensor]) -> str | None:
         if noise and tensor.numel() > 1 and bool((tensor == tensor.flatten()[0]).all()):
             return (
                 f"warning: output {argument.name!r} is the same number everywhere on the inputs of the check, which then says "
-                f"little; {noise}: noise; give real inputs (--data file.nc, --columns file.nc) or ranges (--sample t=200:320)"
+                f"little; {_instead_of(noise)}"
             )
     return None
 

@@ -315,9 +315,11 @@ def _other_gpu(wanted: str) -> str:
     """Why a package that was compiled for GPUs of the compute capability ``wanted`` runs on none here; empty where it does."""
     import torch  # noqa: PLC0415 - PyTorch may be broken
 
+    from ftorch_bridge.packages import compute_capability  # noqa: PLC0415
+
     if not torch.cuda.is_available():
         return f"compiled for GPUs of compute capability {wanted}, PyTorch finds no GPU here"
-    here = [".".join(map(str, torch.cuda.get_device_capability(i))) for i in range(torch.cuda.device_count())]
+    here = [compute_capability(i) for i in range(torch.cuda.device_count())]
     return "" if wanted in here else f"compiled for GPUs of compute capability {wanted}, here they have {', '.join(here)}"
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from ftorch_bridge.manifest import COMPUTE, KINDS, Argument, ExportError, Manifest, parts
+from ftorch_bridge.manifest import COMPUTE, KINDS, Argument, ExportError, Manifest, brackets, parts
 from ftorch_bridge.sampling import Samples
 from ftorch_bridge.sources import argument_that_is_no_tensor, kinds_are_fixed, no_tensor_words, numbers_of
 from ftorch_bridge.wording import count, one_line
@@ -142,16 +142,16 @@ class _Search:
         return list(dict.fromkeys(n - more for more in offsets for n in self.numbers if n > more))
 
     def for_order(self) -> str:
-        for name, shape, inputs in _exchanged(self.manifest):
+        for changed, inputs in _exchanged(self.manifest):
             if self.runs_with(inputs):
-                return f"; it runs with {name}[{shape}]: {_IN_ORDER}"
+                return f"; it runs with {changed}: {_IN_ORDER}"
         return ""
 
     def for_all_reversed(self) -> str:
         inputs = [replace(argument, shape=argument.shape[::-1]) for argument in self.manifest.inputs]
         if len(inputs) < 2 or not self.runs_with(inputs):
             return ""
-        shapes = ", ".join(f"{argument.name}[{','.join(map(str, argument.shape))}]" for argument in inputs)
+        shapes = ", ".join(f"{argument.name}{brackets(argument.shape)}" for argument in inputs)
         return f"; it runs with {shapes}: give the dimensions in the order in which forward takes them"
 
     def for_fixed(self) -> str:
@@ -185,24 +185,24 @@ class _Search:
         return ""
 
     def for_order_and_fixed(self) -> str:
-        for name, shape, inputs in _exchanged(self.manifest):
+        for changed, inputs in _exchanged(self.manifest):
             for free in self.others:
                 for number in self.candidates(free):
                     if self.runs_with(inputs, **{free: number}):
-                        works = f"{name}[{shape}] and {free}={number}"
+                        works = f"{changed} and {free}={number}"
                         return f"; it runs with {works}: {_IN_ORDER}, and fix {free} (--fix {free}={number})"
         return ""
 
 
-def _exchanged(manifest: Manifest) -> Iterator[tuple[str, str, list[Argument]]]:
-    """The inputs with the dimensions of one in another order: its name, its shape, and all of them."""
+def _exchanged(manifest: Manifest) -> Iterator[tuple[str, list[Argument]]]:
+    """The inputs with the dimensions of one in another order: its name and shape, and all of them."""
     for i, argument in enumerate(manifest.inputs):
         if len(argument.shape) > 3:
             continue
         for shape in dict.fromkeys(itertools.permutations(argument.shape)):
             if shape != argument.shape:
                 inputs = [*manifest.inputs[:i], replace(argument, shape=shape), *manifest.inputs[i + 1 :]]
-                yield argument.name, ",".join(map(str, shape)), inputs
+                yield f"{argument.name}{brackets(shape)}", inputs
 
 
 def _replaced(manifest: Manifest, extent: int, number: int) -> Iterator[tuple[list[str], list[Argument]]]:

@@ -11,8 +11,9 @@ import xarray as xr
 from rich.table import Table
 
 from ftorch_bridge import programs
-from ftorch_bridge.exporting import Manifest, describe, export, load_source, read_manifest
+from ftorch_bridge.exporting import describe, export, load_source
 from ftorch_bridge.inference import Inputs
+from ftorch_bridge.manifest import Manifest, brackets, read_manifest
 from ftorch_bridge.measuring import BenchError, machine_facts
 from ftorch_bridge.report import Bar, Bars, Figure
 from ftorch_bridge.tables import table_of_numbers
@@ -124,9 +125,9 @@ def run_formats(
     manifest = Manifest.from_json(read_manifest(package))
     column, places, _ = column_dimensions(manifest)
     if places[0] != 0:
-        shape = ",".join(map(str, manifest.inputs[0].shape))
+        first = manifest.inputs[0]
         raise BenchError(
-            f"{package}: expected {column!r} as the first dimension of the first input, got {manifest.inputs[0].name}[{shape}]"
+            f"{package}: expected {column!r} as the first dimension of the first input, got {first.name}{brackets(first.shape)}"
         )
     results = []
     used = sizes_of(manifest, inputs_for(manifest, 1, of_model))

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ftorch_bridge.manifest import Argument, Manifest
+from ftorch_bridge.manifest import Argument, Manifest, brackets
 
 LONGEST_NAME = 63  # Fortran 2018, 6.2.2
 LONGEST_LINE = 132  # 6.3.2.1; what comments exceed it by is no matter
@@ -100,7 +100,7 @@ class Dummy:
 
     def declared(self) -> str:
         """What libradml says of the argument where the model is the one that this is for."""
-        return f"{self.argument.name}:{self.argument.kind}[{','.join(map(str, self.argument.shape))}]"
+        return f"{self.argument.name}:{self.argument.kind}{brackets(self.argument.shape)}"
 
 
 def fortran_name(text: str, taken: Iterable[str], longest: int = LONGEST_NAME) -> str:

@@ -99,6 +99,11 @@ class Argument:
         return None
 
 
+def brackets(shape: Sequence[int | str]) -> str:
+    """``[column,layer+1]``."""
+    return f"[{','.join(map(str, shape))}]"
+
+
 @dataclass(frozen=True)
 class Manifest:
     """What a host must know of a model."""

@@ -124,6 +124,11 @@ def check_device(device: str) -> None:
     )
 
 
+def compute_capability(device: int | None = None) -> str:
+    """Of a GPU, the current one where none is named: ``9.0``."""
+    return ".".join(map(str, torch.cuda.get_device_capability(device)))
+
+
 def _settings_of_gpu() -> dict[str, Any]:
     """Inductor's settings for a GPU: a package of one library, its kernels inside."""
     from torch._inductor import config  # noqa: PLC0415
@@ -276,7 +281,7 @@ def compile_package(
     needs: dict[str, object] = {"device": device, "machine": platform.machine(), "instructions": instructions}
     if device == "cuda":
         settings |= _settings_of_gpu()
-        needs["compute_capability"] = ".".join(map(str, torch.cuda.get_device_capability()))
+        needs["compute_capability"] = compute_capability()
     with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
         warnings.simplefilter("ignore")
         program = _exported(module, inputs, shapes, limits or {})

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ftorch_bridge.columns import DEFAULT_LAYERS, LEAST_LAYERS, generate_columns
 from ftorch_bridge.exporting import example_inputs
-from ftorch_bridge.manifest import Argument, Manifest, extent_in, parts, ranges_of, read_manifest
+from ftorch_bridge.manifest import Argument, Manifest, brackets, extent_in, parts, ranges_of, read_manifest
 from ftorch_bridge.measuring import BenchError
 from ftorch_bridge.packages import Range
 
@@ -116,10 +116,12 @@ def sizes_of_columns(manifest: Manifest, layers: int, chosen: Mapping[str, int])
     bound = dict(chosen)
     for argument in manifest.inputs:
         if not _binds(argument, column, layers, bound):
-            shape = ",".join(map(str, argument.shape))
             at = f" at {words_of(chosen)}" if chosen else ""
-            raise BenchError(f"{manifest.name}: input {argument.name}[{shape}]{at} is none of columns of {layers} layers; give "
-                             "the number that it has with --layers")  # fmt: skip
+            given = f"{argument.name}{brackets(argument.shape)}{at}"
+            raise BenchError(
+                f"{manifest.name}: input {given} is none of columns of {layers} layers; give the number that it has with "
+                "--layers"
+            )
     return bound
 
 
